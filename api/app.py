@@ -38,7 +38,16 @@ from api.middleware.security_headers import SecurityHeadersMiddleware
 from api.middleware.tile_not_modified import TileNotModifiedMiddleware
 from api.networks import networks
 from api.ogc.ogc import create_ogc
-from api.plans import comparison, drawing, edits, jobs, plan_files, plan_grids, plans
+from api.plans import (
+    comparison,
+    drawing,
+    edits,
+    jobs,
+    micro_grids,
+    plan_files,
+    plan_grids,
+    plans,
+)
 from api.public import (
     exports,
     grid_detail,
@@ -61,7 +70,19 @@ from geo.messages import LANGUAGES, catalogue
 from geo.model.job import IMPORT_KINDS, PLAN_KINDS
 
 RESOURCES = (
-    *(sign_in, health, regions, search, grid_detail, grids, grid_staff, staff, plans, plan_grids),
+    *(
+        sign_in,
+        health,
+        regions,
+        search,
+        grid_detail,
+        grids,
+        grid_staff,
+        staff,
+        plans,
+        plan_grids,
+        micro_grids,
+    ),
     *(drawing, comparison, edits, plan_files, jobs, import_runs, uploads, quarantine, corrections),
     *(exports, layer_features, prints, tiles, tile_archive),
     *(fire_tiles, fire, inspections, networks),

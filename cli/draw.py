@@ -32,6 +32,10 @@ PREVIOUS = "Starting from a plan"
 CHOICE = "Alternatives and proof"
 RUN = "Many communities"
 
+BalanceOption = Annotated[
+    str | None,
+    _option(LIMITS, "--balance", help="What grids share equally: households or workload."),
+]
 Target = Annotated[int | None, _option(LIMITS, help="Target households of a grid; default: 400.")]
 Lower = Annotated[int | None, _option(LIMITS, help="Fewest households of a grid; default: 300.")]
 Upper = Annotated[int | None, _option(LIMITS, help="Most households of a grid; default: 500.")]
@@ -56,9 +60,18 @@ class CommandOptions:
         str, _option(WHAT, help="With --all: first digits of the community codes.")
     ] = ""
     publish: Annotated[bool, _option(WHAT, "--publish", help="Publish the plans.")] = False
+    micro: Annotated[
+        bool,
+        _option(
+            WHAT,
+            "--micro",
+            help="Divide the grids in force, or of --from NUMBER, into 6 to 8 micro-grids.",
+        ),
+    ] = False
     out: Annotated[
         Path | None, _option(WHAT, "--json", help="Write the score cards to this file.")
     ] = None
+    balance: BalanceOption = None
     target: Target = None
     lower: Lower = None
     upper: Upper = None
@@ -143,6 +156,7 @@ class CommandOptions:
         from cli import draw_request
 
         values = {
+            "balance": self.balance,
             "target": self.target,
             "lower": self.lower,
             "upper": self.upper,
@@ -173,6 +187,9 @@ def draw(options: CommandOptions) -> None:
         report_results(_resume_run(options.scheduler), options.out)
         return
     requested = options.combine_with_file()
+    if options.micro:
+        report_results(_divide_grids(options, requested), options.out)
+        return
     if options.every:
         if options.community or options.source or options.alternatives > 1:
             raise InputError("community_or_all" if options.community else "of_one_community")
@@ -234,6 +251,32 @@ def _draw_community(
         )
         progress("draw", 1, 1)
     return results
+
+
+def _divide_grids(options: CommandOptions, requested: "CommunityDrawOptions") -> list["DrawResult"]:
+    """Divide the grids of one community or of many into micro-grids."""
+    from cli import draw_request
+    from geo import db
+    from geo.plans import batch
+
+    if options.every:
+        return _draw_region(options, requested)
+    code, plan = options.community, None
+    if options.source and not options.source.isdecimal():
+        raise InputError("micro_of_stored_plan", given=options.source)
+    db.upgrade()
+    if options.source:
+        plan, code = _find_plan(int(options.source), code)
+    if not code:
+        raise InputError("community_or_all")
+    constraints = draw_request.constraints_of_community(requested, code, options.crs or None)
+    with console.progress() as progress:
+        progress("draw", 0, 1)
+        result = batch.divide_community(
+            db.get_engine(), code, constraints, plan=plan, publish=options.publish
+        )
+        progress("draw", 1, 1)
+    return [result]
 
 
 def _find_plan(number: int, community: str) -> tuple[int, str]:
@@ -298,8 +341,26 @@ def _draw_region(options: CommandOptions, requested: "CommunityDrawOptions") -> 
         constraints, exceptions = draw_request.constraints_of_communities(
             connection, requested, [code for code, _ in communities], coordinates
         )
-    order = DrawOrder(tuple(communities), constraints, exceptions, options.publish)
+    order = DrawOrder(
+        tuple(communities), constraints, exceptions, options.publish, micro=options.micro
+    )
+    if options.micro:
+        return _divide_region(order, options.scheduler)
     return run_order(order, scheduler=options.scheduler)
+
+
+def _divide_region(order: "DrawOrder", scheduler: str | None) -> list["DrawResult"]:
+    """Divide the grids of communities; no run is stored, since doing it again changes nothing."""
+    from geo import db
+    from geo.plans.batch import draw_communities
+
+    results = []
+    with console.progress() as progress:
+        progress("draw", 0, len(order.communities))
+        for result in draw_communities(db.get_engine(), order, None, scheduler):
+            results.append(result)
+            progress("draw", len(results), len(order.communities))
+    return sorted(results, key=lambda result: result.community)
 
 
 def _resume_run(scheduler: str | None) -> list["DrawResult"]:

@@ -8,7 +8,15 @@ import typer
 
 from cli import console, score_output
 from cli.command_options import Transformation, with_options
-from cli.draw import ConstraintsFile, FormerConstraintsFile, Lower, Target, Upper, Weights
+from cli.draw import (
+    BalanceOption,
+    ConstraintsFile,
+    FormerConstraintsFile,
+    Lower,
+    Target,
+    Upper,
+    Weights,
+)
 from geo.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,6 +43,7 @@ class ScoreOptions:
     community: Annotated[
         str, typer.Option(help="Only this community; default: all that the grids lie in.")
     ] = ""
+    balance: BalanceOption = None
     target: Target = None
     lower: Lower = None
     upper: Upper = None
@@ -62,6 +71,7 @@ class ScoreOptions:
         from cli import draw_request
 
         values = {
+            "balance": self.balance,
             "target": self.target,
             "lower": self.lower,
             "upper": self.upper,
@@ -115,7 +125,7 @@ def _score_plan(
     from geo.plans import store
     from geo.plans.batch import DrawResult
 
-    community = store.read_community(connection, code)
+    community = store.read_community(connection, code, constraints.limits.balance)
     plan = plan_from_polygons(polygons, community)
     previous = None
     if against is not None:

@@ -80,6 +80,17 @@ class Settings(BaseSettings):
     # A building of unknown use that covers more than this is a hall, a mall or a station.
     estimate_max_footprint_m2: float = 2500.0
 
+    # Units of workload, added up for each building: of a household, more for a rented dwelling and
+    # for a resident of 60 and over who lives alone, less for a vacant dwelling, and of small
+    # businesses (with fewer staff than ``small_business_staff``, or unknown) and larger entities.
+    workload_household: float = Field(default=1.0, ge=0, le=100)
+    workload_rented: float = Field(default=0.5, ge=-100, le=100)
+    workload_alone_60_up: float = Field(default=1.0, ge=-100, le=100)
+    workload_vacant: float = Field(default=-0.5, ge=-100, le=100)
+    workload_small_business: float = Field(default=1.0, ge=-100, le=100)
+    workload_larger_entity: float = Field(default=3.0, ge=-100, le=100)
+    small_business_staff: int = Field(default=10, ge=1, le=100_000)
+
     # Values of fire rules that differ from the standard's, as JSON: {"hydrant_radius": 120} or, to
     # have the unit compared with the rule's, {"hydrant_radius": "120 m"}.
     fire_figures: dict[str, Any] = Field(default_factory=dict)

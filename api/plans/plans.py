@@ -28,6 +28,7 @@ from geo.errors import ConflictError, NotFoundError
 from geo.messages import text
 from geo.model import Grid, GridPlan, Region
 from geo.model.grid import PlanStatus
+from geo.partition.scoring.objective import Balance
 from geo.plans import edits, store
 from geo.plans.validation import limits_from_parameters
 
@@ -35,11 +36,12 @@ router = APIRouter(tags=["plans"])
 
 
 class LimitsResponse(BaseModel):
-    """Households of a grid: target, lower limit, upper limit."""
+    """Households of a grid, or units of its workload: target, lower limit, upper limit."""
 
     target: int
     lower: int
     upper: int
+    balance: Balance
 
 
 class ScoreResponse(BaseModel):
@@ -72,6 +74,9 @@ class ScoreResponse(BaseModel):
     border_cost: float | None = None
     objective: float | None = None
     moved: int | None = None
+    workload: int | None = Field(None, description="sum, if the plan balances workload")
+    smallest_households: int | None = None
+    largest_households: int | None = None
     bound: float | None = None
     gap: float | None = None
     seconds: float | None = None

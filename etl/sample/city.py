@@ -14,6 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from etl.sample import pipe_networks, planted_faults, quarters, street_plan, streets
 from etl.sample.pipe_rows import Pipes
+from etl.sample.register import build_register
 from etl.sample.street_plan import CITY, CITY_NAME, METRIC, OFFICE_BLOCKS, Office
 from geo import crs
 from geo.errors import InputError
@@ -73,6 +74,11 @@ def sample_city(size: str, seed: int, progress: Progress = silent) -> LayerSet:
     return {name: _concat_frames(frames) for name, frames in parts.items()}
 
 
+def add_register(layers: LayerSet, seed: int) -> LayerSet:
+    """Return the layers with invented dwellings and organisations (:mod:`etl.sample.register`)."""
+    return layers | build_register(layers["building"], layers["building_unit"], seed)
+
+
 def write_geopackage(layers: LayerSet, file: Path) -> None:
     """Write layers as a GeoPackage, which is replaced only when all is written."""
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +94,7 @@ def write_parquet(size: str, seed: int, folder: Path, progress: Progress = silen
     total = len(street_plan.offices(size))
     for done, (office, layers) in enumerate(sample_offices(size, seed)):
         progress("sample", done, total)
-        for name, frame in layers.items():
+        for name, frame in add_register(layers, seed).items():
             target = folder / name / f"{office.code}.parquet"
             target.parent.mkdir(parents=True, exist_ok=True)
             frame.to_parquet(target)

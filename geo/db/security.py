@@ -210,6 +210,12 @@ RULES: dict[str, Rule] = {
         | _rows(ALL_ROWS, "publisher", "admin", "keeper"),
         write={"planner": _OF_PLAN, "admin": ALL_ROWS},
     ),
+    "micro_grid": Rule(
+        read=_rows(_IN_FORCE, "public", "fire", "utility", "importer")
+        | {"planner": f"{_OF_PLAN} OR {_IN_FORCE}"}
+        | _rows(ALL_ROWS, "publisher", "admin"),
+        write={"planner": _OF_PLAN, "admin": ALL_ROWS},
+    ),
     "plan_edit": Rule(
         read={"planner": _OF_PLAN, "admin": ALL_ROWS},
         write={"planner": _OF_PLAN, "admin": ALL_ROWS},

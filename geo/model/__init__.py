@@ -31,6 +31,7 @@ from geo.model.grid import (
     GridManager,
     GridMember,
     GridPlan,
+    MicroGrid,
     PlanEdit,
 )
 from geo.model.job import Job
@@ -112,6 +113,7 @@ __all__ = [
     "Job",
     "LayerChange",
     "LayerRevision",
+    "MicroGrid",
     "PipeNode",
     "PipeSegment",
     "PlanEdit",

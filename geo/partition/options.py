@@ -15,7 +15,7 @@ from geo.errors import InputError
 from geo.messages import text
 from geo.model.facility import Category
 from geo.partition.constraints import Area, Constraints
-from geo.partition.scoring.objective import Limits, Weights
+from geo.partition.scoring.objective import Balance, Limits, Weights
 from geo.partition.search.strategy import Effort
 
 Code = Annotated[str, StringConstraints(min_length=1)]
@@ -48,6 +48,7 @@ class DrawOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    balance: Balance | None = None
     target: Households | None = None
     lower: Households | None = None
     upper: Households | None = None
@@ -88,7 +89,9 @@ class DrawOptions(BaseModel):
             If one option contradicts another.
         """
         values = self.model_dump(exclude_none=True)
-        limits = Limits(**(asdict(Limits()) | _select(values, "target", "lower", "upper")))
+        limits = Limits(
+            **(asdict(Limits()) | _select(values, "balance", "target", "lower", "upper"))
+        )
         need_plan = [name for name in ("lock", "only_touched", "complete") if values.get(name)]
         if self.fresh and need_plan:
             raise InputError("fresh_excludes", constraint=need_plan[0].replace("_", "-"))

@@ -21,9 +21,10 @@ from geo.partition.constraints import Constraints
 from geo.partition.draw import draw
 from geo.partition.previous_plan import PreviousPlan
 from geo.partition.search.alternatives import find_alternatives
-from geo.plans import store
+from geo.plans import micro_division, store
 from geo.plans.data_state import mark_if_data_changed, read_data_state
 from geo.plans.draw_runs import DrawOrder
+from geo.plans.micro_division import MicroSummary
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -57,6 +58,8 @@ class DrawResult:
         Why the community was not drawn.
     failed
         Whether drawing it again may succeed: a worker died, the request is valid.
+    micro
+        Its micro-grids, None if they were not drawn.
     """
 
     community: str
@@ -65,6 +68,7 @@ class DrawResult:
     score: dict[str, Any]
     refused: str = ""
     failed: bool = False
+    micro: MicroSummary | None = None
 
 
 def draw_community(
@@ -103,7 +107,7 @@ def draw_community(
         if stored := _stored_result(connection, run, code):
             return [stored]
         state = read_data_state(connection, code)
-        community = store.read_community(connection, code)
+        community = store.read_community(connection, code, constraints.limits.balance)
         if not constraints.fresh and not isinstance(previous, PreviousPlan):
             previous = store.read_previous_plan(connection, community, previous)
     start = previous if isinstance(previous, PreviousPlan) else None
@@ -119,6 +123,7 @@ def draw_community(
         numbers = [store.store_drawing(connection, drawing, author, run) for drawing in drawings]
         for number in numbers:
             mark_if_data_changed(connection, number, code, state)
+            micro_division.continue_micro_grids(connection, number)
         if publish:
             store.publish(connection, numbers[0])
         return [
@@ -127,6 +132,42 @@ def draw_community(
         ]
 
     return db.run_in_transaction(bind, store_drawings)
+
+
+def divide_community(
+    bind: Engine,
+    code: str,
+    constraints: Constraints,
+    *,
+    plan: int | None = None,
+    publish: bool = False,
+    author: str = "",
+) -> DrawResult:
+    """Divide the grids of a community's plan into micro-grids.
+
+    Parameters
+    ----------
+    plan
+        Number of the plan; None for the plan in force, which is drawn where there is none.
+
+    Raises
+    ------
+    GridatlasError
+        If the community or the plan does not exist, or nothing can be drawn.
+    """
+    with bind.connect() as connection:
+        number = plan or store.plan_in_force(connection, code)
+    if number is None:
+        [drawn] = draw_community(bind, code, constraints, publish=publish, author=author)
+        number = drawn.plan
+    assert number is not None  # noqa: S101 (a drawing that failed has raised)
+
+    def divide(connection: Connection) -> DrawResult:
+        summary = micro_division.divide_plan(connection, number)
+        card = store.score_card_of_plan(connection, number)
+        return DrawResult(code, card.name, number, card.score, micro=summary)
+
+    return db.run_in_transaction(bind, divide)
 
 
 def _stored_result(connection: Connection, run: int | None, code: str) -> DrawResult | None:
@@ -169,6 +210,10 @@ def _try_to_draw(
 ) -> DrawResult:
     """Draw one community of an order; return a result without a plan if it can't be drawn."""
     try:
+        if order.micro:
+            return divide_community(
+                bind, code, constraints, publish=order.publish, author=order.author
+            )
         results = draw_community(
             bind, code, constraints, publish=order.publish, author=order.author, run=run
         )

@@ -72,6 +72,8 @@ MAY = {
     "DELETE /plans/{number}": PLANS,
     "GET /plans/{number}/grids": readers("grid"),
     "GET /plans/{number}/validation": readers("grid"),
+    "GET /plans/{number}/micro-grids": readers("micro_grid"),
+    "POST /plans/{number}/micro-grids": PLANS,
     "GET /plans/{number}/atoms": readers("grid_member") - {"importer", "grid_manager", "office"},
     "POST /plans/{number}/copy": PLANS,
     "POST /plans/{number}/complete": PLANS,

@@ -95,7 +95,7 @@ def test_signed_in_by_form_a_planner_draws_a_community(open_page, desks):
     page.get_by_label("按名称或编码查找").fill("江滨")
     page.locator(".communities a").click()
     page.get_by_role("button", name="划分网格").click()
-    page.get_by_label("目标户数").fill("350")
+    page.get_by_label("目标", exact=True).fill("350")
     page.get_by_role("button", name="开始划分").click()
     page.get_by_role("progressbar").wait_for()
     page.wait_for_url("**/plan/p/*", timeout=60_000)

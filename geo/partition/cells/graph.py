@@ -13,8 +13,8 @@ import shapely
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from geo.geometry.shared_borders import inner_points
-from geo.partition.cells.barriers import Kind
+from geo.geometry.shared_borders import find_borders, inner_points
+from geo.partition.cells.barriers import ON_BARRIER_M, Barriers, Kind
 from geo.types import Bools, Floats, Ints, Lines, Polygons
 
 if TYPE_CHECKING:
@@ -215,6 +215,58 @@ def build_graph(cells: "Cells", households: Ints, compound: Ints) -> tuple[Graph
         compound=_compound_of_nodes(at, compound[has_cell], len(land)),
     )
     return graph, land
+
+
+def build_coverage_graph(
+    cells: Polygons, households: Ints, compound: Ints, barriers: Barriers
+) -> Graph:
+    """Return the graph of the cells of a part of a community, all of which are land.
+
+    Parameters
+    ----------
+    cells
+        (n,) polygons of a coverage, metres.
+    households, compound
+        (n,) int64 households of each cell, and number of its compound, -1 for none.
+    barriers
+        Barriers in and around the cells.
+    """
+    shared = find_borders(cells)
+    kind = _barrier_kinds(shared.midpoints(), barriers)
+    factor = np.array([CUT_FACTOR[k] for k in Kind])[kind]
+    inside_factor = np.array([INSIDE_FACTOR.get(k, 0.0) for k in Kind])[kind]
+    inner = shared.left >= 0
+    pairs = np.stack([shared.left[inner], shared.right[inner]], axis=1)
+    edges, edge = np.unique(pairs, axis=0, return_inverse=True)
+
+    def total(values: Floats) -> Floats:
+        summed: Floats = np.bincount(edge.ravel(), values[inner], len(edges)).astype(np.float64)
+        return summed
+
+    return Graph(
+        households=households.astype(np.int64),
+        edges=edges.reshape(-1, 2).astype(np.int64),
+        cut=total(shared.length * factor),
+        inside=total(shared.length * inside_factor),
+        length=total(shared.length),
+        area=shapely.area(cells),
+        outline=np.bincount(shared.right[~inner], shared.length[~inner], len(cells)).astype(
+            np.float64
+        ),
+        xy=shapely.get_coordinates(shapely.point_on_surface(cells)),
+        compound=compound.astype(np.int64),
+    )
+
+
+def _barrier_kinds(points: Floats, barriers: Barriers) -> Ints:
+    """Return the strongest barrier kind at each of (n, 2) points; no compiler is needed."""
+    kinds = np.zeros(len(points), dtype=np.int64)
+    located = np.asarray(shapely.points(points), dtype=object)
+    at, line = shapely.STRtree(barriers.lines).query(
+        located, predicate="dwithin", distance=ON_BARRIER_M
+    )
+    np.maximum.at(kinds, at, barriers.kinds[line].astype(np.int64))
+    return kinds
 
 
 def join_islands_by_ways(graph: Graph, cells: Polygons, ways: Lines) -> Graph:

@@ -8,6 +8,7 @@ incremental form (the change of cost when one node moves); the tests compare the
 """
 
 from dataclasses import asdict, astuple, dataclass
+from enum import StrEnum
 
 import numpy as np
 
@@ -16,13 +17,25 @@ from geo.partition.cells.graph import Graph
 from geo.types import Bools, Floats, Ints
 
 
+class Balance(StrEnum):
+    """What is distributed evenly over the grids; the names are columns of the buildings."""
+
+    HOUSEHOLDS = "households"
+    WORKLOAD = "workload"
+
+
 @dataclass(frozen=True)
 class Limits:
-    """Households of a grid: the programme asks for about 400, a planner accepts 300 to 500."""
+    """Households of a grid: the programme asks for about 400, a planner accepts 300 to 500.
+
+    With another ``balance`` the figures are units of workload, and so is everything that the
+    objective calls households.
+    """
 
     target: int = 400
     lower: int = 300
     upper: int = 500
+    balance: Balance = Balance.HOUSEHOLDS
 
     def __post_init__(self) -> None:
         """Raise :class:`InputError` if not 0 < lower <= target <= upper."""

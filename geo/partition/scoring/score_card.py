@@ -91,6 +91,9 @@ class ScoreCard:
         ground.
     moved
         Households in another grid than in the previous plan, None where there was none.
+    workload, smallest_households, largest_households
+        Of a plan that balances workload: its sum, and households of the grids with fewest and most.
+        ``smallest``, ``largest`` and ``mean_deviation`` are then units of workload. Else None.
     bound, gap
         Lower bound on the objective of every drawing, and the gap to it, as a share.
     places
@@ -130,6 +133,9 @@ class ScoreCard:
     border_cost: float = 0.0
     objective: float = 0.0
     moved: int | None = None
+    workload: int | None = None
+    smallest_households: int | None = None
+    largest_households: int | None = None
     bound: float | None = None
     gap: float | None = None
     seconds: float | None = None

@@ -75,7 +75,12 @@ def test_stored_plan_is_the_drawing(city, drawing):
     assert members[0] == drawing.grids["households"].sum()
     assert gap < 0.01
     assert plan.score["grids"] == len(grids)
-    assert plan.parameters["limits"] == {"target": 400, "lower": 300, "upper": 500}
+    assert plan.parameters["limits"] == {
+        "target": 400,
+        "lower": 300,
+        "upper": 500,
+        "balance": "households",
+    }
 
 
 def test_publishing_archives_the_plan_before(city, drawing):

@@ -29,6 +29,7 @@ export function openDrawDialog(code: string, plans: Plan[], onStart: (job: Job) 
     element(
       "div",
       { class: "fields" },
+      balanceChoice(previous),
       numberField("target", 400, 1, 5000),
       numberField("lower", 300, 0, 5000),
       numberField("upper", 500, 1, 5000),
@@ -84,6 +85,22 @@ function numberField(name: string, value: number, min: number, max: number): HTM
     required: "",
   });
   return element("label", {}, text(`plan.draw_${name}`), input);
+}
+
+/** Whether grids get equal households or equal workload: at first as the plan before. */
+function balanceChoice(previous: Plan | undefined): HTMLElement {
+  const balance = element("select", { name: "balance", title: text("plan.draw_balance_help") });
+  for (const value of ["households", "workload"] as const) {
+    const isSelected = previous?.limits.balance === value;
+    balance.append(
+      element(
+        "option",
+        { value, ...(isSelected ? { selected: "" } : {}) },
+        text(`plan.balance_${value}`),
+      ),
+    );
+  }
+  return element("label", {}, text("plan.draw_balance"), balance);
 }
 
 function checkbox(name: string): HTMLElement {

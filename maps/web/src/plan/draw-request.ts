@@ -25,6 +25,7 @@ export function drawRequest(
   const dedicated = DEDICATED_KINDS.filter((kind) => form.getAll("dedicated").includes(kind));
   const fromScratch = previous === undefined || Boolean(form.get("fresh"));
   return {
+    ...(form.get("balance") === "workload" ? { balance: "workload" as const } : {}),
     target: figure("target"),
     lower: figure("lower"),
     upper: figure("upper"),

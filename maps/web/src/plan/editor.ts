@@ -9,7 +9,7 @@ import { nextIndex } from "../search";
 import { session } from "../session";
 import { Draft, type DraftEvent, type DraftGrid, type Move } from "./draft";
 import { openFileDialog } from "./file-dialog";
-import { gridForm, gridList } from "./grid-list";
+import { gridForm, gridList, microGridLine } from "./grid-list";
 import { ICONS, type IconName } from "./icons";
 import {
   hidePreview,
@@ -21,12 +21,16 @@ import {
 } from "./move-preview";
 import { attachPan } from "./pan";
 import {
+  type Areas,
   copyPlan,
   fetchLastAuthor,
+  fetchMicroGrids,
   fetchPlan,
   fetchPlans,
+  type MicroGrid,
   type Plan,
   requestCompletion,
+  requestMicroGrids,
 } from "./plan-api";
 import { draftExtent } from "./plan-features";
 import { PlanMap } from "./plan-map";
@@ -35,6 +39,7 @@ import { openPublishDialog } from "./publish-dialog";
 import { goTo } from "./route";
 import { SERVER_FIGURES, scoreTable } from "./score-table";
 import { SelectionTools, type Tool } from "./selection-tools";
+import { limitsText } from "./sizes";
 import { markActiveTool, showToolbar } from "./toolbar";
 
 const TOOL_KEYS: Record<string, Tool> = {
@@ -61,6 +66,7 @@ export class Editor {
   private merging = new Set<string>();
   private problemIndex = -1;
   private isScoreCardOpen = false;
+  private microGrids: Areas<MicroGrid> | null = null;
   private readonly closing = new AbortController();
 
   private constructor(
@@ -117,6 +123,10 @@ export class Editor {
     });
     this.setTool("click");
     this.show();
+    void fetchMicroGrids(this.plan.id).then((parts) => {
+      this.microGrids = parts;
+      if (!signal.aborted) this.showMicroGrids();
+    });
     Object.assign(window, { gridatlas: { map: this.view.map, editor: this } });
   }
 
@@ -124,6 +134,7 @@ export class Editor {
 
   private show(): void {
     this.view.show(this.draft, this.active);
+    this.showMicroGrids();
     const { plan } = this.draft;
     elementById("side").replaceChildren(
       this.heading(plan),
@@ -131,9 +142,17 @@ export class Editor {
       this.problemLine(),
       this.gridList(),
       this.draft.isEditable && this.active ? gridForm(this.draft, this.active) : "",
+      (this.active && microGridLine(this.draft.grids.get(this.active))) || "",
       this.scores(),
     );
     this.showState();
+  }
+
+  /** Show the micro-grids of the grids that have not changed since they were divided. */
+  private showMicroGrids(): void {
+    if (this.microGrids === null) return;
+    const divided = [...this.draft.grids.values()].filter((grid) => grid.micro_grids > 0);
+    this.view.showMicroGrids(this.microGrids, new Set(divided.map(({ code }) => code)));
   }
 
   private showState(): void {
@@ -145,7 +164,6 @@ export class Editor {
   }
 
   private heading(plan: Plan): HTMLElement {
-    const { target, lower, upper } = plan.limits;
     return element(
       "div",
       { class: "heading" },
@@ -155,7 +173,7 @@ export class Editor {
         plan.community,
         element("small", {}, ` ${text("plan.version", { version: plan.version })}`),
       ),
-      element("p", {}, text("plan.limits_said", { target, lower, upper })),
+      element("p", {}, limitsText(plan.limits)),
     );
   }
 
@@ -169,6 +187,7 @@ export class Editor {
       { class: "actions" },
       element("span", { class: `badge ${plan.status}` }, text(`plan.status_${plan.status}`)),
       open,
+      plan.status === "archived" ? null : this.microGridButton(),
       this.compareLink(),
       this.printLink(),
       this.fileLink(),
@@ -214,12 +233,30 @@ export class Editor {
       button(text("plan.complete"), () => void this.completePlan(), {
         title: text("plan.complete_help"),
       }),
+      this.microGridButton(),
       this.compareLink(),
       this.printLink(),
       this.fileLink(),
       this.shareLink(),
       button(text("plan.publish"), () => void openPublishDialog(this.draft), { class: "primary" }),
     );
+  }
+
+  private microGridButton(): HTMLElement {
+    return button(text("plan.micro"), () => void this.divideGrids(), {
+      title: text("plan.micro_help"),
+      "data-act": "micro",
+    });
+  }
+
+  private async divideGrids(): Promise<void> {
+    try {
+      await this.draft.flush();
+      const job = await requestMicroGrids(this.draft.plan.id);
+      goTo(`/plan/c/${this.draft.plan.community_code}?job=${job.id}`);
+    } catch (error) {
+      notify((error as Error).message);
+    }
   }
 
   private printLink(): HTMLElement {

@@ -26,6 +26,8 @@ export type Edit =
   | components["schemas"]["Rename"]
   | components["schemas"]["ChangeKind"];
 
+export type MicroGrid = Answer<"/plans/{number}/micro-grids">["features"][number]["properties"];
+
 export type Areas<Properties> = FeatureCollection<Polygon | MultiPolygon, Properties>;
 
 const MAX_ATOMS = 10_000;
@@ -99,6 +101,7 @@ function buildingAtom(geometry: Geometry, building: Record<string, unknown>, ato
     name: String(building.name ?? ""),
     compound: building.compound_code ? String(building.compound_code) : null,
     households: Number(building.households ?? 0),
+    workload: null,
     lon: (west + east) / 2,
     lat: (south + north) / 2,
   };
@@ -120,7 +123,7 @@ export function emptyPlan(community: string): Plan {
     created_at: "",
     published_at: null,
     archived_at: null,
-    limits: { target: 0, lower: 0, upper: 0 },
+    limits: { target: 0, lower: 0, upper: 0, balance: "households" },
     score: {},
     undo: 0,
     redo: 0,
@@ -164,6 +167,12 @@ export const requestDrawing = (code: string, body: DrawRequest) =>
 
 export const requestCompletion = (number: number) =>
   bodyOf(api.POST("/plans/{number}/complete", { params: { path: { number } } }));
+
+export const requestMicroGrids = (number: number) =>
+  bodyOf(api.POST("/plans/{number}/micro-grids", { params: { path: { number } } }));
+
+export const fetchMicroGrids = (number: number): Promise<Areas<MicroGrid>> =>
+  bodyOf(api.GET("/plans/{number}/micro-grids", { params: { path: { number } } }));
 
 export const fetchJob = (number: number) =>
   bodyOf(api.GET("/jobs/{number}", { params: { path: { number } } }));

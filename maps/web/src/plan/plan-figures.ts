@@ -73,10 +73,10 @@ export function dividedCompounds(draft: Draft): DividedCompound[] {
   return [...compounds.values()].flatMap((cells) => {
     const grids = new Set(cells.map((index) => draft.cells[index]!.grid));
     if (grids.size < 2) return [];
-    const households = cells.reduce((sum, index) => sum + draft.cells[index]!.households, 0);
+    const size = cells.reduce((sum, index) => sum + draft.size(draft.cells[index]!), 0);
     return [
       {
-        isAvoidable: households <= draft.plan.limits.upper,
+        isAvoidable: size <= draft.plan.limits.upper,
         extent: extentAround(cells.map((index) => cellCentre(draft, index))),
       },
     ];

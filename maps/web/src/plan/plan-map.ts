@@ -9,6 +9,7 @@ import { palette } from "../legend";
 import type { Language } from "../locale";
 import { createMap, loaded, loadStyle } from "../map";
 import type { Draft } from "./draft";
+import type { Areas, MicroGrid } from "./plan-api";
 import { borderFeature, householdFeatures, labelFeatures } from "./plan-features";
 import { EMPTY, planStyle } from "./plan-style";
 import { cellColour, type Shading } from "./shading";
@@ -149,6 +150,12 @@ export class PlanMap {
   showPin(position: [number, number]): void {
     this.pin?.remove();
     this.pin = new Marker({ color: "#c8102e" }).setLngLat(position).addTo(this.map);
+  }
+
+  /** Show the micro-grids of a plan, for the grids that are divided. */
+  showMicroGrids(parts: Areas<MicroGrid>, grids: ReadonlySet<string>): void {
+    const features = parts.features.filter(({ properties }) => grids.has(properties.grid));
+    this.source("micro-grids").setData({ type: "FeatureCollection", features });
   }
 
   showDifferences(areas: FeatureCollection): void {

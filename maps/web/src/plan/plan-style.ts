@@ -24,6 +24,7 @@ export function planStyle(style: StyleSpecification, fills: string[]): StyleSpec
     counts: plain,
     gesture: plain,
     differing: plain,
+    "micro-grids": plain,
   };
   return { ...style, layers };
 }
@@ -68,6 +69,13 @@ function borderLayers(): LayerSpecification[] {
       source: "atoms",
       minzoom: 15,
       paint: { "line-color": "#26323d", "line-width": 0.4, "line-opacity": 0.35 },
+    },
+    {
+      id: "micro-grids",
+      type: "line",
+      source: "micro-grids",
+      minzoom: 14,
+      paint: { "line-color": "#8c2f39", "line-width": 1.4, "line-dasharray": [3, 2] },
     },
     {
       id: "borders",
@@ -139,6 +147,18 @@ function labelLayers(): LayerSpecification[] {
         "text-padding": 0,
       },
       paint: { "text-color": "#44525f", "text-halo-color": "#ffffff", "text-halo-width": 1.2 },
+    },
+    {
+      id: "micro-grid-label",
+      type: "symbol",
+      source: "micro-grids",
+      minzoom: 15.5,
+      layout: {
+        "text-field": ["concat", ["get", "serial"], " · ", ["get", "households"]],
+        "text-font": fonts,
+        "text-size": 12,
+      },
+      paint: { "text-color": "#8c2f39", "text-halo-color": "#ffffff", "text-halo-width": 1.5 },
     },
     {
       id: "plan-label",
