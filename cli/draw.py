@@ -36,7 +36,9 @@ Lower = Annotated[int | None, _option(LIMITS, help="Fewest households of a grid;
 Upper = Annotated[int | None, _option(LIMITS, help="Most households of a grid; default: 500.")]
 Weights = Annotated[
     list[str] | None,
-    _option(LIMITS, help="NAME=NUMBER: limit, balance, border, compactness, compound or moved."),
+    _option(
+        LIMITS, help="NAME=NUMBER: limit, balance, border, compactness, compound, moved or walk."
+    ),
 ]
 ConstraintsFile = Annotated[
     Path | None,

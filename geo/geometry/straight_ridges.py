@@ -1,8 +1,8 @@
 """Straight borders in place of Voronoi borders, which zigzag where buildings are staggered.
 
-At a junction of three borders the two that turn least run on; together they form a *stroke*. Each stroke is tightened like a rubber band
-whose points stay near the Voronoi border, then simplified (Douglas and Peucker, Cartographica 10,
-1973); borders that end on a stroke follow it.
+At a junction of three borders the two that turn least run on; together they form a *stroke*. Each
+stroke is tightened like a rubber band whose points stay near the Voronoi border, then simplified
+(Douglas and Peucker, Cartographica 10, 1973); borders that end on a stroke follow it.
 """
 
 from dataclasses import dataclass

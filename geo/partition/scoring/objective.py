@@ -15,6 +15,9 @@ from geo.errors import InputError
 from geo.partition.cells.graph import Graph
 from geo.types import Bools, Floats, Ints
 
+KERNEL_WEIGHTS = 6
+"""Weights that the search kernel knows."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -48,6 +51,9 @@ class Weights:
         A compound in one grid more than necessary.
     moved
         A household in another grid than in the previous plan.
+    walk
+        100 households that walk 100 m to the service point of their grid, along streets and paths
+        (:mod:`geo.partition.scoring.walking`).
     """
 
     limit: float = 200.0
@@ -56,6 +62,7 @@ class Weights:
     compactness: float = 15.0
     compound: float = 60.0
     moved: float = 5.0
+    walk: float = 0.0
 
     def __post_init__(self) -> None:
         """Raise :class:`InputError` if a weight is negative or not finite."""
@@ -64,8 +71,8 @@ class Weights:
                 raise InputError("weight_invalid", name=name, value=value)
 
     def array(self) -> Floats:
-        """Return (6,) float64 weights in the order of the search kernel."""
-        return np.array(astuple(self), dtype=np.float64)
+        """Return (6,) float64 weights in the order of the search kernel, which knows no walks."""
+        return np.array(astuple(self)[:KERNEL_WEIGHTS], dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,7 @@ class Cost:
     compactness: float
     compound: float
     moved: float
+    walk: float = 0.0
 
     @property
     def total(self) -> float:
@@ -126,6 +134,7 @@ def weighted_cost(
     perimeter: Floats,
     extra_grids: int,
     moved: int,
+    walk: float = 0.0,
 ) -> Cost:
     """Return the objective from the figures of a plan.
 
@@ -141,6 +150,8 @@ def weighted_cost(
         Grids in which compounds lie beyond the least necessary number.
     moved
         Households in another grid than in the previous plan.
+    walk
+        Walks of all households, in hundreds of households times hundreds of metres.
     """
     excess, imbalance = household_terms(households, limits)
     roundness = perimeter**2 / (4 * np.pi * np.maximum(area, 1e-9)) - 1
@@ -151,6 +162,7 @@ def weighted_cost(
         compactness=weights.compactness * float(roundness.sum()),
         compound=weights.compound * float(extra_grids),
         moved=weights.moved * float(moved),
+        walk=weights.walk * walk,
     )
 
 

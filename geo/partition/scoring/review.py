@@ -22,6 +22,7 @@ from geo.partition.scoring.explanations import (
 )
 from geo.partition.scoring.objective import Limits, Weights
 from geo.partition.scoring.score_card import Members, ScoreCard, score
+from geo.partition.scoring.walking import name_service_points
 from geo.types import Ints, Polygons
 
 TRACE_M2 = 1e-6
@@ -69,7 +70,12 @@ def review_plan(
         *find_buildings_across_border(problem),
         *find_unknown_households(problem),
     ]
-    return replace(card, reasons=replace_numbers_by_codes(tuple(reasons), list(plan.grids["code"])))
+    codes = list(plan.grids["code"])
+    return replace(
+        card,
+        reasons=replace_numbers_by_codes(tuple(reasons), codes),
+        service_points=name_service_points(card.service_points, codes),
+    )
 
 
 def build_members(atoms: Atoms, grid: Ints) -> Members:

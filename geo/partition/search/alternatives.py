@@ -42,7 +42,7 @@ and others, Alternative route graphs in road networks, 2011), applied to borders
 TRAITS = {
     "border_on_barrier": -1,
     "mean_deviation": 1,
-    "walk_m": 1,
+    "walk_ways_m": 1,
     "polsby_popper": -1,
     "compounds_split": 1,
     "border_cost": 1,
