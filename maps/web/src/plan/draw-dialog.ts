@@ -117,7 +117,10 @@ function weightChoices(): HTMLElement {
       choice.append(
         element(
           "option",
-          { value: String(factor), ...(factor === (USUAL_FACTORS[name] ?? 1) ? { selected: "" } : {}) },
+          {
+            value: String(factor),
+            ...(factor === (USUAL_FACTORS[name] ?? 1) ? { selected: "" } : {}),
+          },
           text(`plan.weight_${words}`),
         ),
       );
