@@ -29,6 +29,7 @@ WHAT = "What to draw"
 LIMITS = "Limits and constraints"
 PREVIOUS = "Starting from a plan"
 CHOICE = "Alternatives and proof"
+FORECAST = "For a forecast"
 RUN = "Many communities"
 
 Target = Annotated[int | None, _option(LIMITS, help="Target households of a grid; default: 400.")]
@@ -87,6 +88,14 @@ class CommandOptions:
     seconds: Annotated[
         float | None, _option(LIMITS, help="Time limit per community; default: 60 s.")
     ] = None
+    planned: Annotated[
+        Path | None,
+        _option(FORECAST, help="File of planned buildings with their households."),
+    ] = None
+    growth: Annotated[
+        float | None,
+        _option(FORECAST, help="Growth of today's households in percent; may be negative."),
+    ] = None
     source: Annotated[
         str,
         _option(PREVIOUS, "--from", help="Plan number or polygon file; default: plan in force."),
@@ -124,6 +133,10 @@ class CommandOptions:
     resume: Annotated[
         bool, _option(RUN, "--resume", help="Resume the last interrupted run, as ordered.")
     ] = False
+
+    def has_forecast(self) -> bool:
+        """Return whether the grids are to be drawn for a forecast."""
+        return self.planned is not None or self.growth is not None
 
     def combine_with_file(self) -> "CommunityDrawOptions":
         """Combine the options with the constraints file.
@@ -167,13 +180,22 @@ def draw(options: CommandOptions) -> None:
         return
     requested = options.combine_with_file()
     if options.every:
+        if options.has_forecast():
+            raise InputError("forecast_alone")
         if options.community or options.source or options.alternatives > 1:
             raise InputError("community_or_all" if options.community else "of_one_community")
         report_results(_draw_region(options, requested), options.out)
         return
+    if options.alternatives > 1 and options.has_forecast():
+        raise InputError("forecast_alone")
     results = _draw_community(options, requested)
     if options.alternatives == 1:
-        report_results(results, options.out)
+        with console.best_effort():
+            for expected in results[1:]:
+                score_output.show_scores([expected])
+        report_results(results[:1], None)
+        if options.out is not None:
+            score_output.write_scores(results, options.out)
         return
     score_output.show_alternatives(results)
     if len(results) < options.alternatives:
@@ -214,6 +236,11 @@ def _draw_community(
         if requested.community.get(code, requested).fresh:
             raise InputError("fresh_excludes", constraint="from")
     constraints = draw_request.constraints_of_community(requested, code, options.crs or None)
+    forecast = None
+    if options.has_forecast():
+        forecast = draw_request.read_forecast(
+            options.planned, options.growth or 0.0, options.crs or None
+        )
     with console.progress() as progress:
         progress("draw", 0, 1)
         results = batch.draw_community(
@@ -223,6 +250,7 @@ def _draw_community(
             previous=previous,
             count=options.alternatives,
             publish=options.publish,
+            forecast=forecast,
         )
         progress("draw", 1, 1)
     return results
