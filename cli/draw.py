@@ -30,6 +30,7 @@ WHAT = "What to draw"
 LIMITS = "Limits and constraints"
 PREVIOUS = "Starting from a plan"
 CHOICE = "Alternatives and proof"
+FORECAST = "For a forecast"
 RUN = "Many communities"
 
 BalanceOption = Annotated[
@@ -41,7 +42,9 @@ Lower = Annotated[int | None, _option(LIMITS, help="Fewest households of a grid;
 Upper = Annotated[int | None, _option(LIMITS, help="Most households of a grid; default: 500.")]
 Weights = Annotated[
     list[str] | None,
-    _option(LIMITS, help="NAME=NUMBER: limit, balance, border, compactness, compound or moved."),
+    _option(
+        LIMITS, help="NAME=NUMBER: limit, balance, border, compactness, compound, moved or walk."
+    ),
 ]
 ConstraintsFile = Annotated[
     Path | None,
@@ -99,6 +102,14 @@ class CommandOptions:
     seconds: Annotated[
         float | None, _option(LIMITS, help="Time limit per community; default: 60 s.")
     ] = None
+    planned: Annotated[
+        Path | None,
+        _option(FORECAST, help="File of planned buildings with their households."),
+    ] = None
+    growth: Annotated[
+        float | None,
+        _option(FORECAST, help="Growth of today's households in percent; may be negative."),
+    ] = None
     source: Annotated[
         str,
         _option(PREVIOUS, "--from", help="Plan number or polygon file; default: plan in force."),
@@ -144,6 +155,10 @@ class CommandOptions:
     resume: Annotated[
         bool, _option(RUN, "--resume", help="Resume the last interrupted run, as ordered.")
     ] = False
+
+    def has_forecast(self) -> bool:
+        """Return whether the grids are to be drawn for a forecast."""
+        return self.planned is not None or self.growth is not None
 
     def combine_with_file(self) -> "CommunityDrawOptions":
         """Combine the options with the constraints file.
@@ -191,13 +206,22 @@ def draw(options: CommandOptions) -> None:
         report_results(_divide_grids(options, requested), options.out)
         return
     if options.every:
+        if options.has_forecast():
+            raise InputError("forecast_alone")
         if options.community or options.source or options.alternatives > 1:
             raise InputError("community_or_all" if options.community else "of_one_community")
         report_results(_draw_region(options, requested), options.out)
         return
+    if options.alternatives > 1 and options.has_forecast():
+        raise InputError("forecast_alone")
     results = _draw_community(options, requested)
     if options.alternatives == 1:
-        report_results(results, options.out)
+        with console.best_effort():
+            for expected in results[1:]:
+                score_output.show_scores([expected])
+        report_results(results[:1], None)
+        if options.out is not None:
+            score_output.write_scores(results, options.out)
         return
     score_output.show_alternatives(results)
     if len(results) < options.alternatives:
@@ -239,6 +263,9 @@ def _draw_community(
         if requested.community.get(code, requested).fresh:
             raise InputError("fresh_excludes", constraint="from")
     constraints = draw_request.constraints_of_community(requested, code, coordinates)
+    forecast = None
+    if options.has_forecast():
+        forecast = draw_request.read_forecast(options.planned, options.growth or 0.0, coordinates)
     with console.progress() as progress:
         progress("draw", 0, 1)
         results = batch.draw_community(
@@ -248,6 +275,7 @@ def _draw_community(
             previous=previous,
             count=options.alternatives,
             publish=options.publish,
+            forecast=forecast,
         )
         progress("draw", 1, 1)
     return results
@@ -269,7 +297,8 @@ def _divide_grids(options: CommandOptions, requested: "CommunityDrawOptions") ->
         plan, code = _find_plan(int(options.source), code)
     if not code:
         raise InputError("community_or_all")
-    constraints = draw_request.constraints_of_community(requested, code, options.crs or None)
+    coordinates = draw_request.file_coordinates(options.crs, options.transformation)
+    constraints = draw_request.constraints_of_community(requested, code, coordinates)
     with console.progress() as progress:
         progress("draw", 0, 1)
         result = batch.divide_community(

@@ -7,22 +7,27 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 from sqlalchemy import Connection
 
 from cli import console
 from etl.input.formats import check_file
 from etl.input.mapping import Coordinates
+from etl.input.synonyms import COLUMNS, normalize_name
 from etl.input.vector import polygonal, read_vector
 from geo.errors import InputError, NotFoundError
 from geo.messages import text
 from geo.partition.constraints import Area, Constraints
+from geo.partition.forecast import Forecast
 from geo.partition.options import CommunityDrawOptions, DrawOptions
 from geo.partition.plan_from_polygons import assign_to_communities
 from geo.plans import store
 
 PROOF_TIME_S = 60.0
 """Time limit of ``--prove`` for one community."""
+
+MAX_GROWTH_PERCENT = 1000
 
 SINGLE_COMMUNITY_OPTIONS = ("together", "apart", "lock")
 """Options that name buildings or grids, which belong to one community."""
@@ -170,6 +175,50 @@ def _read_areas(files: Sequence[str], coordinates: Coordinates) -> tuple[Area, .
             default = file.stem + (f" {number}" if len(frame) > 1 else "")
             areas.append(Area(name if isinstance(name, str) and name else default, shape.wkt))
     return tuple(areas)
+
+
+def read_forecast(
+    planned: Path | None, growth_percent: float, coordinates: Coordinates
+) -> Forecast:
+    """Return a forecast from a file of planned buildings and a growth in percent.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read, has no column of households, or a number in it is none.
+    """
+    if not -100 <= growth_percent <= MAX_GROWTH_PERCENT:
+        wanted = text("wanted.growth", most=MAX_GROWTH_PERCENT)
+        raise InputError("not_as_wanted", option="--growth", wanted=wanted, given=growth_percent)
+    if planned is None:
+        return Forecast(growth=growth_percent / 100)
+    frame = read_polygons(planned, coordinates)
+    names = {field: set(COLUMNS["building"][field].split()) for field in ("households", "name")}
+    columns = {
+        field: next((name for name in frame.columns if normalize_name(str(name)) in known), None)
+        for field, known in names.items()
+    }
+    if columns["households"] is None:
+        raise InputError("planned_without_households", file=planned)
+    households = pd.to_numeric(frame[columns["households"]], errors="coerce")
+    wrong = ~(households.ge(0) & households.mod(1).eq(0))
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        given = frame[columns["households"]].iloc[row]
+        raise InputError("planned_households", file=planned, row=row + 1, given=given)
+    called = frame[columns["name"]] if columns["name"] is not None else None
+    return Forecast(
+        gpd.GeoDataFrame(
+            {
+                "households": households.to_numpy(dtype="int64"),
+                "name": "" if called is None else called.fillna("").astype(str).to_numpy(),
+                "geom": frame.geometry.to_numpy(),
+            },
+            geometry="geom",
+            crs=frame.crs,
+        ),
+        growth_percent / 100,
+    )
 
 
 def _areas_by_community(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("grids", "households", "within", "range", "deviation"),
-    *("barrier", "shape", "walk", "objective"),
+    *("barrier", "shape", "walk", "ways", "far", "objective"),
 )
 
 OPTIONAL_COLUMNS = {
@@ -160,6 +160,8 @@ def _figures(score: dict[str, Any], optional: Sequence[str]) -> tuple[str, ...]:
         f"{score['border_on_barrier']:.0%}",
         f"{score['polsby_popper']:.2f}",
         f"{score['walk_m']:.0f}",
+        _optional(score.get("walk_ways_m"), ".0f"),
+        _optional(score.get("walk_far"), ".0%"),
         f"{score['objective']:.0f}",
     )
     moved, gap = score.get("moved"), score.get("gap")
@@ -188,6 +190,10 @@ def _border_figures(score: dict[str, Any]) -> tuple[str, ...]:
         str(score["spikes"]),
         f"{score['narrow_m2']:.0f}",
     )
+
+
+def _optional(figure: float | None, form: str) -> str:
+    return "" if figure is None else format(figure, form)
 
 
 def _summary(scores: Sequence[dict[str, Any]]) -> str:

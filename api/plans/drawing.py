@@ -24,7 +24,7 @@ router = APIRouter(tags=["plans"])
 
 FeatureCode = Annotated[str, Field(min_length=1, max_length=100)]
 
-CostTerm = Literal["limit", "balance", "border", "compactness", "compound", "moved"]
+CostTerm = Literal["limit", "balance", "border", "compactness", "compound", "moved", "walk"]
 """Terms of the objective of a drawing (:class:`geo.partition.scoring.objective.Weights`)."""
 
 

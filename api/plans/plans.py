@@ -44,6 +44,19 @@ class LimitsResponse(BaseModel):
     balance: Balance
 
 
+class ServicePointResponse(BaseModel):
+    """The building from which the walks to all households of a grid are shortest together."""
+
+    grid: str
+    building: str = Field(description="code of the building or unit")
+    lon: float
+    lat: float
+    walk_m: float | None = Field(
+        description="mean walk to it along streets and paths; null where no way leads"
+    )
+    far: int = Field(description="households that walk over 500 m, or that no way connects")
+
+
 class ScoreResponse(BaseModel):
     """Score card of a plan (:class:`geo.partition.scoring.score_card.ScoreCard`); null before it is
     scored."""
@@ -69,9 +82,13 @@ class ScoreResponse(BaseModel):
     water_inside_m: float | None = None
     polsby_popper: float | None = None
     walk_m: float | None = None
+    walk_ways_m: float | None = None
+    walk_far: float | None = None
+    service_points: list[ServicePointResponse] = []
     barriers_inside_m: float | None = None
     places: dict[str, list[tuple[float, float, float, float]]] = {}
     border_cost: float | None = None
+    walk_cost: float | None = None
     objective: float | None = None
     moved: int | None = None
     workload: int | None = Field(None, description="sum, if the plan balances workload")

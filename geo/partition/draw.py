@@ -15,6 +15,7 @@ from geopandas.array import GeometryArray
 from geo.crs import STORAGE
 from geo.geometry.shared_borders import find_borders
 from geo.partition import previous_plan
+from geo.partition.cells.graph import Graph
 from geo.partition.cells.tessellation import Cells
 from geo.partition.community import Community
 from geo.partition.constraints import Area, Constraints
@@ -39,6 +40,8 @@ from geo.partition.scoring.numbering import assign_serials, grid_codes
 from geo.partition.scoring.objective import Balance, Weights
 from geo.partition.scoring.review import add_households, build_members
 from geo.partition.scoring.score_card import ScoreCard, score
+from geo.partition.scoring.walking import name_service_points
+from geo.partition.search.short_walks import build_walk_costs, search_short_walks
 from geo.partition.search.strategy import search_parts
 from geo.types import Bools, Floats, Ints, Objects, Polygons
 
@@ -154,15 +157,28 @@ def search_labels(
         if constraints.complete:
             weights = replace(weights, limit=REPAIR_LIMIT_WEIGHT, moved=REPAIR_MOVED_WEIGHT)
     part = free_subproblem(problem)
-    label_of_group = search_parts(
-        part.graph,
-        constraints.limits,
-        weights,
-        before=part.before,
-        apart=part.apart,
-        seed=constraints.seed if seed is None else seed,
-        effort=constraints.effort,
-    )
+
+    def search(graph: Graph) -> Ints:
+        return search_parts(
+            graph,
+            constraints.limits,
+            weights,
+            before=part.before,
+            apart=part.apart,
+            seed=constraints.seed if seed is None else seed,
+            effort=constraints.effort,
+        )
+
+    group_of_node = np.full(len(problem.graph) + 1, -1, dtype=np.int64)
+    group_of_node[problem.free] = part.group
+    node_of_atom = group_of_node[problem.node_of_atom]
+    walks = build_walk_costs(problem, node_of_atom) if weights.walk > 0 else None
+    if walks is None:
+        label_of_group = search(part.graph)
+    else:
+        label_of_group = search_short_walks(
+            part, walks, constraints.limits, weights, search, constraints.effort.seconds
+        )
     return merge_fixed(problem, label_of_group[part.group])
 
 
@@ -214,11 +230,12 @@ def build_drawing(
     card = replace(
         card,
         reasons=replace_numbers_by_codes(card.reasons, codes),
+        service_points=name_service_points(card.service_points, codes),
         seconds=time.monotonic() - started,
     )
     if slack is not None:
-        unmoved = card.objective - problem.constraints.weights.moved * (card.moved or 0)
-        card = add_bound(card, unmoved - slack)
+        moves = problem.constraints.weights.moved * (card.moved or 0)
+        card = add_bound(card, card.objective - moves - card.walk_cost - slack)
     if problem.constraints.limits.balance is Balance.WORKLOAD:
         moved = _count_moved(problem, rows[grid], problem.atoms.households)
         card = add_households(card, problem.atoms, grid, kinds == "dedicated", moved)

@@ -36,6 +36,7 @@ class WeightOptions(BaseModel):
     compactness: Weight | None = None
     compound: Weight | None = None
     moved: Weight | None = None
+    walk: Weight | None = None
 
 
 class DrawOptions(BaseModel):

@@ -17,8 +17,10 @@ from sqlalchemy import Connection, Engine, create_engine
 from geo import db
 from geo.errors import GridatlasError, SetupError
 from geo.messages import text
+from geo.partition.community import Community
 from geo.partition.constraints import Constraints
 from geo.partition.draw import draw
+from geo.partition.forecast import Forecast, ForecastDrawing, draw_for_forecast
 from geo.partition.previous_plan import PreviousPlan
 from geo.partition.search.alternatives import find_alternatives
 from geo.plans import micro_division, store
@@ -81,6 +83,7 @@ def draw_community(
     publish: bool = False,
     author: str = "",
     run: int | None = None,
+    forecast: Forecast | None = None,
 ) -> list[DrawResult]:
     """Draw a community and store the plan as a draft, or publish it.
 
@@ -93,6 +96,9 @@ def draw_community(
         ``publish`` the best is published.
     run
         Number of the drawing run. If the run has a plan of this community, that one is returned.
+    forecast
+        Households to draw for. The plan is stored with those of today; a second result has the
+        score card under the forecast.
 
     Raises
     ------
@@ -111,7 +117,11 @@ def draw_community(
         if not constraints.fresh and not isinstance(previous, PreviousPlan):
             previous = store.read_previous_plan(connection, community, previous)
     start = previous if isinstance(previous, PreviousPlan) else None
-    if count > 1:
+    expected: list[DrawResult] = []
+    if forecast is not None:
+        made = draw_for_forecast(community, forecast, constraints, start)
+        drawings, expected = [made.drawing], [_forecast_result(community, made)]
+    elif count > 1:
         drawings = find_alternatives(community, constraints, count, start)
     else:
         drawings = [draw(community, constraints, start)]
@@ -131,7 +141,12 @@ def draw_community(
             for plan, drawing in zip(numbers, drawings, strict=True)
         ]
 
-    return db.run_in_transaction(bind, store_drawings)
+    return [*db.run_in_transaction(bind, store_drawings), *expected]
+
+
+def _forecast_result(community: Community, made: ForecastDrawing) -> DrawResult:
+    name = text("draw.forecast", name=community.name, planned=made.planned)
+    return DrawResult(community.code, name, None, made.card.as_json())
 
 
 def divide_community(

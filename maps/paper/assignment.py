@@ -49,6 +49,15 @@ MICRO_GRIDS = {
 """Columns of the micro-grids with their informants and their minimum widths in characters."""
 
 SUMMARY = {"grid": 8, "grid_code": 18, "buildings": 10, "households": 10}
+SUMMARY = {
+    "grid": 8,
+    "grid_code": 18,
+    "buildings": 10,
+    "households": 10,
+    "service_point": 20,
+    "walk": 12,
+    "walk_far": 12,
+}
 """Columns of the summary and their minimum widths in characters."""
 
 
@@ -70,7 +79,7 @@ def assignment_workbook(
     title = f"{entry.name} {edition_text(entry, lang)}"
     book = Workbook(write_only=True)
     _table(book, "assignment", COLUMNS, rows, title, lang)
-    _table(book, "summary", SUMMARY, _by_grid(rows), title, lang)
+    _table(book, "summary", SUMMARY, _by_grid(rows, entry.score), title, lang)
     if parts := _micro_grid_rows(connection, entry, rows):
         _table(book, "micro_grids", MICRO_GRIDS, parts, title, lang)
     return _workbook_bytes(book)
@@ -116,8 +125,14 @@ def _display_width(value: Any) -> int:
     return sum(2 if is_wide(char) else 1 for char in str(value))
 
 
-def _by_grid(rows: list[list[Any]]) -> list[list[Any]]:
-    """Return serial number, code, number of buildings and of households of each grid."""
+def _by_grid(rows: list[list[Any]], score: dict[str, Any]) -> list[list[Any]]:
+    """Return serial number, code, buildings, households and walks of each grid.
+
+    Parameters
+    ----------
+    score
+        The score card, which has the service points.
+    """
     totals: dict[str, list[Any]] = {}
     buildings: dict[str, set[str]] = {}
     for number, code, _, building, _, _, households in rows:
@@ -125,7 +140,16 @@ def _by_grid(rows: list[list[Any]]) -> list[list[Any]]:
         buildings.setdefault(code, set()).add(building)
         total[2] = len(buildings[code])
         total[3] += households
-    return list(totals.values())
+    points = {point["grid"]: point for point in score.get("service_points", ())}
+    return [[*total, *_walks(points.get(code))] for code, total in totals.items()]
+
+
+def _walks(point: dict[str, Any] | None) -> list[Any]:
+    """Return the service point of a grid, the mean walk to it, and the households far away."""
+    if point is None:
+        return ["", "", ""]
+    walk_m = point["walk_m"]
+    return [point["building"], "" if walk_m is None else round(walk_m), point["far"]]
 
 
 def _micro_grid_rows(

@@ -22,6 +22,7 @@ from geo.partition.scoring.explanations import (
 )
 from geo.partition.scoring.objective import Balance, Limits, Weights
 from geo.partition.scoring.score_card import Members, ScoreCard, score
+from geo.partition.scoring.walking import name_service_points
 from geo.types import Bools, Ints, Polygons
 
 SIZE_REASONS = frozenset(
@@ -82,8 +83,12 @@ def review_plan(
         *find_buildings_across_border(problem),
         *find_unknown_households(problem),
     ]
-    coded = replace_numbers_by_codes(tuple(reasons), list(plan.grids["code"]))
-    card = replace(card, reasons=coded)
+    codes = list(plan.grids["code"])
+    card = replace(
+        card,
+        reasons=replace_numbers_by_codes(tuple(reasons), codes),
+        service_points=name_service_points(card.service_points, codes),
+    )
     if constraints.limits.balance is Balance.WORKLOAD:
         return add_households(card, problem.atoms, grid, ~plan.general(), moved_households)
     return card

@@ -146,6 +146,20 @@ def test_few_households_behind_a_large_building_are_reported():
     assert (fields["name"], fields["of_it"], fields["behind"]) == ("gate", 420, 150)
 
 
+def test_community_below_the_lower_limit_is_one_grid_and_says_so():
+    drawing = draw(community(shapely.box(0, 0, 100, 100), rows_of_houses(2, 2, 20)))
+    figures = {"grid": "420606007001001", "households": 80, "lower": 300, "upper": 500}
+    assert drawing.score.reasons == (("community_below_limit", figures),)
+
+
+def test_two_that_must_be_apart_divide_a_community_of_one_grid():
+    rows = rows_of_houses(4, 4, 25)
+    apart = (("b00000", "b00015"),)
+    drawing = draw(community(shapely.box(0, 0, 100, 100), rows), Constraints(apart=apart))
+    assert drawing.score.grids == 2
+    assert "apart_unmet" not in {key for key, _ in drawing.score.reasons}
+
+
 def test_total_that_does_not_divide_is_reported():
     drawing = draw(community(shapely.box(0, 0, 250, 300), rows_of_houses(5, 11, 10)))
     assert {key for key, _ in drawing.score.reasons} == {"total_does_not_divide"}

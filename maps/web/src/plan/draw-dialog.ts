@@ -5,7 +5,13 @@ import { formatNumber, text } from "../locale";
 import { type DrawnArea, pickAreas } from "./area-picker";
 import { pickConstraints } from "./constraint-picker";
 import { type Constraint, constraintSummary } from "./constraints";
-import { DEDICATED_KINDS, DEFAULT_SECONDS, drawRequest, WEIGHTS } from "./draw-request";
+import {
+  DEDICATED_KINDS,
+  DEFAULT_SECONDS,
+  drawRequest,
+  USUAL_FACTORS,
+  WEIGHTS,
+} from "./draw-request";
 import { type Job, type Plan, requestDrawing } from "./plan-api";
 
 /** Factors by which a planner may scale a weight. */
@@ -128,7 +134,10 @@ function weightChoices(): HTMLElement {
       choice.append(
         element(
           "option",
-          { value: String(factor), ...(factor === 1 ? { selected: "" } : {}) },
+          {
+            value: String(factor),
+            ...(factor === (USUAL_FACTORS[name] ?? 1) ? { selected: "" } : {}),
+          },
           text(`plan.weight_${words}`),
         ),
       );

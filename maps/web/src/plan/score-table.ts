@@ -36,6 +36,8 @@ const FIGURES: [keyof Score, (value: number) => string, "more" | "less" | ""][] 
   ["narrow_m2", (value) => value.toFixed(0), "less"],
   ["polsby_popper", (value) => value.toFixed(2), "more"],
   ["walk_m", (value) => value.toFixed(0), "less"],
+  ["walk_ways_m", (value) => value.toFixed(0), "less"],
+  ["walk_far", (value) => `${Math.round(value * 100)}%`, "less"],
   ["moved", formatNumber, "less"],
 ];
 
@@ -52,6 +54,8 @@ export const SERVER_FIGURES: (keyof Score)[] = [
   "beside_street_m",
   "spikes",
   "narrow_m2",
+  "walk_ways_m",
+  "walk_far",
   "moved",
 ];
 
