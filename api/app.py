@@ -36,7 +36,18 @@ from api.middleware.security_headers import SecurityHeadersMiddleware
 from api.middleware.tile_not_modified import TileNotModifiedMiddleware
 from api.networks import networks
 from api.ogc.ogc import create_ogc
-from api.plans import comparison, drawing, edits, jobs, plan_files, plan_grids, plans
+from api.plans import (
+    comparison,
+    drawing,
+    edits,
+    jobs,
+    plan_barriers,
+    plan_comments,
+    plan_files,
+    plan_grids,
+    plan_summaries,
+    plans,
+)
 from api.public import (
     exports,
     grid_detail,
@@ -60,6 +71,7 @@ from geo.model.job import IMPORT_KINDS, PLAN_KINDS
 
 RESOURCES = (
     *(sign_in, health, regions, search, grid_detail, grids, grid_staff, staff, plans, plan_grids),
+    *(plan_summaries, plan_barriers, plan_comments),
     *(drawing, comparison, edits, plan_files, jobs, import_runs, uploads, quarantine, corrections),
     *(exports, layer_features, prints, tiles, tile_archive),
     *(fire_tiles, fire, inspections, networks, pages, share),

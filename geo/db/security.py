@@ -163,6 +163,10 @@ RULES: dict[str, Rule] = {
         read={"planner": _OF_PLAN, "admin": ALL_ROWS},
         write={"planner": _OF_PLAN, "admin": ALL_ROWS},
     ),
+    "plan_comment": Rule(
+        read={"planner": _OF_PLAN, "admin": ALL_ROWS},
+        write={"planner": _OF_PLAN, "admin": ALL_ROWS},
+    ),
     "grid_manager": Rule(read=_PEOPLE | _rows(ALL_ROWS, "fire", "publisher"), write=_PEOPLE),
     "grid_informant": Rule(read=_PEOPLE, write=_PEOPLE),
     "draw_run": Rule(read=EDITORS, write=EDITORS),

@@ -19,6 +19,7 @@ from geo.model.grid import (
     GridManager,
     GridMember,
     GridPlan,
+    PlanComment,
     PlanEdit,
 )
 from geo.model.job import Job
@@ -93,6 +94,7 @@ __all__ = [
     "LayerRevision",
     "PipeNode",
     "PipeSegment",
+    "PlanComment",
     "PlanEdit",
     "Quarantine",
     "Railway",

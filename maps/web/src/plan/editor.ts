@@ -7,10 +7,10 @@ import { isOffline } from "../http";
 import { type Language, text } from "../locale";
 import { nextIndex } from "../search";
 import { session } from "../session";
+import { BorderTool } from "./border-tool";
 import { Draft, type DraftEvent, type DraftGrid, type Move } from "./draft";
-import { openFileDialog } from "./file-dialog";
 import { gridForm, gridList } from "./grid-list";
-import { ICONS, type IconName } from "./icons";
+import { ICONS } from "./icons";
 import {
   hidePreview,
   isAsking,
@@ -20,21 +20,14 @@ import {
   showMovePreview,
 } from "./move-preview";
 import { attachPan } from "./pan";
-import {
-  copyPlan,
-  fetchLastAuthor,
-  fetchPlan,
-  fetchPlans,
-  type Plan,
-  requestCompletion,
-} from "./plan-api";
+import { planActions, planHeading } from "./plan-actions";
+import { fetchLastAuthor, fetchPlan, type Plan } from "./plan-api";
+import { PlanComments } from "./plan-comments";
 import { draftExtent } from "./plan-features";
 import { PlanMap } from "./plan-map";
-import { openPrintDialog } from "./print-dialog";
-import { openPublishDialog } from "./publish-dialog";
-import { goTo } from "./route";
 import { SERVER_FIGURES, scoreTable } from "./score-table";
-import { SelectionTools, type Tool } from "./selection-tools";
+import { OTHER_TOOLS, SelectionTools, type Tool } from "./selection-tools";
+import { StepHistory } from "./step-history";
 import { markActiveTool, showToolbar } from "./toolbar";
 
 const TOOL_KEYS: Record<string, Tool> = {
@@ -44,6 +37,7 @@ const TOOL_KEYS: Record<string, Tool> = {
   r: "rectangle",
   c: "compound",
   e: "eraser",
+  s: "border",
 };
 
 /** How often the editor checks for edits by other people, and for the score of its own. */
@@ -58,6 +52,9 @@ export class Editor {
   active: string | null = null;
   private pendingMove: Move | null = null;
   private readonly tools: SelectionTools;
+  private readonly borderTool: BorderTool;
+  private readonly history: StepHistory;
+  private readonly comments: PlanComments;
   private merging = new Set<string>();
   private problemIndex = -1;
   private isScoreCardOpen = false;
@@ -72,6 +69,13 @@ export class Editor {
       onSelecting: (atoms) => this.previewAtoms(atoms),
       onSelected: (atoms, isAlternative) => this.handleSelected(atoms, isAlternative),
     });
+    this.borderTool = new BorderTool(draft, view, (move) => this.askMove(move));
+    this.history = new StepHistory(draft);
+    this.comments = new PlanComments(draft.plan.id, view, {
+      onAdd: () => this.setTool("comment"),
+      showPlace: ([lon, lat]) => this.showPlace({ lon, lat }),
+    });
+    view.map.on("click", ({ lngLat }) => this.writeComment([lngLat.lng, lngLat.lat]));
   }
 
   static async open(id: number, lang: Language, isReadOnly: boolean): Promise<Editor> {
@@ -117,6 +121,7 @@ export class Editor {
     });
     this.setTool("click");
     this.show();
+    void this.comments.refresh();
     Object.assign(window, { gridatlas: { map: this.view.map, editor: this } });
   }
 
@@ -126,14 +131,24 @@ export class Editor {
     this.view.show(this.draft, this.active);
     const { plan } = this.draft;
     elementById("side").replaceChildren(
-      this.heading(plan),
-      ...(this.draft.isEditable ? [this.actions()] : [this.readOnly(plan)]),
+      planHeading(plan),
+      planActions({
+        draft: this.draft,
+        canSplit: this.active !== null,
+        canMerge: this.merging.size >= 2,
+        split: () => this.split(),
+        merge: () => this.merge(),
+      }),
       this.problemLine(),
+      this.borderTool.panel,
       this.gridList(),
       this.draft.isEditable && this.active ? gridForm(this.draft, this.active) : "",
       this.scores(),
+      this.history.section,
+      this.comments.section,
     );
     this.showState();
+    void this.history.refresh();
   }
 
   private showState(): void {
@@ -142,129 +157,6 @@ export class Editor {
     const key = isSaving ? "saving" : saved;
     elementById("state").textContent = text(`plan.${key}`, { revision: plan.revision });
     elementById("state").className = key;
-  }
-
-  private heading(plan: Plan): HTMLElement {
-    const { target, lower, upper } = plan.limits;
-    return element(
-      "div",
-      { class: "heading" },
-      element(
-        "h1",
-        {},
-        plan.community,
-        element("small", {}, ` ${text("plan.version", { version: plan.version })}`),
-      ),
-      element("p", {}, text("plan.limits_said", { target, lower, upper })),
-    );
-  }
-
-  private readOnly(plan: Plan): HTMLElement {
-    const open =
-      plan.status === "draft"
-        ? button(text("plan.edit"), () => goTo(`/plan/p/${plan.id}`), {})
-        : button(text("plan.copy"), () => void this.copyPlan(), { class: "primary" });
-    return element(
-      "div",
-      { class: "actions" },
-      element("span", { class: `badge ${plan.status}` }, text(`plan.status_${plan.status}`)),
-      open,
-      this.compareLink(),
-      this.printLink(),
-      this.fileLink(),
-      this.shareLink(),
-    );
-  }
-
-  private async copyPlan(): Promise<void> {
-    try {
-      const copy = await copyPlan(this.draft.plan.id);
-      goTo(`/plan/p/${copy.id}`);
-    } catch (error) {
-      notify((error as Error).message);
-    }
-  }
-
-  private actions(): HTMLElement {
-    const { plan } = this.draft;
-    const tool = (name: IconName, run: () => void, isDisabled: boolean) => {
-      const item = button(icon(ICONS[name]), run, {
-        class: "tool",
-        title: text(`plan.${name}_help`),
-        "aria-label": text(`plan.${name}`),
-        "data-act": name,
-      });
-      item.disabled = isDisabled;
-      return item;
-    };
-    const isLocked = [...this.draft.grids.values()].every((grid) => grid.locked);
-    return element(
-      "div",
-      { class: "actions" },
-      tool("undo", () => void this.draft.step("undo"), plan.undo === 0),
-      tool("redo", () => void this.draft.step("redo"), plan.redo === 0),
-      tool("split", () => this.split(), this.active === null),
-      tool("merge", () => this.merge(), this.merging.size < 2),
-      tool(
-        isLocked ? "unlock" : "lock",
-        () => this.draft.send({ kind: "lock", grids: "all", locked: !isLocked }),
-        false,
-      ),
-      element("span", { class: "gap" }),
-      button(text("plan.complete"), () => void this.completePlan(), {
-        title: text("plan.complete_help"),
-      }),
-      this.compareLink(),
-      this.printLink(),
-      this.fileLink(),
-      this.shareLink(),
-      button(text("plan.publish"), () => void openPublishDialog(this.draft), { class: "primary" }),
-    );
-  }
-
-  private printLink(): HTMLElement {
-    return button(text("plan.print"), () => openPrintDialog(this.draft.plan), {
-      title: text("plan.print_help"),
-    });
-  }
-
-  private fileLink(): HTMLElement {
-    return button(text("plan.files"), () => openFileDialog(this.draft), {
-      title: text("plan.files_help"),
-    });
-  }
-
-  private shareLink(): HTMLElement {
-    const address = `${location.origin}/plan/p/${this.draft.plan.id}?view${location.hash}`;
-    const share = () =>
-      navigator.clipboard.writeText(address).then(
-        () => notify(text("plan.shared"), undefined, "calm"),
-        () => notify(address, undefined, "calm"),
-      );
-    return button(text("plan.share"), () => void share(), { title: text("plan.share_help") });
-  }
-
-  private compareLink(): HTMLElement {
-    return button(text("plan.compare"), () => void this.compare(), {
-      title: text("plan.compare_help"),
-    });
-  }
-
-  private async compare(): Promise<void> {
-    const { id, community_code } = this.draft.plan;
-    const others = (await fetchPlans(community_code)).filter((plan) => plan.id !== id);
-    const other = others.find((plan) => plan.status === "published") ?? others[0];
-    if (other) goTo(`/plan/p/${id}/compare/${other.id}`);
-    else notify(text("plan.nothing_to_compare"));
-  }
-
-  private async completePlan(): Promise<void> {
-    try {
-      const job = await requestCompletion(this.draft.plan.id);
-      goTo(`/plan/c/${this.draft.plan.community_code}?job=${job.id}`);
-    } catch (error) {
-      notify((error as Error).message);
-    }
   }
 
   private problemLine(): HTMLElement {
@@ -369,13 +261,23 @@ export class Editor {
   setTool(tool: Tool): void {
     this.tools.setTool(tool);
     this.dropPendingMove();
+    this.borderTool.setActive(tool === "border", this.active);
     markActiveTool(tool);
     this.showToolHint();
+  }
+
+  /** Write a comment at a place, if that is what the tool is for. */
+  private writeComment(place: [number, number]): void {
+    if (this.tools.tool !== "comment") return;
+    this.setTool("click");
+    hidePreview();
+    this.comments.write(place);
   }
 
   /** Say what the tool waits for. */
   private showToolHint(): void {
     if (this.tools.tool === "dedicated") showHint(text("plan.draw_shape"));
+    else if (this.tools.tool === "comment") showHint(text("plan.comment_where"));
     else if (this.needsGrid) showHint(text("plan.choose_grid"));
   }
 
@@ -389,7 +291,7 @@ export class Editor {
 
   private handleHover(atoms: number[] | null): void {
     this.view.hoverAtom(atoms?.[0] ?? null);
-    if (isAsking() || this.tools.tool === "dedicated") return;
+    if (isAsking() || OTHER_TOOLS.includes(this.tools.tool)) return;
     if (atoms === null) this.dropPendingMove();
     else if (this.draft.isEditable && this.active !== null) this.previewAtoms(atoms);
     else showCell(this.draft, atoms[0]!);
@@ -409,6 +311,15 @@ export class Editor {
     else {
       this.setPendingMove(move);
       this.showMove(move, false);
+    }
+  }
+
+  /** Show a move and ask whether to make it; null drops the one that is asked about. */
+  private askMove(move: Move | null): void {
+    if (move === null) this.dropPendingMove();
+    else {
+      this.setPendingMove(move);
+      this.showMove(move, true);
     }
   }
 
@@ -502,6 +413,8 @@ export class Editor {
     else if (isControl && key === "y") void this.draft.step("redo");
     else if (isControl || event.altKey) return;
     else if (key === "escape") this.escape();
+    else if (key === "enter" && this.tools.tool === "comment")
+      this.writeComment(this.view.map.getCenter().toArray());
     else if (key === "n") this.showNextProblem();
     else if (this.draft.isEditable && TOOL_KEYS[key]) this.setTool(TOOL_KEYS[key]);
     else if (/^[1-9]$/.test(key))
@@ -521,6 +434,7 @@ export class Editor {
   private handleDraftEvent(event: DraftEvent): void {
     if (this.active && !this.draft.grids.has(this.active)) this.active = null;
     this.merging = new Set([...this.merging].filter((code) => this.draft.grids.has(code)));
+    this.borderTool.refresh();
     this.show();
     if (event.kind === "offline") {
       notify(text("plan.offline", { reason: event.reason }), {

@@ -155,6 +155,29 @@ export class PlanMap {
     this.source("differing").setData(areas);
   }
 
+  /** Show the lines that a border can be moved to. */
+  showBarriers(features: Feature[]): void {
+    this.source("barriers").setData({ type: "FeatureCollection", features });
+  }
+
+  /** The line within some pixels of a point; null where there is none. */
+  barrierAt({ x, y }: { x: number; y: number }, radius: number): string | null {
+    const box: [[number, number], [number, number]] = [
+      [x - radius, y - radius],
+      [x + radius, y + radius],
+    ];
+    const [feature] = this.map.queryRenderedFeatures(box, { layers: ["barriers"] });
+    return feature ? String(feature.properties.id) : null;
+  }
+
+  /** The grids within some pixels of a point. */
+  gridsAround({ x, y }: { x: number; y: number }, radius: number, draft: Draft): string[] {
+    const atoms = [-1, 0, 1].flatMap((dx) =>
+      [-1, 0, 1].map((dy) => this.atomAt({ x: x + dx * radius, y: y + dy * radius })),
+    );
+    return [...new Set(atoms.flatMap((atom) => (atom === null ? [] : [draft.cell(atom).grid])))];
+  }
+
   atomAt(point: { x: number; y: number }): number | null {
     const [feature] = this.map.queryRenderedFeatures([point.x, point.y], { layers: ["atoms"] });
     return feature ? Number(feature.properties.atom) : null;
