@@ -187,7 +187,9 @@ RULES: dict[str, Rule] = {
     "hydrant_inspection": Rule(
         read=_rows(ALL_ROWS, "utility") | dict(_FIRE.read), write=_FIRE.read
     ),
-    "account": Rule(read=_rows(ALL_ROWS, "admin", "keeper"), write=_rows(ALL_ROWS, "admin")),
+    "account": Rule(
+        read=_rows(ALL_ROWS, "admin", "keeper"), write=_rows(ALL_ROWS, "admin", "keeper")
+    ),
     "session": Rule(
         read=_rows(ALL_ROWS, "admin", "keeper"), write=_rows(ALL_ROWS, "admin", "keeper")
     ),

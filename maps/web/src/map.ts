@@ -20,6 +20,7 @@ import { type Extent, fitPadding } from "./bounds";
 import { button, element } from "./dom";
 import { type Language, text } from "./locale";
 import { accessToken } from "./session";
+import { enlargeLabels } from "./text-size";
 
 addProtocol("pmtiles", new Protocol().tile);
 setWorkerUrl(new URL(workerUrl, location.href).href);
@@ -65,7 +66,7 @@ export function createMap(
   const bounds = extent ?? CHINA;
   const map = new LibreMap({
     container,
-    style,
+    style: enlargeLabels(style),
     bounds,
     fitBoundsOptions: { padding, maxZoom: 18 },
     hash,
