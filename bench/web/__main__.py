@@ -29,6 +29,7 @@ from sqlalchemy import func, select
 
 from api.core.caller import PUBLIC_CALLER, transaction_as
 from api.tiles import tile_archive
+from bench.web import lighthouse
 from etl.pipeline.publish_frames import publish
 from etl.sample import city
 from geo import db
@@ -60,7 +61,7 @@ MOVE = """async () => {
     editor.active = to;
     const before = draft.plan.revision, began = performance.now();
     const since = () => performance.now() - began;
-    editor.chosen(new Set([cell.atom]), false);
+    editor.handleSelected(new Set([cell.atom]), false);
     const own = since(), painted = new MessageChannel();
     const shown = await new Promise(done => {
       painted.port1.onmessage = () => done(since());  // after the picture, not only before it
@@ -69,7 +70,7 @@ MOVE = """async () => {
     const times = {own, shown};
     while (!times.confirmed || !times.drawn) {
       if (!times.confirmed && draft.plan.revision > before) times.confirmed = since();
-      if (!times.drawn && editor.view.told) times.drawn = since();
+      if (!times.drawn && editor.view.isUpToDate) times.drawn = since();
       await new Promise(done => setTimeout(done, 2));
     }
     return times;
@@ -93,6 +94,7 @@ def main() -> None:
             moves(browser, engine, address)
             fire(browser, engine, address)
             browser.close()
+            lighthouse.measure_pages(address)
         atlas(engine)
 
 
