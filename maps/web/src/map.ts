@@ -56,12 +56,20 @@ export interface MapOptions {
   padding?: PaddingOptions;
   /** Show labels without fading in, for maps that change often. */
   isFadeless?: boolean;
+  /** What a screen reader calls the map. */
+  title?: string;
 }
 
 export function createMap(
   style: StyleSpecification,
   extent: Extent | undefined,
-  { container = "map", hash = "map", padding = fitPadding(), isFadeless = false }: MapOptions = {},
+  {
+    container = "map",
+    hash = "map",
+    padding = fitPadding(),
+    isFadeless = false,
+    title = text("page.map"),
+  }: MapOptions = {},
 ): LibreMap {
   const bounds = extent ?? CHINA;
   const map = new LibreMap({
@@ -78,6 +86,7 @@ export function createMap(
     touchPitch: false,
     attributionControl: false,
     locale: {
+      "Map.Title": title,
       "NavigationControl.ZoomIn": text("page.zoom_in"),
       "NavigationControl.ZoomOut": text("page.zoom_out"),
     },

@@ -2,15 +2,14 @@
 // redo, breaches, and edits by other people.
 
 import { type Extent, isMotionReduced } from "../bounds";
-import { button, element, elementById, icon, notify } from "../dom";
+import { elementById, notify } from "../dom";
 import { isOffline } from "../http";
 import { type Language, text } from "../locale";
 import { nextIndex } from "../search";
 import { session } from "../session";
 import { BorderTool } from "./border-tool";
-import { Draft, type DraftEvent, type DraftGrid, type Move } from "./draft";
+import { Draft, type DraftEvent, type Move } from "./draft";
 import { gridForm, gridList } from "./grid-list";
-import { ICONS } from "./icons";
 import {
   hidePreview,
   isAsking,
@@ -25,7 +24,8 @@ import { fetchLastAuthor, fetchPlan, type Plan } from "./plan-api";
 import { PlanComments } from "./plan-comments";
 import { draftExtent } from "./plan-features";
 import { PlanMap } from "./plan-map";
-import { SERVER_FIGURES, scoreTable } from "./score-table";
+import { gridsWithProblems, problemLine } from "./problem-list";
+import { ScoreSection } from "./score-section";
 import { OTHER_TOOLS, SelectionTools, type Tool } from "./selection-tools";
 import { StepHistory } from "./step-history";
 import { markActiveTool, showToolbar } from "./toolbar";
@@ -53,11 +53,11 @@ export class Editor {
   private pendingMove: Move | null = null;
   private readonly tools: SelectionTools;
   private readonly borderTool: BorderTool;
+  private readonly scores: ScoreSection;
   private readonly history: StepHistory;
   private readonly comments: PlanComments;
   private merging = new Set<string>();
   private problemIndex = -1;
-  private isScoreCardOpen = false;
   private readonly closing = new AbortController();
 
   private constructor(
@@ -70,6 +70,7 @@ export class Editor {
       onSelected: (atoms, isAlternative) => this.handleSelected(atoms, isAlternative),
     });
     this.borderTool = new BorderTool(draft, view, (move) => this.askMove(move));
+    this.scores = new ScoreSection(draft, (extent) => this.zoomTo(extent));
     this.history = new StepHistory(draft);
     this.comments = new PlanComments(draft.plan.id, view, {
       onAdd: () => this.setTool("comment"),
@@ -139,15 +140,20 @@ export class Editor {
         split: () => this.split(),
         merge: () => this.merge(),
       }),
-      this.problemLine(),
+      problemLine(
+        this.draft,
+        () => this.showNextProblem(),
+        (code) => this.selectGrid(code, true),
+      ),
       this.borderTool.panel,
       this.gridList(),
       this.draft.isEditable && this.active ? gridForm(this.draft, this.active) : "",
-      this.scores(),
+      this.scores.section,
       this.history.section,
       this.comments.section,
     );
     this.showState();
+    this.scores.refresh();
     void this.history.refresh();
   }
 
@@ -159,40 +165,8 @@ export class Editor {
     elementById("state").className = key;
   }
 
-  private problemLine(): HTMLElement {
-    const count = this.gridsWithProblems().length;
-    if (count === 0) return element("p", { class: "well" }, text("plan.no_problems"));
-    const next = button(icon(ICONS.next), () => this.showNextProblem(), {
-      class: "tool",
-      title: text("plan.next_help"),
-      "aria-label": text("plan.next"),
-    });
-    const list = this.draft.breaches.map(({ detail, grid }) =>
-      element(
-        "li",
-        {},
-        button(detail, () => this.selectGrid(grid, true), { class: "quiet" }),
-      ),
-    );
-    return element(
-      "div",
-      { class: "trouble" },
-      element(
-        "details",
-        {},
-        element("summary", {}, text("plan.problems", { count })),
-        element("ul", {}, ...list),
-      ),
-      next,
-    );
-  }
-
-  private gridsWithProblems(): DraftGrid[] {
-    return [...this.draft.grids.values()].filter((grid) => !grid.within || !grid.contiguous);
-  }
-
   private showNextProblem(): void {
-    const grids = this.gridsWithProblems();
+    const grids = gridsWithProblems(this.draft);
     if (grids.length === 0) return;
     this.problemIndex = nextIndex(this.problemIndex, 1, grids.length);
     this.selectGrid(grids[this.problemIndex]!.code, true);
@@ -208,37 +182,6 @@ export class Editor {
       selectGrid: (code) => this.selectGrid(code),
       onMergeChange: () => this.show(),
     });
-  }
-
-  /** The score card; its figures are computed while it is open. */
-  private scores(): HTMLElement {
-    const card = element("div", { class: "holder" });
-    const details = element(
-      "details",
-      { class: "scores" },
-      element("summary", {}, text("plan.score_card")),
-      card,
-    );
-    details.open = this.isScoreCardOpen;
-    if (details.open) card.append(this.scoreCard());
-    details.addEventListener("toggle", () => {
-      this.isScoreCardOpen = details.open;
-      this.refreshScores();
-    });
-    return details;
-  }
-
-  private scoreCard(): HTMLElement {
-    return scoreTable([{ ...this.draft.plan, score: this.draft.score() }], {
-      outdated: this.draft.isScoreOutdated ? SERVER_FIGURES : [],
-      places: this.draft.places(),
-      showPlace: (extent) => this.zoomTo(extent),
-    });
-  }
-
-  private refreshScores(): void {
-    const card = elementById("side").querySelector(".scores .holder");
-    card?.replaceChildren(...(this.isScoreCardOpen ? [this.scoreCard()] : []));
   }
 
   private zoomTo(extent: Extent): void {
@@ -456,7 +399,7 @@ export class Editor {
     const { isSaving, isScoreOutdated, plan } = this.draft;
     if (isSaving || !isScoreOutdated || document.hidden) return;
     try {
-      if (this.draft.updateScore(await fetchPlan(plan.id))) this.refreshScores();
+      if (this.draft.updateScore(await fetchPlan(plan.id))) this.scores.refresh();
     } catch (error) {
       if (!isOffline(error)) throw error;
     }

@@ -6,7 +6,7 @@ import { type GeoJSONSource, type Map as LibreMap, Marker } from "maplibre-gl";
 import type { Extent } from "../bounds";
 import { afterPaint } from "../dom";
 import { palette } from "../legend";
-import type { Language } from "../locale";
+import { type Language, text } from "../locale";
 import { createMap, loaded, loadStyle } from "../map";
 import type { Draft } from "./draft";
 import { borderFeature, householdFeatures, labelFeatures } from "./plan-features";
@@ -49,6 +49,7 @@ export class PlanMap {
       hash,
       padding,
       isFadeless: true,
+      title: text(container === "map" ? "plan.map" : "plan.map_other"),
     });
     await loaded(map);
     return new PlanMap(map, fills);
