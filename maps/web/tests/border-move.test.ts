@@ -40,6 +40,15 @@ describe("a border that is moved to a line", () => {
     expect(borderMove(town, [WEST, EAST], joined)?.steps).toEqual([{ atoms: [10], to: EAST }]);
   });
 
+  test("is not moved to a line that cuts off a corner and leaves most of both grids together", () => {
+    const town = draft();
+    const corner = new Set<Segment>([
+      ...segmentsOfBarrier(town, line([0, 1], [1, 1])),
+      ...segmentsOfBarrier(town, line([1, 0], [1, 1])),
+    ]);
+    expect(borderMove(town, [WEST, EAST], corner)).toBeNull();
+  });
+
   test("follows a line within half a metre, and none that is farther away", () => {
     const town = draft();
     const metre = 1 / 111_000;

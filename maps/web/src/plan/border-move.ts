@@ -23,7 +23,8 @@ export function segmentsOfBarrier(draft: Draft, { geometry }: Barrier): Set<Segm
 
 /**
  * The move that puts the border between two grids on lines: each part into which the lines cut the
- * two grids goes to the grid of which it has the larger share. Null where they cut nothing.
+ * two grids goes to the grid of which it has the larger share. Null where the lines don't part the
+ * two grids: most of both is in the same part.
  */
 export function borderMove(
   draft: Draft,
@@ -31,22 +32,33 @@ export function borderMove(
   cut: ReadonlySet<Segment>,
 ): Move | null {
   const parts = draft.coverage.parts([...draft.cellsOf(one), ...draft.cellsOf(other)], cut);
-  if (parts.length < 2) return null;
-  const weightOf = (cells: number[], grid: string) =>
-    cells.reduce((sum, index) => {
-      const cell = draft.cells[index]!;
-      return cell.grid === grid ? sum + cell.households + EMPTY_CELL_WEIGHT : sum;
-    }, 0);
-  const totals = [one, other].map((grid) => weightOf(draft.cellsOf(grid), grid));
+  const [sharesOfOne, sharesOfOther] = [one, other].map((grid) => shares(draft, grid, parts));
+  if (largest(sharesOfOne!) === largest(sharesOfOther!)) return null;
   const atoms: Record<string, number[]> = { [one]: [], [other]: [] };
-  for (const part of parts) {
-    const lead = weightOf(part, one) / totals[0]! - weightOf(part, other) / totals[1]!;
+  for (const [index, part] of parts.entries()) {
+    const lead = sharesOfOne![index]! - sharesOfOther![index]!;
     if (lead === 0) continue;
     const to = lead > 0 ? one : other;
-    atoms[to]!.push(...part.map((index) => draft.cells[index]!.atom));
+    atoms[to]!.push(...part.map((cell) => draft.cells[cell]!.atom));
   }
   return draft.previewSteps([
     { atoms: atoms[one]!, to: one },
     { atoms: atoms[other]!, to: other },
   ]);
+}
+
+/** The share of a grid that is in each part. */
+function shares(draft: Draft, grid: string, parts: number[][]): number[] {
+  const weights = parts.map((part) =>
+    part.reduce((sum, index) => {
+      const cell = draft.cells[index]!;
+      return cell.grid === grid ? sum + cell.households + EMPTY_CELL_WEIGHT : sum;
+    }, 0),
+  );
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return weights.map((weight) => weight / total);
+}
+
+function largest(values: number[]): number {
+  return values.indexOf(Math.max(...values));
 }
