@@ -11,6 +11,7 @@ from cli import (
     draw,
     export,
     fire,
+    help_texts,
     import_runs,
     imports,
     mapping,
@@ -66,7 +67,9 @@ def main() -> None:
 
 def _run_app() -> None:
     console.start_in_utf8()
-    app(prog_name="gridatlas")
+    command = typer.main.get_command(app)
+    help_texts.localize_help(command)
+    command(prog_name="gridatlas")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from maps.style import maplibre_style
 
 router = APIRouter(tags=["page"])
 
-PageName = Literal["public", "plan", "fire", "data", "session"]
+PageName = Literal["public", "plan", "fire", "data", "admin", "session"]
 
 CODED_VALUE_SECTIONS = (
     *("use.", "structure.", "category.", "households_source.", "kind.", "level.", "material."),
@@ -61,6 +61,7 @@ SECTIONS: dict[PageName, tuple[str, ...]] = {
         "field.",
         *CODED_VALUE_SECTIONS,
     ),
+    "admin": ("page.", "session.", "tour.", "admin."),
     "session": ("page.", "session."),
 }
 """Sections of the catalogue that each page loads."""
@@ -118,6 +119,12 @@ def fire_desk() -> Response:
 def data_desk(place: str = "") -> Response:
     """Return the data page, which reads its view from the path."""
     return _html("data.html")
+
+
+@router.get("/admin", response_class=FileResponse, include_in_schema=False)
+def admin_page() -> Response:
+    """Return the page of accounts."""
+    return _html("admin.html")
 
 
 @router.get("/signed-in", response_class=FileResponse, include_in_schema=False)

@@ -220,6 +220,10 @@ RULES: dict[str, Rule] = {
         read={"planner": _OF_PLAN, "admin": ALL_ROWS},
         write={"planner": _OF_PLAN, "admin": ALL_ROWS},
     ),
+    "plan_comment": Rule(
+        read={"planner": _OF_PLAN, "admin": ALL_ROWS},
+        write={"planner": _OF_PLAN, "admin": ALL_ROWS},
+    ),
     "grid_manager": Rule(
         read=_STAFF_READERS | _rows(ALL_ROWS, "fire", "publisher", "keeper"), write=_PEOPLE
     ),
@@ -242,7 +246,9 @@ RULES: dict[str, Rule] = {
     "hydrant_inspection": Rule(
         read=_rows(ALL_ROWS, "utility") | dict(_FIRE.read), write=_FIRE.read
     ),
-    "account": Rule(read=_rows(ALL_ROWS, "admin", "keeper"), write=_rows(ALL_ROWS, "admin")),
+    "account": Rule(
+        read=_rows(ALL_ROWS, "admin", "keeper"), write=_rows(ALL_ROWS, "admin", "keeper")
+    ),
     "session": Rule(
         read=_rows(ALL_ROWS, "admin", "keeper"), write=_rows(ALL_ROWS, "admin", "keeper")
     ),

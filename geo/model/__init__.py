@@ -32,6 +32,7 @@ from geo.model.grid import (
     GridMember,
     GridPlan,
     MicroGrid,
+    PlanComment,
     PlanEdit,
 )
 from geo.model.job import Job
@@ -116,6 +117,7 @@ __all__ = [
     "MicroGrid",
     "PipeNode",
     "PipeSegment",
+    "PlanComment",
     "PlanEdit",
     "Quarantine",
     "Railway",

@@ -208,6 +208,26 @@ class PlanEdit(Base):
     __table_args__ = (Index(None, "plan_id", "id"),)
 
 
+class PlanComment(Base):
+    """A remark on a place in a plan, open until somebody marks it as resolved."""
+
+    __tablename__ = "plan_comment"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    plan_id: Mapped[int] = mapped_column(ForeignKey("grid_plan.id", ondelete="CASCADE"))
+    words: Mapped[str] = mapped_column(Text)
+    author: Mapped[str] = mapped_column(Text, server_default="")
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    resolved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    resolved_by: Mapped[str] = mapped_column(Text, server_default="")
+    geom: Mapped[Any] = geometry("POINT")
+
+    __table_args__ = (
+        CheckConstraint("length(words) BETWEEN 1 AND 2000", name="words_given"),
+        Index(None, "plan_id", "id"),
+    )
+
+
 class GridManager(Base):
     """The manager of a grid, identified by its 15-digit code, which outlives plans.
 

@@ -1,9 +1,13 @@
 """The fire desk: a building in two gestures, the incident circle, the shut-off, overlays."""
 
+import io
+import re
+
 import httpx
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
+from pypdf import PdfReader
 from sqlalchemy import insert, text
 
 from geo.fire.rules import Overlay
@@ -189,6 +193,87 @@ def test_incident_circle_lists_people_by_grid_and_grows(desk):
     expect(panel).to_contain_text("半径 500 m", timeout=60_000)
     assert "incident=" in page.url
     assert faults_of(page) == []
+
+
+@pytest.fixture
+def incident(desk):
+    """Return a page with an incident in the middle of the first community."""
+    lon, lat = t.degrees(300, 200)
+    page = desk(f"/fire?incident={lon:.6f},{lat:.6f},200")
+    expect(page.locator("#side h1")).to_have_text("事故范围", timeout=60_000)
+    page.wait_for_function(READY)
+    return page
+
+
+def test_wind_shows_the_sector_downwind_and_whom_it_holds(incident):
+    page = incident
+    panel = page.locator("#side .wind")
+    expect(panel).to_contain_text("仅供参考")
+    panel.get_by_label("来风方向").select_option("0")
+    panel.get_by_label("风速").fill("6")
+    panel.get_by_label("风速").press("Tab")
+    expect(panel).to_contain_text("下风向建筑")
+    page.wait_for_function(READY)
+    assert page.evaluate(SIGNS, "wind") != []
+    counts = []
+    for speed in ("6", "0"):
+        panel.get_by_label("风速").fill(speed)
+        panel.get_by_label("风速").press("Tab")
+        page.wait_for_function(READY)
+        counts.append(int(panel.locator("dd").first.inner_text()))
+    inside = page.locator("#side dl").first.locator("dd").first.inner_text()
+    assert 0 < counts[0] < counts[1] == int(inside)
+    assert faults_of(page) == []
+
+
+def test_water_is_ranked_with_what_it_gives_together(incident):
+    heading = incident.get_by_role("heading", name="可用水源（按取用顺序）")
+    lines = heading.locator("xpath=..").locator("li").all_inner_texts()
+    assert lines
+    assert all(words.startswith(("消火栓", "取水点")) for words in lines)
+    metres = [
+        float(re.search(r"([\d.,]+) m", words)[1].replace(",", ""))
+        for words in lines
+        if "路径未知" not in words and "停用" not in words
+    ]
+    assert metres == sorted(metres)
+
+
+def test_distance_and_area_are_measured_on_the_map_and_with_the_keyboard(desk):
+    page = desk()
+    near(page, 300, 200, 16)
+    page.get_by_role("button", name="测量", exact=True).click()
+    for place in ((250, 150), (350, 150), (350, 250)):
+        click(page, *place)
+    said = page.locator("#side").inner_text()
+    assert "总长" in said
+    total = float(page.locator("#side dd").first.inner_text().split()[0].replace(",", ""))
+    assert total == pytest.approx(200, abs=6)
+    assert page.locator("#side dd").last.inner_text().endswith("m²")
+    page.get_by_role("button", name="重新测量").press("Enter")
+    page.get_by_role("button", name="添加地图中心点").press("Enter")
+    page.wait_for_function(f"() => ({SIGNS})('measured').length === 1")
+    assert faults_of(page) == []
+
+
+def test_incident_is_printed_with_its_map_and_lists(incident):
+    page = incident
+    page.evaluate("window.print = () => { window.printed = true }")
+    page.get_by_role("button", name="打印本页").click()
+    page.wait_for_function("() => window.printed")
+    page.emulate_media(media="print")
+    assert page.locator("#map canvas").is_visible()
+    assert page.locator("#side h1").is_visible()
+    assert not page.locator("#head").is_visible()
+    assert not page.locator("#overlays").is_visible()
+    height = page.locator("#side").evaluate("node => node.scrollHeight - node.clientHeight")
+    assert height <= 1, "nothing of the lists is cut off"
+    pdf = PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True)))
+    text = "".join(sheet.extract_text() for sheet in pdf.pages)
+    assert "可用水源" in text
+    page.emulate_media(media="screen")
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert "printing" not in page.locator("body").get_attribute("class")
 
 
 def test_pipe_is_shut_off_and_a_valve_that_sticks_gives_the_next_ring(desk):

@@ -11,11 +11,12 @@ import {
   text,
 } from "./locale";
 import { requireRole, showSession } from "./session";
+import { attachTextSize } from "./text-size";
 import { showTour } from "./tour";
 
 export interface StaffPage {
   /** The section of the catalogue. */
-  page: "plan" | "fire" | "data";
+  page: "plan" | "fire" | "data" | "admin";
   role: string;
   title: string;
   /** The name of the tour of what is on the screen. */
@@ -38,6 +39,7 @@ function writeHeader({ title, tour }: StaffPage): void {
   elementById("language").textContent = text("page.language");
   elementById("language").lang = languageTag(otherLanguage());
   elementById("language").addEventListener("click", switchLanguage);
+  attachTextSize();
   elementById("help").textContent = text("tour.help");
   elementById("help").addEventListener("click", () => showTour(tour()));
 }

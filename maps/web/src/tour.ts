@@ -10,6 +10,7 @@ const STEPS: Record<string, string[]> = {
   edit: [".grids", "#tools", "#map", ".actions", ".trouble, .well"],
   fire: ["#search", "#side", "#tools"],
   data: ["#side"],
+  admin: ["#side"],
   public: ["#search", "#here", "#map"],
 };
 const BOX_WIDTH_PX = 340;

@@ -12,17 +12,18 @@ import { openStaffPage, runPage } from "../staff-page";
 import { showTourOnFirstVisit } from "../tour";
 import { parseAddress } from "./address";
 import { fetchBuildingAt, fetchLayout, type Layout, searchBuildings } from "./fire-api";
-import { fireStyle, setPipesVisible } from "./fire-layers";
+import { fireStyle, setAnswer, setPipesVisible } from "./fire-layers";
 import { showLayerLegend } from "./layer-legend";
+import { Measure } from "./measure";
 import { showOverlayList } from "./overlays";
 import { heading } from "./panel";
 import { Results } from "./results";
 import "../staff-page.css";
 import "./fire.css";
 
-export type Mode = "building" | "incident" | "isolation";
+export type Mode = "building" | "incident" | "isolation" | "measure";
 
-const MODES: Mode[] = ["building", "incident", "isolation"];
+const MODES: Mode[] = ["building", "incident", "isolation", "measure"];
 const PADDING = { top: 70, right: 40, bottom: 40, left: 40 };
 /** How long the map, whose code is large, waits for the answer. */
 const MAP_DELAY_MS = 700;
@@ -40,7 +41,17 @@ async function start(): Promise<void> {
   const lang = await opening;
   labelSearchField();
   const mapLoaded = Promise.race([early, delay(MAP_DELAY_MS)]).then(() => openMap(lang));
-  const setMode = (next: Mode) => applyMode(next, mapLoaded);
+  const measure = new Measure(
+    (features) => void mapLoaded.then((map) => setAnswer(map, features)),
+    async () => {
+      const { lng: lon, lat } = (await mapLoaded).getCenter();
+      return { lon, lat };
+    },
+  );
+  const setMode = (next: Mode) => {
+    if (next === "measure") measure.clear();
+    applyMode(next, mapLoaded);
+  };
   showModes(setMode);
   const results = new Results(mapLoaded, setMode);
   const keyUnits = button(text("desk.key_units_all"), () => void results.showKeyUnits());
@@ -56,7 +67,11 @@ async function start(): Promise<void> {
   void showAddress(results, early);
   window.addEventListener("popstate", () => void showAddress(results));
   const map = await mapLoaded;
-  map.on("click", (event) => void handleClick(results, event));
+  map.on("click", (event) => {
+    const { lng: lon, lat } = event.lngLat.wrap();
+    if (mode === "measure") measure.add({ lon, lat });
+    else void handleClick(results, event);
+  });
   void showOverlayList(map);
   showTourOnFirstVisit("fire");
 }

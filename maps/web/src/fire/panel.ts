@@ -5,7 +5,6 @@ import { formatMetres, formatNumber, optionalText, text } from "../locale";
 import type {
   Finding,
   FireItemsRequest,
-  Incident,
   Isolation,
   KeyUnits,
   Layout,
@@ -13,8 +12,9 @@ import type {
   Station,
 } from "./fire-api";
 import { SEVERITY_COLOURS } from "./fire-layers";
-import { itemsSection, recordedItems } from "./items";
+import { itemsSection } from "./items";
 import { plansSection } from "./plans";
+import type { Wind } from "./wind";
 
 const MAX_BUILDINGS = 60;
 
@@ -28,6 +28,8 @@ export interface PanelActions {
   removePlan(code: string, number: number): void;
   goTo(place: Place): void;
   setRadius(metres: number): void;
+  setWind(wind: Wind | null): void;
+  printIncident(): void;
   toggleStuck(valve: string): void;
 }
 
@@ -93,79 +95,6 @@ export function renderBuilding(layout: Layout, actions: PanelActions): void {
       layout.neighbours.filter((other) => other.too_close).map(({ text }) => listItem(text, null)),
     ),
     dataNotes(layout),
-  );
-}
-
-export function renderIncident(incident: Incident, actions: PanelActions): void {
-  const { totals } = incident;
-  elementById("side").replaceChildren(
-    heading(
-      text("desk.incident"),
-      text("desk.radius_said", { radius: formatNumber(incident.radius_m) }),
-    ),
-    radiusField(incident.radius_m, actions),
-    definitionList([
-      [text("desk.buildings"), formatNumber(totals.buildings)],
-      [text("desk.households"), formatNumber(totals.households)],
-      [text("desk.population"), formatNumber(totals.population ?? 0)],
-      [text("desk.high_rise"), formatNumber(totals.high_rise)],
-      [text("desk.residents"), countText(totals.residents)],
-      [text("desk.need_help"), countText(totals.need_help)],
-    ]),
-    section(
-      "desk.key_units",
-      incident.buildings.flatMap((building) => building.key_units.map(keyUnitItem)),
-    ),
-    section("desk.evacuate", incident.grids.map(evacuationItem)),
-    section(
-      "desk.critical",
-      incident.critical.map((site) =>
-        placeItem(
-          actions,
-          site,
-          `${site.category_text} ${site.name}`,
-          formatMetres(site.distance_m),
-        ),
-      ),
-    ),
-    section("desk.stations", incident.stations.map(stationItem)),
-    section(
-      "desk.hydrants",
-      incident.hydrants.map((hydrant) =>
-        placeItem(actions, hydrant, hydrant.code, hoseLength(hydrant) + typeAndMain(hydrant)),
-      ),
-      text("desk.no_hydrant"),
-    ),
-    section(
-      "desk.intakes",
-      incident.intakes.map((site) =>
-        placeItem(actions, site, site.name || site.code, formatMetres(site.distance_m)),
-      ),
-    ),
-    section(
-      "desk.valves",
-      incident.valves.map((valve) => {
-        const name = `${optionalText(`desk.network_${valve.network}`)} ${valve.code}`;
-        return placeItem(actions, valve, name, formatMetres(valve.distance_m));
-      }),
-    ),
-    section(
-      "desk.buildings",
-      incident.buildings.map((building) => {
-        const highRise = building.high_rise ? ` · ${text("desk.high_rise")}` : "";
-        return element(
-          "li",
-          {},
-          button(nameOf(building), () => actions.showBuilding(building.code), { class: "quiet" }),
-          element(
-            "span",
-            {},
-            `${formatMetres(building.distance_m)}${highRise}${helpText(building)}`,
-          ),
-          element("small", {}, recordedItems(building)),
-        );
-      }),
-    ),
   );
 }
 
@@ -335,13 +264,7 @@ function entranceItem(unit: Layout["units"][number]): HTMLElement {
   return listItem(unit.name || unit.code, householdsText(unit.households));
 }
 
-function evacuationItem(grid: Incident["grids"][number]): HTMLElement {
-  const phone = grid.phone ? phoneLink(grid.phone) : "";
-  const manager = element("span", {}, grid.manager, " ", phone);
-  return listItem(`${grid.community ?? ""} ${gridName(grid)} · ${peopleText(grid)}`, manager);
-}
-
-function stationItem(station: Station): HTMLElement {
+export function stationItem(station: Station): HTMLElement {
   const details = text("desk.station_said", {
     minutes: (station.response_s / 60).toFixed(1),
     kilometres: (station.distance_m / 1000).toFixed(1),
@@ -355,32 +278,28 @@ function stationItem(station: Station): HTMLElement {
   );
 }
 
-function radiusField(radius: number, actions: PanelActions): HTMLElement {
-  const field = element("input", {
-    type: "range",
-    min: "50",
-    max: "1000",
-    step: "50",
-    value: String(radius),
-    "aria-label": text("desk.radius"),
-  });
-  field.addEventListener("change", () => actions.setRadius(Number(field.value)));
-  return field;
-}
-
-function section(key: string, rows: HTMLElement[], none = text("desk.nothing")): HTMLElement {
+export function section(
+  key: string,
+  rows: HTMLElement[],
+  none = text("desk.nothing"),
+): HTMLElement {
   const body = rows.length
     ? element("ul", { class: "lines" }, ...rows)
     : element("p", { class: "none" }, none);
   return element("section", {}, element("h2", {}, optionalText(key) || key), body);
 }
 
-function listItem(words: string, more: Child): HTMLElement {
+export function listItem(words: string, more: Child): HTMLElement {
   const details = more === null || more === "" ? null : element("span", {}, more);
   return element("li", {}, element("span", {}, words), details);
 }
 
-function placeItem(actions: PanelActions, place: Place, name: string, more: string): HTMLElement {
+export function placeItem(
+  actions: PanelActions,
+  place: Place,
+  name: string,
+  more: string,
+): HTMLElement {
   return element(
     "li",
     {},
@@ -389,7 +308,7 @@ function placeItem(actions: PanelActions, place: Place, name: string, more: stri
   );
 }
 
-function phoneLink(phone: string): HTMLElement {
+export function phoneLink(phone: string): HTMLElement {
   return element("a", { href: `tel:${phone}` }, phone);
 }
 
@@ -402,15 +321,26 @@ function dataNotes({ missing, data }: Layout): HTMLElement {
   return element("footer", { class: "none" }, list, age);
 }
 
-function nameOf({ name, address, code }: { name: string; address: string; code: string }): string {
+export function nameOf({
+  name,
+  address,
+  code,
+}: {
+  name: string;
+  address: string;
+  code: string;
+}): string {
   return name || address || code;
 }
 
-function gridName({ name, code }: { name: string; code: string }): string {
+export function gridName({ name, code }: { name: string; code: string }): string {
   return name || text("page.grid_number", { serial: Number(code.slice(-3)) });
 }
 
-function peopleText(figures: { households: number | null; population: number | null }): string {
+export function peopleText(figures: {
+  households: number | null;
+  population: number | null;
+}): string {
   return text("desk.people_said", {
     households: formatNumber(figures.households ?? 0),
     population: formatNumber(figures.population ?? 0),
@@ -444,7 +374,7 @@ export function typeAndMain(hydrant: {
   return known.map((part) => ` · ${part}`).join("");
 }
 
-function keyUnitItem(unit: Layout["key_units"][number]): HTMLElement {
+export function keyUnitItem(unit: Layout["key_units"][number]): HTMLElement {
   return listItem([unit.name, unit.floor].filter(Boolean).join(" · "), null);
 }
 
@@ -454,11 +384,11 @@ function peopleItem(unit: NonNullable<Layout["people"]>[number]): HTMLElement {
   return listItem(unit.unit || unit.unit_code || "–", counts);
 }
 
-function countText(count: number | null): string {
+export function countText(count: number | null): string {
   return count === null ? text("desk.not_recorded") : formatNumber(count);
 }
 
-function helpText({ need_help }: Incident["buildings"][number]): string {
+export function helpText({ need_help }: { need_help: number | null }): string {
   return need_help ? ` · ${text("desk.need_help")} ${formatNumber(need_help)}` : "";
 }
 

@@ -16,6 +16,7 @@ import {
   fetchKeyUnits,
   fetchLayout,
   fetchNearestPipe,
+  type Incident,
   type Layout,
   type Place,
   planPath,
@@ -23,15 +24,12 @@ import {
   saveItems,
 } from "./fire-api";
 import { setAnswer } from "./fire-layers";
+import { renderIncident } from "./incident-panel";
 import type { Mode } from "./main";
-import { incidentMarkers, isolationMarkers, layoutMarkers, pointGeometry } from "./markers";
-import {
-  type PanelActions,
-  renderBuilding,
-  renderIncident,
-  renderIsolation,
-  renderKeyUnits,
-} from "./panel";
+import { incidentMarkers, isolationMarkers, layoutMarkers, marker, pointGeometry } from "./markers";
+import { type PanelActions, renderBuilding, renderIsolation, renderKeyUnits } from "./panel";
+import { printWithMap } from "./print-page";
+import { downwindSector, type Wind } from "./wind";
 
 const DEFAULT_RADIUS_M = 300;
 /** The zoom from which streets can be told apart. */
@@ -42,6 +40,8 @@ const CLICK_TOLERANCE_PX = 6;
 export class Results {
   private centre: Place | null = null;
   private radius = DEFAULT_RADIUS_M;
+  private wind: Wind | null = null;
+  private incident: Incident | null = null;
   private segment: { network: string; code: string } | null = null;
   private stuckValves: string[] = [];
   private requestCount = 0;
@@ -63,6 +63,8 @@ export class Results {
       void this.change(code, removePlan(code, number), text("desk.plan_removed")),
     goTo: (place) => void this.goTo(place),
     setRadius: (metres) => void (this.centre && this.showIncident(this.centre, metres)),
+    setWind: (wind) => void this.setWind(wind),
+    printIncident: () => void this.printIncident(),
     toggleStuck: (valve) => void this.toggleStuck(valve),
   };
 
@@ -110,10 +112,32 @@ export class Results {
     if (!incident) return;
     [this.centre, this.radius] = [place, radius];
     pushAddress({ kind: "incident", place, radius });
-    renderIncident(incident, this.actions);
-    const map = await this.mark(incidentMarkers(incident));
+    this.incident = incident;
+    const map = await this.renderIncident(incident);
     const extent = extentOf(incident.area);
     if (!isInView(map, extent)) fitExtent(map, extent, resultPadding(40));
+  }
+
+  private async renderIncident(incident: Incident): Promise<LibreMap> {
+    renderIncident(incident, this.wind, this.actions);
+    const { wind } = this;
+    const sector = wind ? [marker(downwindSector(incident, incident.radius_m, wind), "wind")] : [];
+    return this.mark([...sector, ...incidentMarkers(incident)]);
+  }
+
+  private async setWind(wind: Wind | null): Promise<void> {
+    this.wind = wind;
+    if (!this.incident) return;
+    const focused = document.activeElement?.closest("label")?.textContent;
+    await this.renderIncident(this.incident);
+    for (const label of document.querySelectorAll<HTMLElement>(".wind label")) {
+      if (label.textContent === focused) label.querySelector<HTMLElement>("select, input")?.focus();
+    }
+  }
+
+  private async printIncident(): Promise<void> {
+    if (!this.incident) return;
+    printWithMap(await this.mapLoaded, extentOf(this.incident.area));
   }
 
   async showIsolation(network: string, code: string, stuck: string[] = []): Promise<void> {

@@ -255,13 +255,11 @@ export class Draft {
       const grid = this.homeOf(atom);
       if (grid) atomsByGrid.set(grid, [...(atomsByGrid.get(grid) ?? []), atom]);
     }
-    return this.previewSteps(
-      [...atomsByGrid].map(([to, atoms]) => ({ atoms, to })),
-      false,
-    );
+    return this.previewSteps([...atomsByGrid].map(([to, atoms]) => ({ atoms, to })));
   }
 
-  private previewSteps(requested: MoveStep[], isDedicated: boolean): Move {
+  /** What a move to several grids would change. */
+  previewSteps(requested: MoveStep[], isDedicated = false): Move {
     const steps = requested
       .map(({ atoms, to }) => ({ to, atoms: atoms.filter((atom) => this.cell(atom).grid !== to) }))
       .filter(({ atoms }) => atoms.length > 0);

@@ -1,6 +1,13 @@
 // The requests of the planner.
 
-import type { FeatureCollection, Geometry, MultiPolygon, Polygon } from "geojson";
+import type {
+  FeatureCollection,
+  Geometry,
+  LineString,
+  MultiLineString,
+  MultiPolygon,
+  Polygon,
+} from "geojson";
 
 import type { components } from "../../generated/api";
 import { extentOf } from "../bounds";
@@ -16,6 +23,15 @@ export type Breach = Answer<"/plans/{number}/validation">["problems"][number];
 export type EditAnswer = Answer<"/plans/{number}/edits", "post">;
 export type Job = Answer<"/jobs/{number}">;
 export type Community = Answer<"/regions">["features"][number]["properties"];
+export type PlanEdit = Answer<"/plans/{number}/edits">["items"][number];
+export type PlanComment = Answer<"/plans/{number}/comments">["items"][number];
+export type PlanSummary = Answer<"/plans">["items"][number];
+export interface Barrier {
+  id: string;
+  kind: Answer<"/plans/{number}/barriers">["features"][number]["properties"]["kind"];
+  name: string;
+  geometry: LineString | MultiLineString;
+}
 export type DrawRequest = components["schemas"]["DrawRequest"];
 export type Edit =
   | components["schemas"]["Assign"]
@@ -160,6 +176,56 @@ export function postStep(number: number, revision: number, direction: "undo" | "
 export async function fetchLastAuthor(number: number): Promise<string> {
   const params = { path: { number }, query: { limit: 1 } };
   return (await bodyOf(api.GET("/plans/{number}/edits", { params }))).items[0]?.author ?? "";
+}
+
+/** The edits of a plan, the newest first. */
+export async function fetchEdits(number: number): Promise<PlanEdit[]> {
+  const params = { path: { number }, query: { limit: 1000 } };
+  return (await bodyOf(api.GET("/plans/{number}/edits", { params }))).items;
+}
+
+/** The lines that borders may follow. */
+export async function fetchBarriers(number: number): Promise<Barrier[]> {
+  const params = { path: { number } };
+  const { features } = await bodyOf(api.GET("/plans/{number}/barriers", { params }));
+  return features.map(({ id, properties, geometry }) => ({
+    id,
+    ...properties,
+    geometry: geometry as LineString | MultiLineString,
+  }));
+}
+
+export async function fetchComments(number: number): Promise<PlanComment[]> {
+  const params = { path: { number }, query: { limit: 1000 } };
+  return (await bodyOf(api.GET("/plans/{number}/comments", { params }))).items;
+}
+
+export const postComment = (number: number, words: string, [lon, lat]: [number, number]) =>
+  bodyOf(
+    api.POST("/plans/{number}/comments", {
+      params: { path: { number } },
+      body: { words, lon, lat },
+    }),
+  );
+
+export const resolveComment = (number: number, comment: number, resolved: boolean) =>
+  bodyOf(
+    api.PATCH("/plans/{number}/comments/{comment}", {
+      params: { path: { number, comment } },
+      body: { resolved },
+    }),
+  );
+
+export const deleteComment = (number: number, comment: number) =>
+  bodyOf(
+    api.DELETE("/plans/{number}/comments/{comment}", { params: { path: { number, comment } } }),
+  );
+
+/** The plans of a status in all communities that the caller may see. */
+export async function fetchPlanSummaries(status: "draft" | "published"): Promise<PlanSummary[]> {
+  const params = { query: { status, limit: 1000 } };
+  const pages = await allPages(bodyOf(api.GET("/plans", { params })));
+  return pages.flatMap(({ items }) => items);
 }
 
 export const requestDrawing = (code: string, body: DrawRequest) =>

@@ -25,6 +25,7 @@ export function planStyle(style: StyleSpecification, fills: string[]): StyleSpec
     gesture: plain,
     differing: plain,
     "micro-grids": plain,
+    barriers: plain,
   };
   return { ...style, layers };
 }
@@ -85,6 +86,17 @@ function borderLayers(): LayerSpecification[] {
       paint: {
         "line-color": "#1d262e",
         "line-width": ["interpolate", ["linear"], ["zoom"], 13, 1.2, 18, 3.2],
+      },
+    },
+    {
+      id: "barriers",
+      type: "line",
+      source: "barriers",
+      layout: { "line-cap": "round" },
+      paint: {
+        "line-color": "#1f5f8b",
+        "line-width": ["case", ["get", "marked"], 6, 3],
+        "line-opacity": ["case", ["get", "marked"], 0.95, 0.55],
       },
     },
     {
