@@ -66,6 +66,7 @@ describe("the sector downwind", () => {
 test("water is ranked: known routes, unknown ones, then what is out of service", () => {
   const hydrant = (code: string, route_m: number | null, straight_m: number, more = {}) => ({
     ...{ code, route_m, straight_m, distance_m: straight_m, flow_l_s: 15, pressure_mpa: null },
+    ...{ hydrant_type: null, hydrant_type_text: null, main_dn: null },
     ...{ in_service: true, ...HERE, ...more },
   });
   const pond = { code: "P", name: "Pond", category: "intake", category_text: "", phone: "" };

@@ -20,7 +20,14 @@ import {
 } from "./move-preview";
 import { attachPan } from "./pan";
 import { planActions, planHeading } from "./plan-actions";
-import { type Areas, fetchLastAuthor, fetchMicroGrids, fetchPlan, type MicroGrid, type Plan } from "./plan-api";
+import {
+  type Areas,
+  fetchLastAuthor,
+  fetchMicroGrids,
+  fetchPlan,
+  type MicroGrid,
+  type Plan,
+} from "./plan-api";
 import { PlanComments } from "./plan-comments";
 import { draftExtent } from "./plan-features";
 import { PlanMap } from "./plan-map";

@@ -1,6 +1,6 @@
 // The heading of a plan and its actions: undo, split, print, publish and so on.
 
-import { button, element, icon, notify } from "../dom";
+import { button, type Child, element, icon, notify } from "../dom";
 import { text } from "../locale";
 import type { Draft } from "./draft";
 import { openFileDialog } from "./file-dialog";
@@ -83,7 +83,7 @@ function readOnlyActions(plan: Plan): HTMLElement[] {
   ];
 }
 
-function linkActions(draft: Draft): HTMLElement[] {
+function linkActions(draft: Draft): Child[] {
   const link = (name: string, run: () => void) =>
     button(text(`plan.${name}`), run, { title: text(`plan.${name}_help`) });
   return [
