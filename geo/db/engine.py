@@ -62,7 +62,7 @@ def database_url() -> str:
     configured = settings().database_url
     if not configured:
         may_start = _NO_START not in os.environ
-        return (local_server.ensure_running if may_start else local_server.url)(settings().home)
+        return (local_server.ensure_running if may_start else cluster.url)(settings().home)
     url = _to_url(configured)
     options = str(url.query.get("options", "")).replace(cluster.UTC_SESSION, "").strip()
     options = f"{options} -c gridatlas.owner=on {cluster.UTC_SESSION}".strip()
