@@ -12,12 +12,13 @@ from api.core.caller import CurrentCaller, allow
 from api.core.parameters import Connection, Page, Paging, Writing, retry_conflicts
 from api.core.responses import Listing, listing
 from geo.db import accounts
-from geo.errors import ConflictError, NotFoundError, NotSignedInError
+from geo.errors import ConflictError, NotFoundError
 from geo.model import Role
 
 router = APIRouter(tags=["accounts"])
 
 ADMIN = allow("admin")
+SIGNED_IN = allow(*(role.value for role in Role if role is not Role.PUBLIC))
 Name = Annotated[str, Path(min_length=1, max_length=200)]
 Password = Annotated[SecretStr, Field(max_length=1000)]
 
@@ -136,13 +137,13 @@ def reset_password(connection: Writing, name: Name, requested: PasswordRequest) 
         raise NotFoundError("no_such_account_here", name=name)
 
 
-@router.put("/auth/password", responses=problems.problem_responses(429))
+@router.put(
+    "/auth/password", dependencies=[SIGNED_IN], responses=problems.problem_responses(403, 429)
+)
 def change_own_password(
     request: Request, response: Response, caller: CurrentCaller, requested: OwnPasswordRequest
 ) -> sign_in.TokensResponse:
     """Change the caller's password; all sessions end, and the answer opens a new one."""
-    if caller.account is None:
-        raise NotSignedInError("sign_in_first")
     response.headers["Cache-Control"] = "no-store"
     current, password = (
         secret.get_secret_value() for secret in (requested.current, requested.password)

@@ -199,7 +199,7 @@ def test_incident_circle_lists_people_by_grid_and_grows(desk):
 def incident(desk):
     """Return a page with an incident in the middle of the first community."""
     lon, lat = t.degrees(300, 200)
-    page = desk(f"/fire?incident={lon:.6f},{lat:.6f},200")
+    page = desk(f"/fire?incident={lon:.6f},{lat:.6f},300")
     expect(page.locator("#side h1")).to_have_text("事故范围", timeout=60_000)
     page.wait_for_function(READY)
     return page

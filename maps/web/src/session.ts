@@ -163,7 +163,7 @@ export function showSession(): void {
   const account = button(current.name, changePassword, {
     class: "quiet",
     title: `${text(`session.role_${current.role}`)} · ${text("session.change_password")}`,
-    "aria-label": `${current.name}: ${text("session.change_password")}`,
+    "aria-label": text("session.account", { name: current.name }),
   });
   const isAdmin = current.role === "admin";
   elementById("who").replaceChildren(
