@@ -19,8 +19,8 @@ from geo.errors import GridatlasError, SetupError
 from geo.messages import text
 from geo.partition.community import Community
 from geo.partition.constraints import Constraints
-from geo.partition.draw import draw
-from geo.partition.forecast import Forecast, ForecastDrawing, draw_for_forecast
+from geo.partition.draw import Drawing, draw
+from geo.partition.forecast import Forecast, draw_for_forecast
 from geo.partition.previous_plan import PreviousPlan
 from geo.partition.search.alternatives import find_alternatives
 from geo.plans import store
@@ -78,7 +78,6 @@ def draw_community(
     publish: bool = False,
     author: str = "",
     run: int | None = None,
-    forecast: Forecast | None = None,
 ) -> list[DrawResult]:
     """Draw a community and store the plan as a draft, or publish it.
 
@@ -91,9 +90,6 @@ def draw_community(
         ``publish`` the best is published.
     run
         Number of the drawing run. If the run has a plan of this community, that one is returned.
-    forecast
-        Households to draw for. The plan is stored with those of today; a second result has the
-        score card under the forecast.
 
     Raises
     ------
@@ -105,37 +101,86 @@ def draw_community(
     with bind.connect() as connection:
         if stored := _stored_result(connection, run, code):
             return [stored]
-        community = store.read_community(connection, code)
-        if not constraints.fresh and not isinstance(previous, PreviousPlan):
-            previous = store.read_previous_plan(connection, community, previous)
-    start = previous if isinstance(previous, PreviousPlan) else None
-    expected: list[DrawResult] = []
-    if forecast is not None:
-        made = draw_for_forecast(community, forecast, constraints, start)
-        drawings, expected = [made.drawing], [_forecast_result(community, made)]
-    elif count > 1:
+        community, start = _read_start(connection, code, constraints, previous)
+    if count > 1:
         drawings = find_alternatives(community, constraints, count, start)
     else:
         drawings = [draw(community, constraints, start)]
+    return _store_drawings(bind, community, drawings, publish=publish, author=author, run=run)
 
-    def store_drawings(connection: Connection) -> list[DrawResult]:
-        store.lock_community(connection, code)
-        if stored := _stored_result(connection, run, code):
+
+def draw_community_for_forecast(
+    bind: Engine,
+    code: str,
+    constraints: Constraints,
+    forecast: Forecast,
+    *,
+    previous: int | PreviousPlan | None = None,
+    publish: bool = False,
+) -> tuple[DrawResult, DrawResult]:
+    """Draw a community for a forecast, and store the plan with the households of today.
+
+    Parameters
+    ----------
+    previous, publish
+        As for :func:`draw_community`.
+
+    Returns
+    -------
+    tuple of DrawResult
+        The stored plan, and the score card under the forecast.
+
+    Raises
+    ------
+    GridatlasError
+        As for :func:`draw_community`, or if no planned building lies in the community.
+    """
+    _freeze_garbage_collector()
+    with bind.connect() as connection:
+        community, start = _read_start(connection, code, constraints, previous)
+    made = draw_for_forecast(community, forecast, constraints, start)
+    (stored,) = _store_drawings(bind, community, [made.drawing], publish=publish)
+    name = text("draw.forecast", name=community.name, planned=made.planned)
+    return stored, DrawResult(code, name, None, made.card.as_json())
+
+
+def _read_start(
+    connection: Connection,
+    code: str,
+    constraints: Constraints,
+    previous: int | PreviousPlan | None,
+) -> tuple[Community, PreviousPlan | None]:
+    """Read a community and the plan that a drawing of it starts from."""
+    community = store.read_community(connection, code)
+    if not constraints.fresh and not isinstance(previous, PreviousPlan):
+        previous = store.read_previous_plan(connection, community, previous)
+    return community, previous if isinstance(previous, PreviousPlan) else None
+
+
+def _store_drawings(
+    bind: Engine,
+    community: Community,
+    drawings: list[Drawing],
+    *,
+    publish: bool,
+    author: str = "",
+    run: int | None = None,
+) -> list[DrawResult]:
+    """Store drawings of a community as drafts; with ``publish`` the first one is published."""
+
+    def store_all(connection: Connection) -> list[DrawResult]:
+        store.lock_community(connection, community.code)
+        if stored := _stored_result(connection, run, community.code):
             return [stored]  # by a worker that Dask believed to be dead
         numbers = [store.store_drawing(connection, drawing, author, run) for drawing in drawings]
         if publish:
             store.publish(connection, numbers[0])
         return [
-            DrawResult(code, community.name, plan, drawing.score.as_json())
+            DrawResult(community.code, community.name, plan, drawing.score.as_json())
             for plan, drawing in zip(numbers, drawings, strict=True)
         ]
 
-    return [*db.run_in_transaction(bind, store_drawings), *expected]
-
-
-def _forecast_result(community: Community, made: ForecastDrawing) -> DrawResult:
-    name = text("draw.forecast", name=community.name, planned=made.planned)
-    return DrawResult(community.code, name, None, made.card.as_json())
+    return db.run_in_transaction(bind, store_all)
 
 
 def _stored_result(connection: Connection, run: int | None, code: str) -> DrawResult | None:
