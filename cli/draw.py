@@ -263,20 +263,21 @@ def _draw_community(
         if requested.community.get(code, requested).fresh:
             raise InputError("fresh_excludes", constraint="from")
     constraints = draw_request.constraints_of_community(requested, code, coordinates)
-    forecast = None
-    if options.has_forecast():
-        forecast = draw_request.read_forecast(options.planned, options.growth or 0.0, coordinates)
+    start: dict[str, Any] = {"previous": previous, "publish": options.publish}
     with console.progress() as progress:
         progress("draw", 0, 1)
-        results = batch.draw_community(
-            db.get_engine(),
-            code,
-            constraints,
-            previous=previous,
-            count=options.alternatives,
-            publish=options.publish,
-            forecast=forecast,
-        )
+        if options.has_forecast():
+            growth = options.growth or 0.0
+            forecast = draw_request.read_forecast(options.planned, growth, coordinates)
+            results = [
+                *batch.draw_community_for_forecast(
+                    db.get_engine(), code, constraints, forecast, **start
+                )
+            ]
+        else:
+            results = batch.draw_community(
+                db.get_engine(), code, constraints, count=options.alternatives, **start
+            )
         progress("draw", 1, 1)
     return results
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("grids", "households", "within", "range", "deviation"),
-    *("barrier", "shape", "walk", "ways", "far", "objective"),
+    *("barrier", "shape", "ways", "far", "objective"),
 )
 
 OPTIONAL_COLUMNS = {
@@ -159,7 +159,6 @@ def _figures(score: dict[str, Any], optional: Sequence[str]) -> tuple[str, ...]:
         f"{score['mean_deviation']:.0f}",
         f"{score['border_on_barrier']:.0%}",
         f"{score['polsby_popper']:.2f}",
-        f"{score['walk_m']:.0f}",
         _optional(score.get("walk_ways_m"), ".0f"),
         _optional(score.get("walk_far"), ".0%"),
         f"{score['objective']:.0f}",

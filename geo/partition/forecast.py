@@ -17,11 +17,18 @@ from geo.partition.constraints import Constraints
 from geo.partition.draw import Drawing, draw
 from geo.partition.plan_from_polygons import plan_from_polygons
 from geo.partition.previous_plan import PreviousPlan
+from geo.partition.scoring.explanations import Reasons
 from geo.partition.scoring.score_card import ScoreCard
 from geo.types import Ints
 
 PLANNED_CODE = "planned-{number}"
 """Code of a planned building in reasons."""
+
+OUTSIDE_TODAY = (
+    *("outside_limits", "island", "only_way"),
+    *("total_does_not_divide", "community_below_limit"),
+)
+"""Reasons why a grid is outside the limits that a drawing for a forecast does not share."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +101,17 @@ def draw_for_forecast(
         today,
         constraints=constraints,
         parent=drawn.parent,
-        score=replace(today.score, moved=moved),
+        score=replace(today.score, moved=moved, reasons=_explain_today(today.score.reasons)),
     )
     return ForecastDrawing(today, drawn.score, planned)
+
+
+def _explain_today(reasons: Reasons) -> Reasons:
+    """Return reasons in which grids outside the limits today are said to be for the forecast."""
+    return tuple(
+        ("outside_today", fields) if key in OUTSIDE_TODAY else (key, fields)
+        for key, fields in reasons
+    )
 
 
 def expect(community: Community, forecast: Forecast) -> tuple[Community, int]:

@@ -19,12 +19,12 @@ from geo.errors import GridatlasError, SetupError
 from geo.messages import text
 from geo.partition.community import Community
 from geo.partition.constraints import Constraints
-from geo.partition.draw import draw
-from geo.partition.forecast import Forecast, ForecastDrawing, draw_for_forecast
+from geo.partition.draw import Drawing, draw
+from geo.partition.forecast import Forecast, draw_for_forecast
 from geo.partition.previous_plan import PreviousPlan
 from geo.partition.search.alternatives import find_alternatives
 from geo.plans import micro_division, store
-from geo.plans.data_state import mark_if_data_changed, read_data_state
+from geo.plans.data_state import DataState, mark_if_data_changed, read_data_state
 from geo.plans.draw_runs import DrawOrder
 from geo.plans.micro_division import MicroSummary
 
@@ -83,7 +83,6 @@ def draw_community(
     publish: bool = False,
     author: str = "",
     run: int | None = None,
-    forecast: Forecast | None = None,
 ) -> list[DrawResult]:
     """Draw a community and store the plan as a draft, or publish it.
 
@@ -96,9 +95,6 @@ def draw_community(
         ``publish`` the best is published.
     run
         Number of the drawing run. If the run has a plan of this community, that one is returned.
-    forecast
-        Households to draw for. The plan is stored with those of today; a second result has the
-        score card under the forecast.
 
     Raises
     ------
@@ -112,41 +108,93 @@ def draw_community(
     with snapshot.connect() as connection:
         if stored := _stored_result(connection, run, code):
             return [stored]
-        state = read_data_state(connection, code)
-        community = store.read_community(connection, code, constraints.limits.balance)
-        if not constraints.fresh and not isinstance(previous, PreviousPlan):
-            previous = store.read_previous_plan(connection, community, previous)
-    start = previous if isinstance(previous, PreviousPlan) else None
-    expected: list[DrawResult] = []
-    if forecast is not None:
-        made = draw_for_forecast(community, forecast, constraints, start)
-        drawings, expected = [made.drawing], [_forecast_result(community, made)]
-    elif count > 1:
+        state, community, start = _read_start(connection, code, constraints, previous)
+    if count > 1:
         drawings = find_alternatives(community, constraints, count, start)
     else:
         drawings = [draw(community, constraints, start)]
+    return _store_drawings(
+        bind, community, state, drawings, publish=publish, author=author, run=run
+    )
 
-    def store_drawings(connection: Connection) -> list[DrawResult]:
-        store.lock_community(connection, code)
-        if stored := _stored_result(connection, run, code):
+
+def draw_community_for_forecast(
+    bind: Engine,
+    code: str,
+    constraints: Constraints,
+    forecast: Forecast,
+    *,
+    previous: int | PreviousPlan | None = None,
+    publish: bool = False,
+) -> tuple[DrawResult, DrawResult]:
+    """Draw a community for a forecast, and store the plan with the households of today.
+
+    Parameters
+    ----------
+    previous, publish
+        As for :func:`draw_community`.
+
+    Returns
+    -------
+    tuple of DrawResult
+        The stored plan, and the score card under the forecast.
+
+    Raises
+    ------
+    GridatlasError
+        As for :func:`draw_community`, or if no planned building lies in the community.
+    """
+    _freeze_garbage_collector()
+    with bind.execution_options(isolation_level="REPEATABLE READ").connect() as connection:
+        state, community, start = _read_start(connection, code, constraints, previous)
+    made = draw_for_forecast(community, forecast, constraints, start)
+    (stored,) = _store_drawings(bind, community, state, [made.drawing], publish=publish)
+    name = text("draw.forecast", name=community.name, planned=made.planned)
+    return stored, DrawResult(code, name, None, made.card.as_json())
+
+
+def _read_start(
+    connection: Connection,
+    code: str,
+    constraints: Constraints,
+    previous: int | PreviousPlan | None,
+) -> tuple[DataState, Community, PreviousPlan | None]:
+    """Read the state of the data, a community, and the plan that a drawing of it starts from."""
+    state = read_data_state(connection, code)
+    community = store.read_community(connection, code, constraints.limits.balance)
+    if not constraints.fresh and not isinstance(previous, PreviousPlan):
+        previous = store.read_previous_plan(connection, community, previous)
+    return state, community, previous if isinstance(previous, PreviousPlan) else None
+
+
+def _store_drawings(
+    bind: Engine,
+    community: Community,
+    state: DataState,
+    drawings: list[Drawing],
+    *,
+    publish: bool,
+    author: str = "",
+    run: int | None = None,
+) -> list[DrawResult]:
+    """Store drawings of a community as drafts; with ``publish`` the first one is published."""
+
+    def store_all(connection: Connection) -> list[DrawResult]:
+        store.lock_community(connection, community.code)
+        if stored := _stored_result(connection, run, community.code):
             return [stored]  # by a worker that Dask believed to be dead
         numbers = [store.store_drawing(connection, drawing, author, run) for drawing in drawings]
         for number in numbers:
-            mark_if_data_changed(connection, number, code, state)
+            mark_if_data_changed(connection, number, community.code, state)
             micro_division.continue_micro_grids(connection, number)
         if publish:
             store.publish(connection, numbers[0])
         return [
-            DrawResult(code, community.name, plan, drawing.score.as_json())
+            DrawResult(community.code, community.name, plan, drawing.score.as_json())
             for plan, drawing in zip(numbers, drawings, strict=True)
         ]
 
-    return [*db.run_in_transaction(bind, store_drawings), *expected]
-
-
-def _forecast_result(community: Community, made: ForecastDrawing) -> DrawResult:
-    name = text("draw.forecast", name=community.name, planned=made.planned)
-    return DrawResult(community.code, name, None, made.card.as_json())
+    return db.run_in_transaction(bind, store_all)
 
 
 def divide_community(

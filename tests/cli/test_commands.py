@@ -82,9 +82,36 @@ def test_second_import_changes_nothing(place):
     assert all(int(cell) == 0 for row in counts for cell in row[:3])
 
 
+def test_community_is_drawn_for_planned_buildings(place):
+    assert gridatlas("export", "building", "homes.geojson", cwd=place).returncode == 0
+    homes = gpd.read_file(place / "homes.geojson")
+    home = homes.loc[homes["households"].idxmax()]
+    planned = gpd.GeoDataFrame({"户数": [250]}, geometry=[home.geometry], crs=homes.crs)
+    planned.to_file(place / "planned.gpkg")
+    done = gridatlas(
+        *("draw", "--community", home["region_code"], "--planned", "planned.gpkg"),
+        *("--growth", "2", "--seconds", "900", "--json", "forecast.json"),
+        cwd=place,
+    )
+    assert done.returncode == 0, done.stderr
+    today, forecast = json.loads((place / "forecast.json").read_text())
+    assert today["plan"] > 0
+    assert forecast["plan"] is None
+    growth = forecast["score"]["households"] - today["score"]["households"]
+    assert growth == 250 + round(0.02 * today["score"]["households"])
+    assert "(forecast, +1)" in forecast["name"]
+    homes.head(1)[["geometry"]].to_file(place / "bare.gpkg")
+    bare = gridatlas(
+        "draw", "--community", home["region_code"], "--planned", "bare.gpkg", cwd=place
+    )
+    assert "bare.gpkg has no column of households" in bare.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["draw", "--all", "--growth", "3"], "--planned and --growth draw one community"),
+        (["draw", "--community", "1", "--growth", "-101"], "a percentage from -100 to 1000"),
         (["draw"], "Choose what to draw: --community CODE, or --all."),
         (
             ["draw", "--community", "000000000000"],

@@ -38,6 +38,7 @@ def test_grids_leave_room_for_planned_buildings():
     )
     assert today.grids["households"].sum() == 600
     assert today.parent is None
+    assert {key for key, _ in today.score.reasons} <= {"outside_today"}
 
 
 def test_growth_is_drawn_for_and_stored_without():
