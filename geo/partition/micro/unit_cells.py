@@ -72,6 +72,8 @@ def divide_cells(members: pd.DataFrame, units: dict[str, pd.DataFrame]) -> UnitC
     atoms: list[tuple[int, int, str, str | None]] = []
     landless: list[_Member] = []
     columns = ("building_code", "unit_code", "households", "geom", "footprint")
+    names = members[["building_code", "unit_code"]].astype(object)
+    members = members.assign(**names.where(names.notna(), None))  # pandas reads NULL as NaN
     for member in map(_Member, *(members[name] for name in columns)):
         if shapely.is_empty(member.cell):
             landless.append(member)

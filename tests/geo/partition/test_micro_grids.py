@@ -65,6 +65,15 @@ def test_stairwell_units_are_whole_and_tile_their_building():
     assert connected_parts(16, edges)[0] == 1
 
 
+def test_missing_unit_codes_are_none_beside_units_of_a_large_building():
+    cell, east = shapely.box(0, 0, 60, 30), shapely.box(60, 0, 120, 30)
+    columns = ["building_code", "unit_code", "households", "geom", "footprint"]
+    rows = [("b1", float("nan"), 20, cell, cell), ("b2", "b2U1", 120, east, east)]
+    cells = divide_cells(pd.DataFrame(rows, columns=columns), {})
+    assert cells.unit.tolist() == [None, "b2U1"]
+    assert cells.names().tolist() == ["b1", "b2U1"]
+
+
 @pytest.mark.parametrize(
     ("columns", "rows", "households", "key"),
     [(2, 4, 36, "micro_too_few"), (4, 7, 36, "micro_too_many")],
