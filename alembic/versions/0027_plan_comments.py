@@ -49,6 +49,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_plan_comment")),
     )
     op.create_index(op.f("ix_plan_comment_plan_id_id"), "plan_comment", ["plan_id", "id"])
+    op.create_index("ix_plan_comment_geom", "plan_comment", ["geom"], postgresql_using="gist")
 
 
 def downgrade() -> None:
