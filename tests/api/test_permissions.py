@@ -192,6 +192,9 @@ def furnished(town):
         parts = (
             "INSERT INTO building_unit (code, building_code, geom) SELECT 'u-' || code, code, ",
             "INSERT INTO dwelling (code, building_code, geom) SELECT 'd-' || code, code, ",
+            "INSERT INTO building_fire (code, building_code, item, value, checked_on, checked_by, "
+            "geom) SELECT code || '-exits', code, 'exits', '2', '2026-03-01', 'x', "
+            "ST_PointOnSurface(geom) FROM building",
             "INSERT INTO entity (code, name, building_code, geom) SELECT 'e-' || code, 'x', code, ",
         )
         for part in parts:
