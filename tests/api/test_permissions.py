@@ -214,6 +214,8 @@ def furnished(town, address):
         parts = (
             "INSERT INTO building_unit (code, building_code, geom) SELECT 'u-' || code, code, ",
             "INSERT INTO dwelling (code, building_code, geom) SELECT 'd-' || code, code, ",
+            "INSERT INTO building_fire (code, building_code, item, value, checked_on, checked_by, "
+            "geom) SELECT code || '-exits', code, 'exits', '2', date '2026-03-01', 'x', ",
             "INSERT INTO entity (code, name, building_code, geom) SELECT 'e-' || code, 'x', code, ",
         )
         for part in parts:
