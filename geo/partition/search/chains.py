@@ -6,7 +6,8 @@ from functools import cache, cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from geo.partition.cells.graph import Graph
+from geo.partition.cells.graph import Graph, compress_rows
+from geo.partition.matching import match_grids
 from geo.partition.scoring.objective import Limits, Weights, count_needed_grids
 from geo.partition.search.annealing import anneal
 from geo.partition.search.initial_partition import build_initial_partition, continue_previous_plan
@@ -72,7 +73,7 @@ class SearchProblem:
         graph, limits = self.graph, self.limits
         n = len(graph)
         start, neighbour, edge = graph.rows
-        apart_start, other = _apart_rows(self.apart, n)
+        apart_start, other, _ = compress_rows(n, self.apart)
         return KernelProblem(
             graph.households.astype(np.int64),
             start,
@@ -197,11 +198,9 @@ def _match_labels(graph: Graph, label: Ints, before: Ints) -> Ints:
     known = before >= 0
     most = int(before.max(initial=-1)) + 1
     count = int(label.max()) + 1
-    shared = np.zeros((count, max(most, count)))
-    np.add.at(shared, (label[known], before[known]), graph.households[known] + 1e-3)
-    from scipy.optimize import linear_sum_assignment  # a third of a second to import
-
-    one, other = linear_sum_assignment(-shared)
+    one, other, _ = match_grids(
+        label[known], before[known], graph.households[known] + 1e-3, (count, max(most, count))
+    )
     name = np.empty(count, dtype=np.int64)
     name[one] = other
     renamed: Ints = name[label]
@@ -234,12 +233,3 @@ def _previous_places(before: PreviousLabels | None, name: Ints, n: int) -> Ints:
     place[name] = np.arange(len(name))
     previous[counted] = place[before.label[counted]]
     return previous
-
-
-def _apart_rows(apart: Pairs, n: int) -> tuple[Ints, Ints]:
-    """Return the cannot-link pairs of each node in compressed rows."""
-    both = np.concatenate([apart, apart[:, ::-1]])
-    both = both[np.argsort(both[:, 0], kind="stable")]
-    start = np.zeros(n + 1, dtype=np.int64)
-    np.cumsum(np.bincount(both[:, 0], minlength=n), out=start[1:])
-    return start, np.ascontiguousarray(both[:, 1])
