@@ -283,6 +283,11 @@ def find_way_links(part: Ints, cells: Polygons, ways: Lines) -> tuple[Ints, Floa
     if len(ways) == 0 or (part == part[:1]).all():
         return np.empty((0, 2), dtype=np.int64), np.empty(0)
     way, cell = shapely.STRtree(cells).query(ways, predicate="intersects")
+    lowest, highest = np.full(len(ways), len(part)), np.full(len(ways), -1)
+    np.minimum.at(lowest, way, part[cell])
+    np.maximum.at(highest, way, part[cell])
+    links = lowest[way] < highest[way]
+    way, cell = way[links], cell[links]
     within = shapely.intersection(ways[way], cells[cell])
     along = shapely.line_locate_point(ways[way], shapely.point_on_surface(within))
     order = np.lexsort((along, way))
