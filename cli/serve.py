@@ -106,11 +106,11 @@ def create_worker_app() -> "FastAPI":
 
     from api.app import create_served_app
     from geo import db
-    from geo.db import local_server
+    from geo.db import cluster
     from geo.settings import settings
 
     is_private = not (settings().database_url or settings().api_database_url)
-    owner = make_url(local_server.url(settings().home)) if is_private else None
+    owner = make_url(cluster.url(settings().home)) if is_private else None
     return create_served_app(db.api_engine(db.api_url(owner)))
 
 

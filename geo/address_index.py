@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from geo.addresses import Address, normalise_address, parse_address
 from geo.codes import code_prefix
@@ -82,7 +83,7 @@ class AddressIndex:
         for code, address in self._by_base.get(road, ()):
             if address.road == road and address.number:
                 numbers.setdefault(address.number, code)
-        return sorted(numbers.items(), key=lambda item: (_leading_number(item[0]), item[0]))
+        return sorted(numbers.items(), key=lambda item: (leading_number(item[0]), item[0]))
 
 
 class Divisions:
@@ -171,12 +172,14 @@ def is_same_building(asked: Address, recorded: Address) -> bool:
 def _difference(asked: Address, other: Address) -> tuple[int, int, int]:
     """Return how far the numbers of two addresses are apart: that of the gate, of the building."""
     return (
-        abs(_leading_number(asked.number) - _leading_number(other.number)) if asked.number else 0,
+        abs(leading_number(asked.number) - leading_number(other.number)) if asked.number else 0,
         int(bool(asked.place) and asked.place != other.place),
-        abs(_leading_number(asked.building) - _leading_number(other.building)),
+        abs(leading_number(asked.building) - leading_number(other.building)),
     )
 
 
-def _leading_number(number: str) -> int:
+@lru_cache(maxsize=4_096)
+def leading_number(number: str) -> int:
+    """Return the first digits of a number such as 8-2 or A3; 0 if it has none."""
     found = re.search(r"\d+", number)
     return int(found.group()) if found else 0

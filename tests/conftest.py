@@ -19,7 +19,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from geo import db
 from geo import settings as installation
-from geo.db import local_server
+from geo.db import cluster, local_server
 
 if TYPE_CHECKING:
     from tests.identity import Identity
@@ -79,13 +79,13 @@ def make_cluster(place: Path) -> None:
 
 def make_template(place: Path) -> None:
     on_server(place, f'CREATE DATABASE "{TEMPLATE}"')
-    engine = create_engine(local_server.url(place, TEMPLATE))
+    engine = create_engine(cluster.url(place, TEMPLATE))
     db.upgrade(engine)
     engine.dispose()
 
 
 def on_server(place: Path, statement: str) -> None:
-    server = create_engine(local_server.url(place, "postgres"), isolation_level="AUTOCOMMIT")
+    server = create_engine(cluster.url(place, "postgres"), isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
         connection.execute(text(statement))
     server.dispose()
@@ -98,7 +98,7 @@ def fresh_database(place: Path) -> Iterator[Engine]:
         on_server(place, f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}" STRATEGY FILE_COPY')
     before = {key: os.environ.get(key) for key in ("DATABASE_URL", "GRIDATLAS_HOME")}
     os.environ |= {
-        "DATABASE_URL": local_server.url(place, name),
+        "DATABASE_URL": cluster.url(place, name),
         "GRIDATLAS_HOME": os.fspath(place),
     }
     db.reset_engine()

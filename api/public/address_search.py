@@ -5,14 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from api.public.name_search import SEARCH_HITS, index_keys
-from geo.address_index import AddressIndex, Divisions
+from geo.address_index import AddressIndex, Divisions, leading_number
 from geo.addresses import Address, parse_address
 
 MAX_CANDIDATES = 5_000
 """Buildings on one road or in one place whose addresses are compared."""
+
+MAX_NEAR = 200
+"""Of those whose numbers stand in digits, the nearest ones, whose addresses are compared."""
+
+MIN_NAME = 2
+"""Characters of the name of a road or a place."""
 
 EXACT, NEAR = 0, 3
 """Ranks of hits."""
@@ -21,6 +27,25 @@ _CANDIDATES = text("""
 SELECT code, address, name FROM published.building
 WHERE signs_of(name || ' ' || address) @> CAST(:signs AS text[])
     AND name || ' ' || address ILIKE ALL (CAST(:patterns AS text[])) LIMIT :limit
+""")
+
+# Parsing an address takes longer than reading it: records with other numbers are left out, save
+# those that spell their number in another way. ``first`` and ``second`` are the numbers behind
+# the name.
+_NEAR_CANDIDATES = text("""
+WITH candidate AS (
+    SELECT code, address, name,
+        CAST(numbers[1] AS bigint) AS first, coalesce(CAST(numbers[2] AS bigint), 0) AS second
+    FROM published.building
+    LEFT JOIN LATERAL regexp_match(name || ' ' || address, :after_name) AS numbers ON true
+    WHERE signs_of(name || ' ' || address) @> CAST(:signs AS text[])
+        AND name || ' ' || address ILIKE ALL (CAST(:patterns AS text[])) LIMIT :limit
+)
+(SELECT code, address, name FROM candidate WHERE first IS NULL)
+UNION ALL
+(SELECT code, address, name FROM candidate WHERE first IS NOT NULL
+ORDER BY coalesce(abs(first - CAST(:first AS bigint)), 0), abs(second - :second), code
+LIMIT :max_near)
 """)
 
 _COMMUNITIES = text("""
@@ -65,7 +90,7 @@ def search_address(connection: Connection, query: str, limit: int) -> AddressHit
     numbers = [number for number in (address.number, address.building) if number.isdigit()]
     match = _index_of(connection, address, numbers).find(query)
     if not match.exact:  # records that spell the numbers otherwise, and the neighbours
-        match = _index_of(connection, address, []).find(query)
+        match = _near_index(connection, address).find(query)
     exact = _in_named_divisions(connection, address, match.exact)
     codes = exact or match.exact or match.nearest
     if not codes:
@@ -95,15 +120,45 @@ def _has_base_and_number(address: Address) -> bool:
 def _index_of(connection: Connection, address: Address, numbers: Sequence[str]) -> AddressIndex:
     """Return the buildings on the road or in the place of an address, by their addresses."""
     buildings: dict[str, tuple[str, str, str]] = {}
-    for base in filter(None, (address.road, address.place)):
-        name = max(re.split(r"[\dA-Z·]+", base), key=len)  # numbers may be spelt otherwise
-        signs = index_keys("".join([name, *numbers]))
-        patterns = [f"%{part}%" for part in (name, *numbers)]
-        rows = connection.execute(
-            _CANDIDATES, {"signs": signs, "patterns": patterns, "limit": MAX_CANDIDATES}
-        )
-        buildings |= {row.code: (row.code, row.address, row.name) for row in rows}
+    for base in (address.road, address.place):
+        if name := _name_of(base):
+            buildings |= _read_candidates(connection, _CANDIDATES, [name, *numbers], {})
     return AddressIndex(buildings.values())
+
+
+def _near_index(connection: Connection, address: Address) -> AddressIndex:
+    """Return the buildings with the nearest numbers on the road or in the place of an address."""
+    buildings: dict[str, tuple[str, str, str]] = {}
+    bases = (
+        (address.road, address.number, address.building),
+        (address.place, address.building, ""),
+    )
+    for base, first, second in bases:
+        if name := _name_of(base):
+            near = {
+                "after_name": rf"{re.escape(name)}(\d{{1,9}})(?:\D+(\d{{1,9}}))?",
+                "first": leading_number(first) if first else None,
+                "second": leading_number(second),
+                "max_near": MAX_NEAR,
+            }
+            buildings |= _read_candidates(connection, _NEAR_CANDIDATES, [name], near)
+    return AddressIndex(buildings.values())
+
+
+def _name_of(base: str) -> str:
+    """Return the name in a road or a place, without numbers, which may be spelt otherwise."""
+    name = max(re.split(r"[\dA-Z·]+", base), key=len)
+    return name if len(name) >= MIN_NAME else ""
+
+
+def _read_candidates(
+    connection: Connection, query: TextClause, parts: list[str], more: Mapping[str, Any]
+) -> dict[str, tuple[str, str, str]]:
+    """Return code, address and name of the buildings that contain all parts, by code."""
+    signs, patterns = index_keys("".join(parts)), [f"%{part}%" for part in parts]
+    parameters = {"signs": signs, "patterns": patterns, "limit": MAX_CANDIDATES, **more}
+    rows = connection.execute(query, parameters)
+    return {row.code: (row.code, row.address, row.name) for row in rows}
 
 
 def _in_named_divisions(

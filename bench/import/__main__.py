@@ -28,7 +28,7 @@ from sqlalchemy import Engine, NullPool, create_engine, text
 
 import etl
 from geo import db
-from geo.db import local_server
+from geo.db import cluster, local_server
 
 assert etl.__doc__  # importing it tells GDAL which drivers to disable
 
@@ -152,16 +152,16 @@ def start_server(folder: Path) -> Iterator[Path]:
         yield home
     finally:
         local_server.stop(home)
-        shutil.rmtree(local_server.data_directory(home).resolve(), ignore_errors=True)
+        shutil.rmtree(cluster.data_directory(home).resolve(), ignore_errors=True)
 
 
 @contextmanager
 def create_database(home: Path, name: str) -> Iterator[str]:
     """Make a migrated database; it is gone after the block."""
-    admin = create_engine(local_server.url(home, "postgres"), isolation_level="AUTOCOMMIT")
+    admin = create_engine(cluster.url(home, "postgres"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
-    url = local_server.url(home, name)
+    url = cluster.url(home, name)
     engine = create_engine(url, poolclass=NullPool)
     db.upgrade(engine)
     try:
@@ -182,8 +182,8 @@ def run_import(url: str, layer: str, file: Path, again: str = "once") -> dict[st
 
 
 def run_ogr2ogr(home: Path, name: str, file: Path) -> float:
-    user = local_server.data_directory(home).owner()
-    target = f"PG:host={local_server.socket_directory(home)} user={user} dbname={name}"
+    user = cluster.data_directory(home).owner()
+    target = f"PG:host={cluster.socket_directory(home)} user={user} dbname={name}"
     began = time.monotonic()
     command = ["ogr2ogr", "-f", "PostgreSQL", target, str(file), "-nln", "peer"]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)

@@ -18,7 +18,7 @@ from etl.osm import read_osm
 from etl.pipeline.publish_frames import LayerSet, publish
 from etl.sample.city import SAMPLE_FILE, read_sample
 from geo import db
-from geo.db import local_server
+from geo.db import cluster, local_server
 from geo.partition.community import Community
 from geo.plans import store
 from geo.settings import settings
@@ -66,7 +66,7 @@ def database() -> Iterator[Engine]:
     server = create_engine(local_server.ensure_running(home), isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
         connection.execute(text(f'CREATE DATABASE "{name}"'))
-    engine = create_engine(local_server.url(home, name))
+    engine = create_engine(cluster.url(home, name))
     try:
         db.upgrade(engine)
         yield engine

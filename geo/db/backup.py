@@ -1,33 +1,27 @@
 """Backup of the whole database into one file, and restore.
 
-The file is a zip archive: a marker, the rows of each table as ``COPY`` writes them, a manifest with
-the revision of the tables and each table's row count and SHA-256, and last, as the archive's
-comment, the SHA-256 of all before it. The migrations make the tables.
+Its form is in :mod:`geo.db.backup_archive`. The migrations make the tables.
 Why: ``docs/decisions/backup-as-rows.md``.
 """
 
 import hashlib
-import json
 import os
-import struct
 import tempfile
 import time
 import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import psycopg
 from psycopg import sql
-from pydantic import BaseModel
 from sqlalchemy import Connection, Engine, Table, text
 from sqlalchemy.exc import DBAPIError
 
 from geo import db, locks
-from geo.db import security
+from geo.db import backup_archive, security
+from geo.db.backup_archive import Manifest, TableEntry
 from geo.errors import ConflictError, InputError, SetupError
 from geo.locks import Lock
 from geo.messages import LANGUAGES
@@ -36,52 +30,11 @@ from geo.model import Base, ImportRun, IndexLeftOff, LayerChange
 from geo.model.history import HISTORY  # noqa: F401  (its tables belong to the metadata)
 from geo.model.run import STAGING_SCHEMA, RunStatus
 
-FORMAT_VERSION = 1
-_MARKER = "gridatlas-backup"
-_MANIFEST = "manifest.json"
-_PG_DUMP_MAGIC = b"PGDMP"
-_MARKER_OFFSET_BYTES = 30  # of a name in a zip archive's first local header
-_CHUNK_BYTES = 2**20
-_DIGEST_BYTES = 64  # SHA-256 in hexadecimal digits
 _COMPRESSION_LEVEL = 1
 LOCK_TIMEOUT_S = 30
 _LOCK_PAUSE_S = 0.2
 _LOCK_ATTEMPT = "800ms"
 """Shorter than PostgreSQL's deadlock_timeout of 1 s, so that no other session is cancelled."""
-
-_UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    ValueError,
-)
-"""Errors that :mod:`zipfile` raises for a damaged archive."""
-
-
-class TableEntry(BaseModel):
-    """A table in an archive: its columns, number of rows, and digest of their text."""
-
-    name: str
-    columns: list[str]
-    rows: int
-    sha256: str
-
-
-class Manifest(BaseModel):
-    """Contents of an archive; tables are in the order in which they can be loaded."""
-
-    version: int
-    revision: str
-    written_at: datetime
-    postgresql: str
-    postgis: str
-    tables: list[TableEntry]
-    sequences: dict[str, int]
 
 
 def backup(file: Path) -> int:
@@ -108,10 +61,10 @@ def backup(file: Path) -> int:
                 with zipfile.ZipFile(
                     target, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL
                 ) as archive:
-                    archive.comment = bytes(_DIGEST_BYTES)
+                    archive.comment = bytes(backup_archive.DIGEST_BYTES)
                     _write_archive(archive, db.get_engine())
-                digest = _digest_of(target)
-                target.seek(-_DIGEST_BYTES, os.SEEK_END)
+                digest = backup_archive.digest_of(target)
+                target.seek(-backup_archive.DIGEST_BYTES, os.SEEK_END)
                 target.write(digest)
                 target.flush()
                 os.fsync(target.fileno())
@@ -141,8 +94,8 @@ def restore(file: Path, *, replace: bool = False) -> None:
     SetupError
         If the database refuses the rows.
     """
-    with _open(file) as archive:
-        manifest = _read_manifest(archive, file)
+    with backup_archive.open_archive(file) as archive:
+        manifest = backup_archive.read_manifest(archive, file)
         engine = db.get_engine()
         db.upgrade(engine)
         try:
@@ -176,7 +129,7 @@ def _names(tables: Iterable[Table]) -> str:
 
 
 def _write_archive(archive: zipfile.ZipFile, engine: Engine) -> None:
-    archive.writestr(_MARKER, str(FORMAT_VERSION), zipfile.ZIP_STORED)
+    archive.writestr(backup_archive.MARKER, str(backup_archive.FORMAT_VERSION), zipfile.ZIP_STORED)
     with engine.execution_options(isolation_level="REPEATABLE READ").begin() as connection:
         # Before the snapshot: a TRUNCATE between snapshot and lock would be seen as no rows.
         locked = f"{_names(_tables())}, public.alembic_version"
@@ -186,7 +139,7 @@ def _write_archive(archive: zipfile.ZipFile, engine: Engine) -> None:
         tables = [_write_table(archive, connection, table) for table in _tables()]
         postgresql, postgis = connection.execute(_VERSIONS).one()
         manifest = Manifest(
-            version=FORMAT_VERSION,
+            version=backup_archive.FORMAT_VERSION,
             revision=revision,
             written_at=datetime.now(UTC),
             postgresql=postgresql,
@@ -194,7 +147,7 @@ def _write_archive(archive: zipfile.ZipFile, engine: Engine) -> None:
             tables=tables,
             sequences=_sequences(connection),
         )
-        archive.writestr(_MANIFEST, manifest.model_dump_json(indent=1))
+        archive.writestr(backup_archive.MANIFEST, manifest.model_dump_json(indent=1))
 
 
 _SESSION = text(
@@ -219,7 +172,7 @@ def _write_table(archive: zipfile.ZipFile, connection: Connection, table: Table)
     driver_connection: Any = connection.connection.driver_connection
     with (
         driver_connection.cursor() as cursor,
-        archive.open(_member(table.name), "w", force_zip64=True) as member,
+        archive.open(backup_archive.member_name(table.name), "w", force_zip64=True) as member,
     ):
         with cursor.copy(_copy_statement(table.name, columns, "TO STDOUT")) as rows:
             for row in rows:
@@ -229,76 +182,10 @@ def _write_table(archive: zipfile.ZipFile, connection: Connection, table: Table)
     return TableEntry(name=table.name, columns=columns, rows=count, sha256=digest.hexdigest())
 
 
-def _member(table: str) -> str:
-    return f"tables/{table}"
-
-
 def _copy_statement(table: str, columns: list[str], direction: str) -> sql.Composed:
     listed = sql.SQL(", ").join(map(sql.Identifier, columns))
     words = sql.SQL("COPY {} ({}) {} (ENCODING 'UTF8')")
     return words.format(sql.Identifier("public", table), listed, sql.SQL(direction))
-
-
-# Reading
-
-
-@contextmanager
-def _open(file: Path) -> Iterator[zipfile.ZipFile]:
-    """Open an archive; refuse a file that is foreign or truncated."""
-    if not file.is_file():
-        raise InputError("backup_missing", file=file)
-    with _report_damage(file):
-        with file.open("rb") as source:
-            head = source.read(_MARKER_OFFSET_BYTES + len(_MARKER))
-        if head.startswith(_PG_DUMP_MAGIC):
-            raise InputError("backup_by_pg_dump", file=file)
-        if not head.endswith(_MARKER.encode()):
-            raise InputError("backup_foreign", file=file)
-        with file.open("rb") as source:
-            if _digest_of(source) != source.read():
-                raise InputError("backup_damaged", file=file, said="SHA-256")
-        archive = zipfile.ZipFile(file)
-    with archive:
-        yield archive
-
-
-def _digest_of(source: BinaryIO) -> bytes:
-    """Return the digest of a file without its last bytes, which hold a digest and are read next."""
-    remaining = source.seek(0, os.SEEK_END) - _DIGEST_BYTES
-    source.seek(0)
-    digest = hashlib.sha256()
-    while remaining > 0 and (chunk := source.read(min(remaining, _CHUNK_BYTES))):
-        digest.update(chunk)
-        remaining -= len(chunk)
-    return digest.hexdigest().encode()
-
-
-@contextmanager
-def _report_damage(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except _UNREADABLE as error:
-        raise InputError("backup_damaged", file=file, said=str(error) or repr(error)) from error
-
-
-def _read_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
-    """Return the manifest; refuse that of a newer version."""
-    with _report_damage(file):
-        content = json.loads(archive.read(_MANIFEST))
-        if content["version"] > FORMAT_VERSION or not db.is_known_revision(content["revision"]):
-            raise InputError("backup_from_the_future", file=file)
-        return Manifest.model_validate(content)
-
-
-def _chunks(archive: zipfile.ZipFile, table: TableEntry) -> Iterator[bytes]:
-    """Yield the text of a table's rows; raise at its end if the digest differs."""
-    digest = hashlib.sha256()
-    with archive.open(_member(table.name)) as member:
-        while chunk := member.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            yield chunk
-    if digest.hexdigest() != table.sha256:
-        raise ValueError(_member(table.name))
 
 
 # Replacing
@@ -458,9 +345,9 @@ def _load_table(
     driver_connection: Any = connection.connection.driver_connection
     statement = _copy_statement(table.name, table.columns, "FROM STDIN")
     with driver_connection.cursor() as cursor, cursor.copy(statement) as rows:
-        chunks = _chunks(archive, table)
+        chunks = backup_archive.read_chunks(archive, table)
         while True:
-            with _report_damage(file):
+            with backup_archive.report_damage(file):
                 chunk = next(chunks, b"")
             if not chunk:
                 break

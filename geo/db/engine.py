@@ -16,7 +16,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
 
 from geo import locks
-from geo.db import local_server, security
+from geo.db import cluster, local_server, security
 from geo.errors import SetupError
 from geo.locks import Lock
 from geo.messages import text as message
@@ -31,7 +31,7 @@ MIGRATIONS = next(
     place for place in (_HERE / "migrations", _HERE.parent / "alembic") if place.is_dir()
 )
 """Beside the package in an installation, at the top of a checkout."""
-MIN_POSTGRESQL = local_server.MIN_MAJOR
+MIN_POSTGRESQL = cluster.MIN_MAJOR
 MIN_POSTGIS = (3, 3)
 _INSUFFICIENT_PRIVILEGE = "42501"
 
@@ -58,8 +58,8 @@ def database_url() -> str:
     if not configured:
         return local_server.ensure_running(settings().home)
     url = _to_url(configured)
-    options = str(url.query.get("options", "")).replace(local_server.UTC_SESSION, "").strip()
-    options = f"{options} -c gridatlas.owner=on {local_server.UTC_SESSION}".strip()
+    options = str(url.query.get("options", "")).replace(cluster.UTC_SESSION, "").strip()
+    options = f"{options} -c gridatlas.owner=on {cluster.UTC_SESSION}".strip()
     return url.update_query_dict({"options": options}).render_as_string(hide_password=False)
 
 
@@ -95,7 +95,7 @@ def api_url(owner: URL | None = None) -> URL:
     if owner is None and settings().api_database_url:
         return _to_url(settings().api_database_url)
     owner = owner or make_url(database_url())
-    query = {**owner.query, "options": local_server.UTC_SESSION}
+    query = {**owner.query, "options": cluster.UTC_SESSION}
     login = owner.set(username=security.LOGIN, query=query)
     return login.set(password=login_password()) if owner.password else login
 
@@ -109,7 +109,7 @@ def api_engine(url: URL | None = None) -> Engine:
     """Return the engine of the API, with limits of connections and statement time."""
     limits = (
         f"-c statement_timeout={settings().statement_timeout_s}s -c lock_timeout=5s "
-        f"-c idle_in_transaction_session_timeout=60s {local_server.UTC_SESSION}"
+        f"-c idle_in_transaction_session_timeout=60s {cluster.UTC_SESSION}"
     )
     return create_engine(
         url or api_url(),
@@ -334,7 +334,7 @@ def _check_server(connection: Connection, url: str) -> None:
         text("SELECT default_version FROM pg_available_extensions WHERE name = 'postgis'")
     ).scalar()
     if postgis is None or tuple(map(int, postgis.split(".")[:2])) < MIN_POSTGIS:
-        raise SetupError("server_without_postgis", packages=local_server.PACKAGES)
+        raise SetupError("server_without_postgis", packages=cluster.PACKAGES)
 
 
 def _check_owner(connection: Connection, url: str) -> None:

@@ -16,7 +16,7 @@ from geo.messages import Language, text
 from geo.model import Building, BuildingUnit, Grid, GridMember
 from geo.spreadsheet import is_formula
 from maps.atlas.sheet_map import grid_serial
-from maps.paper.labels import is_wide
+from maps.paper.label_placer import is_wide
 from maps.paper.map_documents import read_entry
 from maps.paper.map_sheets import edition_text
 from maps.paper.pdf import write_file

@@ -1,13 +1,11 @@
-"""Place the labels of a map sheet so that none overlap and none cross its edge.
+"""Place the labels of a map sheet.
 
 Labels are placed in order of importance: numbers of grids and buildings, names of compounds,
 neighbouring communities, streets, facilities. Each takes the first free of its candidate positions.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import shapely
@@ -17,20 +15,17 @@ from geo.addresses import parse_address
 from geo.messages import Language, text
 from maps.atlas.sheet import Sheet
 from maps.atlas.sheet_map import grid_serial
+from maps.paper.label_placer import (
+    MM_PER_PT,
+    SIZES_PT,
+    SYMBOL_SIDE_MM,
+    Label,
+    LabelPlacer,
+    is_wide,
+    label_extent,
+    text_width_mm,
+)
 from maps.paper.svg_map import Canvas, road_width_mm
-
-MM_PER_PT = 25.4 / 72
-CJK_EM, LATIN_EM, LINE_EM = 1.0, 0.58, 1.0
-"""Width of a Chinese and a Latin character and height of a line, in em."""
-
-LAST_NARROW_CODE_POINT = 0x2E7F
-"""Characters after it are Chinese."""
-
-DISC_RADIUS_MM = 3.5
-"""Radius of the disc behind the number of a grid."""
-
-SYMBOL_SIDE_MM = 1.7
-"""Side of the symbol of a facility."""
 
 SYMBOL_OFFSETS_MM = (
     (0.0, 0.0),
@@ -44,7 +39,6 @@ STREET_NAME_INTERVAL_MM = 110.0
 VERTICAL_FROM_DEG = 50.0
 """Angle from which a Chinese street name is written vertically."""
 
-SIZES_PT = {"grid": 12.0, "households": 7.0, "neighbour": 9.0, "facility": 5.5}
 BUILDING_SIZES_PT = (6.0, 5.0, 4.2, 3.7)
 COMPOUND_SIZES_PT = (7.0, 6.0, 5.0)
 STREET_SIZES_PT = {"expressway": 9.0, "arterial": 8.5, "secondary": 7.5}
@@ -58,68 +52,6 @@ BARE_NUMBER = re.compile(r"\d+[A-Za-z]?号?$")
 MAX_NAME_LENGTH = 4
 
 
-@dataclass(frozen=True)
-class Label:
-    """A label: text, centre in millimetres, size in points, angle in degrees, kind of feature.
-
-    ``upright`` text is written vertically, character below character; ``below`` is a second line.
-    """
-
-    kind: str
-    words: str
-    x: float
-    y: float
-    size: float
-    angle: float = 0.0
-    upright: bool = False
-    below: str = ""
-
-
-@dataclass
-class LabelPlacer:
-    """The labels placed on a map of ``size`` millimetres, and the codes of those without room."""
-
-    size: tuple[float, float]
-    placed: list[Label] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-    _taken: list[shapely.Geometry] = field(default_factory=list)
-    _avoided: shapely.STRtree = field(default_factory=lambda: shapely.STRtree([]))
-
-    def place(self, candidates: Iterable[Label]) -> bool:
-        """Place the first candidate that is free; return whether one was placed.
-
-        Candidates that also keep off the shapes given to :meth:`avoid` come first.
-        """
-        fallback: tuple[Label, shapely.Geometry] | None = None
-        for label in candidates:
-            extent = label_extent(label)
-            if self._is_free(extent):
-                if len(self._avoided.query(extent, predicate="intersects")) == 0:
-                    return self._add(label, extent)
-                fallback = fallback or (label, extent)
-        return self._add(*fallback) if fallback else False
-
-    def has_room(self, label: Label) -> bool:
-        """Return whether a label would be inside the map and overlap no other."""
-        return self._is_free(label_extent(label))
-
-    def avoid(self, shapes: Any) -> None:
-        """Keep later labels off shapes if they have another free candidate."""
-        self._avoided = shapely.STRtree(np.asarray(shapes, dtype=object))
-
-    def _add(self, label: Label, extent: shapely.Geometry) -> bool:
-        self._taken.append(extent)
-        self.placed.append(label)
-        return True
-
-    def _is_free(self, extent: shapely.Geometry) -> bool:
-        width, height = self.size
-        left, top, right, bottom = shapely.bounds(extent).tolist()
-        if min(left, top) < 0.5 or right > width - 0.5 or bottom > height - 0.5:
-            return False
-        return not self._taken or not shapely.intersects(extent, np.array(self._taken)).any()
-
-
 def place_labels(sheet: Sheet, canvas: Canvas, lang: Language, only_grid: str = "") -> LabelPlacer:
     """Place the labels of a sheet, whose frames are in metres.
 
@@ -131,48 +63,15 @@ def place_labels(sheet: Sheet, canvas: Canvas, lang: Language, only_grid: str = 
     placer = LabelPlacer(canvas.size)
     buildings = canvas.clip(sheet.buildings.geometry, 0.0)
     placer.avoid(buildings)
-    _grid_numbers(placer, sheet, canvas, shapely.union_all(buildings), lang)
+    _place_grid_numbers(placer, sheet, canvas, shapely.union_all(buildings), lang)
     placer.avoid([])
-    _building_numbers(placer, sheet, canvas, only_grid)
-    placer.avoid(np.concatenate([buildings, _borders(sheet, canvas)]))
-    _compounds(placer, sheet, canvas, shapely.union_all(buildings))
-    _neighbours(placer, sheet, canvas)
-    _streets(placer, sheet, canvas)
-    _facilities(placer, sheet, canvas)
+    _place_building_numbers(placer, sheet, canvas, only_grid)
+    placer.avoid(np.concatenate([buildings, _clip_borders(sheet, canvas)]))
+    _place_compound_names(placer, sheet, canvas, shapely.union_all(buildings))
+    _place_neighbour_names(placer, sheet, canvas)
+    _place_street_names(placer, sheet, canvas)
+    _place_facilities(placer, sheet, canvas)
     return placer
-
-
-def label_extent(label: Label) -> shapely.Geometry:
-    """Return the rectangle that a label covers on the map, in millimetres."""
-    if label.kind == "grid":
-        wide, high = DISC_RADIUS_MM, DISC_RADIUS_MM
-        low = high
-        if label.below:
-            wide = max(wide, text_width_mm(label.below, SIZES_PT["households"]) / 2)
-            low = high + SIZES_PT["households"] * MM_PER_PT * 1.25
-        return shapely.box(label.x - wide, label.y - high, label.x + wide, label.y + low)
-    if label.kind == "dot":
-        half = SYMBOL_SIDE_MM / 2
-        return shapely.box(label.x - half, label.y - half, label.x + half, label.y + half)
-    along = text_width_mm(label.words, label.size) / 2
-    across = label.size * MM_PER_PT * LINE_EM / 2
-    if label.upright:
-        along, across = across, label.size * MM_PER_PT * 1.08 * len(label.words) / 2
-    room = shapely.box(-along - 0.25, -across, along + 0.25, across)
-    turn = np.radians(label.angle)
-    rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    return shapely.transform(room, lambda xy: xy @ rotation + (label.x, label.y))
-
-
-def is_wide(char: str) -> bool:
-    """Return whether a character is as wide as a Chinese one."""
-    return ord(char) > LAST_NARROW_CODE_POINT
-
-
-def text_width_mm(words: str, size: float) -> float:
-    """Return the width in millimetres of a text with a size in points."""
-    ems = sum(CJK_EM if is_wide(char) else LATIN_EM for char in words)
-    return ems * size * MM_PER_PT
 
 
 def building_labels(name: str, address: str) -> list[str]:
@@ -198,14 +97,14 @@ def building_labels(name: str, address: str) -> list[str]:
     return [name] if name and len(name) <= MAX_NAME_LENGTH else []
 
 
-def _borders(sheet: Sheet, canvas: Canvas) -> NDArray[np.object_]:
+def _clip_borders(sheet: Sheet, canvas: Canvas) -> NDArray[np.object_]:
     """Return the borders of grids and communities as polygons of their drawn width."""
     areas = [*sheet.grids.geometry, *sheet.neighbours.geometry, sheet.entry.land]
     lines = shapely.get_parts(canvas.clip(shapely.boundary(np.array(areas, dtype=object)), 0.0))
     return shapely.buffer(lines, 0.5)
 
 
-def _grid_numbers(
+def _place_grid_numbers(
     placer: LabelPlacer,
     sheet: Sheet,
     canvas: Canvas,
@@ -245,7 +144,7 @@ def _first_point(shape: shapely.Geometry) -> tuple[float, float]:
     return x, y
 
 
-def _compounds(
+def _place_compound_names(
     placer: LabelPlacer, sheet: Sheet, canvas: Canvas, buildings: shapely.Geometry
 ) -> None:
     """Place the name of each compound of the community once, on open ground if there is some."""
@@ -259,7 +158,7 @@ def _compounds(
             )
 
 
-def _neighbours(placer: LabelPlacer, sheet: Sheet, canvas: Canvas) -> None:
+def _place_neighbour_names(placer: LabelPlacer, sheet: Sheet, canvas: Canvas) -> None:
     land = canvas.to_paper(sheet.entry.land)
     for name, area in zip(sheet.neighbours["name"], sheet.neighbours.geometry, strict=True):
         for outside in shapely.difference(canvas.clip([area], 0.0), land):
@@ -272,7 +171,9 @@ def _neighbours(placer: LabelPlacer, sheet: Sheet, canvas: Canvas) -> None:
             placer.place(Label("neighbour", name, x, y, size) for x, y in points)
 
 
-def _building_numbers(placer: LabelPlacer, sheet: Sheet, canvas: Canvas, only_grid: str) -> None:
+def _place_building_numbers(
+    placer: LabelPlacer, sheet: Sheet, canvas: Canvas, only_grid: str
+) -> None:
     rows = sheet.buildings[sheet.buildings["grids"].notna()]
     for row in rows.itertuples():
         words = building_labels(row.name, row.address)
@@ -287,7 +188,7 @@ def _building_numbers(placer: LabelPlacer, sheet: Sheet, canvas: Canvas, only_gr
 
 def _number_candidates(footprint: shapely.Geometry, texts: list[str]) -> Iterator[Label]:
     """Yield labels inside a footprint, the largest first, then the smallest across its edge."""
-    points = _points_in(footprint)
+    points = _points_inside(footprint)
     room = shapely.buffer(footprint, 0.35)
     for words in texts:
         for size in BUILDING_SIZES_PT:
@@ -299,7 +200,7 @@ def _number_candidates(footprint: shapely.Geometry, texts: list[str]) -> Iterato
         yield Label("building", texts[-1], x, y, BUILDING_SIZES_PT[-1])
 
 
-def _points_in(footprint: shapely.Geometry) -> list[tuple[float, float]]:
+def _points_inside(footprint: shapely.Geometry) -> list[tuple[float, float]]:
     """Return the centre of a footprint, then points along its axes."""
     surface_point = _first_point(shapely.point_on_surface(footprint))
     centre = _first_point(shapely.centroid(footprint))
@@ -312,7 +213,7 @@ def _points_in(footprint: shapely.Geometry) -> list[tuple[float, float]]:
     return [first, surface_point, *others]
 
 
-def _streets(placer: LabelPlacer, sheet: Sheet, canvas: Canvas) -> None:
+def _place_street_names(placer: LabelPlacer, sheet: Sheet, canvas: Canvas) -> None:
     named = sheet.roads[sheet.roads["name"].fillna("") != ""]
     order = {name: rank for rank, name in enumerate(STREET_SIZES_PT)}
     streets = [
@@ -358,7 +259,7 @@ def place_street_name(
         if length < width * 1.05:
             continue
         free = length - width
-        for start in _spread(free, max(3.0, width / 3)):
+        for start in _start_positions(free, max(3.0, width / 3)):
             chord = _straight_chord(line, start, start + width, size)
             if chord is None or any(
                 shapely.distance(other, chord) < STREET_NAME_INTERVAL_MM for other in labelled
@@ -368,7 +269,7 @@ def place_street_name(
                 labelled.append(chord)
 
 
-def _spread(free: float, step: float) -> Iterator[float]:
+def _start_positions(free: float, step: float) -> Iterator[float]:
     """Yield start positions along a free length, from its middle outwards."""
     yield free / 2
     for offset in np.arange(step, free / 2 + 1e-9, step):
@@ -400,7 +301,7 @@ def _label_along(name: str, size: float, chord: shapely.Geometry, shift: float) 
     return Label("street", name, x, y, size, angle, upright)
 
 
-def _facilities(placer: LabelPlacer, sheet: Sheet, canvas: Canvas) -> None:
+def _place_facilities(placer: LabelPlacer, sheet: Sheet, canvas: Canvas) -> None:
     size = SIZES_PT["facility"]
     for row in sheet.facilities.itertuples():
         clipped = canvas.clip([shapely.point_on_surface(row.geom)], 0.0)

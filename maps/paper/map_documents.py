@@ -21,7 +21,7 @@ from maps.atlas.sheet_map import TOUCHING_DEGREES, grid_serial
 from maps.attribution import attributions
 from maps.colours import colour_areas, touching_pairs
 from maps.paper import svg_map
-from maps.paper.labels import Label, LabelPlacer, label_extent
+from maps.paper.label_placer import Label, LabelPlacer, label_extent
 from maps.paper.map_sheets import PageSet, add_community_pages, imprint, lay_out_community
 from maps.paper.page_layout import MARGIN_MM, TITLE_MM, Layout, Paper
 from maps.paper.pdf import compile_pdf

@@ -19,7 +19,8 @@ from maps.atlas.sheet_map import TOUCHING_DEGREES, grid_serial
 from maps.attribution import attributions
 from maps.colours import colour_areas, touching_pairs
 from maps.paper import svg_map
-from maps.paper.labels import Label, LabelPlacer, label_extent, place_labels
+from maps.paper.label_placer import Label, LabelPlacer, label_extent
+from maps.paper.labels import place_labels
 from maps.paper.page_layout import Layout, Paper, SheetTile, choose_layout
 from maps.paper.staff import Manager, read_staff
 from maps.paper.svg_map import Canvas

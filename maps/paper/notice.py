@@ -14,7 +14,8 @@ from geo.messages import Language, text
 from maps.atlas.sheet import AtlasEntry
 from maps.atlas.sheet_map import grid_serial
 from maps.paper import svg_map
-from maps.paper.labels import label_extent, place_labels
+from maps.paper.label_placer import label_extent
+from maps.paper.labels import place_labels
 from maps.paper.map_documents import read_entry, template_texts
 from maps.paper.map_sheets import (
     CommunityLayout,

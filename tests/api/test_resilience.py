@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, text
 
 from api.core import protocol
 from etl.pipeline.run import Request, import_file
-from geo.db import local_server
+from geo.db import cluster, local_server
 from geo.settings import Settings
 from tests import accounts
 from tests import town as t
@@ -138,7 +138,7 @@ def status(url, **more):
 
 def test_served_database_that_is_killed_comes_back_by_itself(own):
     home, _ = own
-    pid_file = local_server.data_directory(home) / "postmaster.pid"
+    pid_file = cluster.data_directory(home) / "postmaster.pid"
 
     def process():
         return int(pid_file.read_text().split()[0]) if pid_file.exists() else None
@@ -276,7 +276,7 @@ def lengthy(own):
         "INSERT INTO compound (code, name, geom) SELECT 'long', repeat('长', :long), geom "
         "FROM region WHERE level = 'community' LIMIT 1"
     )
-    engine = create_engine(local_server.url(home, _database(home)), connect_args=OWNER)
+    engine = create_engine(cluster.url(home, _database(home)), connect_args=OWNER)
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE compound DISABLE TRIGGER ALL"))
         connection.execute(text("DROP INDEX ix_compound_signs"))
@@ -291,7 +291,7 @@ OWNER = {"options": "-c gridatlas.owner=on"}
 
 
 def _database(home):
-    server = create_engine(local_server.url(home, "postgres"))
+    server = create_engine(cluster.url(home, "postgres"))
     with server.connect() as connection:
         names = text("SELECT datname FROM pg_database WHERE starts_with(datname, 'test_')")
         found = connection.execute(names).scalar_one()

@@ -19,7 +19,7 @@ from sqlalchemy import Engine, NullPool, create_engine, text
 
 from geo import db
 from geo.db import backup as db_backup
-from geo.db import local_server
+from geo.db import cluster, local_server
 from geo.model import Base
 from geo.model.history import HISTORY  # noqa: F401  (its tables belong to the metadata)
 from tests import town
@@ -91,7 +91,7 @@ def ended_well(child: int) -> bool:
 
 def kill_server(home: Path) -> None:
     """Kill all processes of a home's server at once, and start it again."""
-    data = local_server.data_directory(home).resolve()
+    data = cluster.data_directory(home).resolve()
     postmaster = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
     for process in (postmaster, *map(int, children)):

@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from geo import db
 from geo.db import backup as db_backup
-from geo.db import local_server
+from geo.db import cluster
 from geo.errors import ConflictError, GridatlasError, InputError
 from geo.locks import Lock
 from tests import town as t
@@ -42,7 +42,7 @@ def gridatlas(*words, url):
 def empty(home):
     name = f"restored_{os.getpid()}"
     on_server(home, f'CREATE DATABASE "{name}"')
-    yield local_server.url(home, name)
+    yield cluster.url(home, name)
     on_server(home, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
@@ -124,7 +124,7 @@ def foreign(home):
     """Return the URL of a database of something else."""
     name = f"foreign_{os.getpid()}"
     on_server(home, f'CREATE DATABASE "{name}"')
-    url = local_server.url(home, name)
+    url = cluster.url(home, name)
     other = create_engine(url)
     with other.begin() as connection:
         connection.execute(text("CREATE TABLE region AS SELECT 1 AS code"))

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from geo import db
-from geo.db import local_server, security
+from geo.db import cluster, local_server, security
 from geo.errors import SetupError
 from tests import town as t
 from tests.cli import killed_restores
@@ -30,7 +30,7 @@ def server():
     """Return the home of a cluster on which an administrator ran the documented grants."""
     home = new_home()
     local_server.ensure_running(home)
-    admin = make_url(local_server.url(home, "postgres"))
+    admin = make_url(cluster.url(home, "postgres"))
     psql = ("psql", "-q", "-d", "postgres", "-h", admin.query["host"], "-U", admin.username)
     subprocess.run([*psql, "-v", "owner=city", "-v", "database=city", "-f", GRANTS], check=True)
     yield home
@@ -49,7 +49,7 @@ def remove(home):
 
 
 def url_of(server, user="city", database="city"):
-    url = make_url(local_server.url(server, database)).set(username=user)
+    url = make_url(cluster.url(server, database)).set(username=user)
     return url.render_as_string(hide_password=False)
 
 
@@ -111,7 +111,7 @@ def test_each_missing_right_is_reported_with_its_grant_statement(server):
     assert refused.returncode == 1
     lines = refused.stderr.strip().splitlines()
     assert len(lines) == 1 + 4  # extensions, database, schema, publisher
-    administrator = create_engine(local_server.url(server, "bare"), isolation_level="AUTOCOMMIT")
+    administrator = create_engine(cluster.url(server, "bare"), isolation_level="AUTOCOMMIT")
     with administrator.connect() as connection:
         for line in lines[1:]:
             for statement in line.split(": ", 1)[1].split("; "):
@@ -148,9 +148,7 @@ def test_owner_with_createrole_needs_no_roles_created():
         on_server(home, "CREATE ROLE maker LOGIN CREATEROLE")
         for name in ("plain", "maker"):
             on_server(home, f"CREATE DATABASE {name} OWNER {name}")
-            administrator = create_engine(
-                local_server.url(home, name), isolation_level="AUTOCOMMIT"
-            )
+            administrator = create_engine(cluster.url(home, name), isolation_level="AUTOCOMMIT")
             with administrator.connect() as connection:
                 for extension in security.EXTENSIONS:
                     connection.execute(text(f"CREATE EXTENSION {extension}"))

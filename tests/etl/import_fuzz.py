@@ -311,6 +311,13 @@ def fuzz(engine: Engine, minutes: float, start: int = 0) -> tuple[int, int]:
     """
     end_s, counts = time.monotonic() + 60 * minutes, Counter[str]()
 
+    @settings(
+        max_examples=50,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
     @given(delivery=deliveries())
     def import_one(delivery: Delivery) -> None:
         if time.monotonic() > end_s:
@@ -325,14 +332,7 @@ def fuzz(engine: Engine, minutes: float, start: int = 0) -> tuple[int, int]:
                 print(delivery, traceback.format_exc(limit=-1), sep="\n", flush=True)
 
     load_city(engine)
-    quick = settings(
-        max_examples=50,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
     while time.monotonic() < end_s:
-        seed(start)(quick(import_one))()
+        seed(start)(import_one)()
         start += 1
     return counts["all"], counts["wrong"]

@@ -20,7 +20,7 @@ from sqlalchemy import NullPool, create_engine, text
 from etl.pipeline.run import Request, import_file
 from etl.runs.rollback import roll_back
 from geo import db
-from geo.db import local_server
+from geo.db import cluster, local_server
 from geo.errors import InputError, SetupError
 from geo.settings import Settings
 from tests.etl.delivery import bring, frame, houses, mapping, rows, write
@@ -61,23 +61,23 @@ def own_cluster():
     home = Path(tempfile.mkdtemp(prefix="gridatlas-faults-"))
     home.chmod(0o755)
     local_server.ensure_running(home)
-    engine = create_engine(local_server.url(home), poolclass=NullPool)
+    engine = create_engine(cluster.url(home), poolclass=NullPool)
     db.upgrade(engine)
     yield home
     local_server.stop(home)
     subprocess.run(
-        ["rm", "-rf", os.fspath(home), os.fspath(local_server.data_directory(home).resolve())],
+        ["rm", "-rf", os.fspath(home), os.fspath(cluster.data_directory(home).resolve())],
         check=True,
     )
 
 
 def postmaster(home: Path) -> int:
-    return int((local_server.data_directory(home) / "postmaster.pid").read_text().split("\n")[0])
+    return int((cluster.data_directory(home) / "postmaster.pid").read_text().split("\n")[0])
 
 
 def largest_file(home: Path, size: str) -> None:
     """Limit the files that the server may write, as its own user may."""
-    owner = local_server.data_directory(home).owner()
+    owner = cluster.data_directory(home).owner()
     switch = ["runuser", "-u", owner, "--"] if os.geteuid() == 0 else []
     limit = ["prlimit", "--pid", str(postmaster(home)), f"--fsize={size}:"]
     subprocess.run([*switch, *limit], check=True)
@@ -90,7 +90,7 @@ def emptied(engine) -> None:
 
 def test_server_killed_during_a_first_delivery_leaves_nothing_of_it(own_cluster, tmp_path):
     """Its features are written while they are read."""
-    engine = create_engine(local_server.url(own_cluster), poolclass=NullPool)
+    engine = create_engine(cluster.url(own_cluster), poolclass=NullPool)
     emptied(engine)
 
     def kill(step: str, done: int, total: int) -> None:
@@ -108,7 +108,7 @@ def test_server_killed_during_a_first_delivery_leaves_nothing_of_it(own_cluster,
 
 @pytest.mark.parametrize("moment", ["stage", "publish"])
 def test_server_killed_in_the_middle_comes_back_with_the_old_state(own_cluster, tmp_path, moment):
-    engine = create_engine(local_server.url(own_cluster), poolclass=NullPool)
+    engine = create_engine(cluster.url(own_cluster), poolclass=NullPool)
     emptied(engine)
     bring(engine, "building", named("old", tmp_path), ALL)
 
@@ -135,7 +135,7 @@ def little_room(home: Path, engine):
     too; segments of its log stay below.
     """
     disk = Path(tempfile.mkdtemp(prefix="gridatlas-disk-"))
-    owner = pwd.getpwnam(local_server.data_directory(home).owner())
+    owner = pwd.getpwnam(cluster.data_directory(home).owner())
     held = f"size=8m,mode=700,uid={owner.pw_uid},gid={owner.pw_gid}"
     mount = ["mount", "-t", "tmpfs", "-o", held, "tmpfs", os.fspath(disk)]
     if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
@@ -159,7 +159,7 @@ def little_room(home: Path, engine):
 
 
 def test_full_disk_at_staging_changes_nothing(own_cluster, tmp_path):
-    engine = create_engine(local_server.url(own_cluster), poolclass=NullPool)
+    engine = create_engine(cluster.url(own_cluster), poolclass=NullPool)
     emptied(engine)
     bring(engine, "building", named("old", tmp_path), ALL)
     turn = np.linspace(0, 2 * np.pi, 12_000, endpoint=False)
@@ -180,7 +180,7 @@ def test_full_disk_at_staging_changes_nothing(own_cluster, tmp_path):
 @pytest.mark.parametrize("cut", ["before", "after"])
 def test_connection_lost_at_commit_is_found_out(database, home, tmp_path, cut):
     bring(database, "building", named("old", tmp_path), ALL)
-    server = local_server.socket_directory(home) / ".s.PGSQL.5432"
+    server = cluster.socket_directory(home) / ".s.PGSQL.5432"
     with tempfile.TemporaryDirectory() as here, wire(server, Path(here)) as line:
         url = database.url.update_query_dict({"host": here})
         engine = create_engine(url, poolclass=NullPool)
@@ -299,7 +299,7 @@ def clock(own_cluster, monkeypatch):
 
 
 def test_clock_that_goes_backwards_breaks_nothing(own_cluster, clock, tmp_path):
-    database = create_engine(local_server.url(own_cluster), poolclass=NullPool)
+    database = create_engine(cluster.url(own_cluster), poolclass=NullPool)
     emptied(database)
     data = houses(30, name=["a"] * 30)
     data.loc[29, "households"] = -1

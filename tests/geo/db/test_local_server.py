@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from geo.db import local_server
+from geo.db import cluster, local_server
 from geo.errors import SetupError
 
 pytestmark = pytest.mark.usefixtures("english")
@@ -56,7 +56,7 @@ def answer(url: str) -> str:
 
 
 def pid_file(home: Path) -> Path:
-    return local_server.data_directory(home) / "postmaster.pid"
+    return cluster.data_directory(home) / "postmaster.pid"
 
 
 def server(home: Path) -> int:
@@ -65,9 +65,9 @@ def server(home: Path) -> int:
 
 
 def connect(home: Path) -> psycopg.Connection:
-    where = os.fspath(local_server.socket_directory(home))
-    user = local_server.data_directory(home).owner()
-    return psycopg.connect(host=where, port=local_server.PORT, user=user, dbname="postgres")
+    where = os.fspath(cluster.socket_directory(home))
+    user = cluster.data_directory(home).owner()
+    return psycopg.connect(host=where, port=cluster.PORT, user=user, dbname="postgres")
 
 
 def wait_for_end(process: int) -> None:
@@ -98,7 +98,7 @@ def test_nobody_reaches_it_by_network(home: Path):
         encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
     engine.dispose()
     assert (listening, encoding) == ("", "UTF8")
-    assert local_server.data_directory(home).stat().st_mode & 0o077 == 0
+    assert cluster.data_directory(home).stat().st_mode & 0o077 == 0
 
 
 def test_connections_find_postgis_loaded(home: Path):
@@ -114,7 +114,7 @@ def test_connections_find_postgis_loaded(home: Path):
 
 
 def test_processes_that_come_at_once_share_one_cluster(new_home: Path):
-    code = "import sys; from pathlib import Path; from geo.db import local_server;"
+    code = "import sys; from pathlib import Path; from geo.db import cluster, local_server;"
     code += "print(local_server.ensure_running(Path(sys.argv[1])))"
     command = [sys.executable, "-c", code, os.fspath(new_home)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
@@ -143,7 +143,7 @@ def test_server_of_a_deleted_home_leaves_the_socket_of_the_new_one(new_home: Pat
 
 
 WITHOUT_PTRACE = ["setpriv", "--bounding-set", "-sys_ptrace", "--inh-caps", "-sys_ptrace"]
-ENSURE = "import sys; from pathlib import Path; from geo.db import local_server; "
+ENSURE = "import sys; from pathlib import Path; from geo.db import cluster, local_server; "
 ENSURE += "print(local_server.ensure_running(Path(sys.argv[1])))"
 
 
@@ -201,7 +201,7 @@ def test_living_server_without_its_socket_is_not_disturbed(home: Path, short_tim
     local_server.ensure_running(home)
     process, before = server(home), pid_file(home).read_text()
     with connect(home) as connection:
-        (local_server.socket_directory(home) / ".s.PGSQL.5432").unlink()
+        (cluster.socket_directory(home) / ".s.PGSQL.5432").unlink()
         for refuse in (local_server.ensure_running, local_server.stop):
             with pytest.raises(SetupError, match=rf"kill -QUIT {process}\b"):
                 refuse(home)
@@ -229,8 +229,7 @@ def test_processes_of_a_killed_server_are_waited_for(home: Path, short_timeout, 
         with pytest.raises(SetupError, match="ps -u"):
             local_server.ensure_running(home)
         assert any(
-            os.fspath(local_server.data_directory(home)) in record.message
-            for record in caplog.records
+            os.fspath(cluster.data_directory(home)) in record.message for record in caplog.records
         )
     finally:
         os.kill(worker, signal.SIGINT)
@@ -245,9 +244,9 @@ def recover_slowly(home: Path, command: str) -> None:
     """Have the next start recover with a command of ours for each file of the log."""
     local_server.ensure_running(home)
     local_server.stop(home)
-    settings = local_server.data_directory(home) / "postgresql.auto.conf"
+    settings = cluster.data_directory(home) / "postgresql.auto.conf"
     settings.write_text(f"restore_command = '{command}'\n")
-    (local_server.data_directory(home) / "recovery.signal").touch()
+    (cluster.data_directory(home) / "recovery.signal").touch()
 
 
 def test_recovery_that_makes_progress_is_waited_for(new_home: Path, monkeypatch, caplog):
@@ -269,7 +268,7 @@ def test_recovery_that_stands_still_is_given_up(new_home: Path, monkeypatch):
 
 
 def test_process_that_holds_the_cluster_is_named(home: Path, short_timeout, caplog):
-    hold = "import sys, time; from pathlib import Path; from geo.db import local_server; "
+    hold = "import sys, time; from pathlib import Path; from geo.db import cluster, local_server; "
     hold += "local_server.TIMEOUT_S = 600; local_server.ensure_running(Path(sys.argv[1]))"
     local_server.ensure_running(home)
     process = server(home)
@@ -320,7 +319,7 @@ def test_restart_makes_no_new_cluster_where_the_home_is_gone(new_home: Path):
 SUBREAPER = """
 import ctypes, sys, time
 from pathlib import Path
-from geo.db import local_server
+from geo.db import cluster, local_server
 ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans become ours, as init's
 local_server.ensure_running(Path(sys.argv[1]))
 print("ready", flush=True)
@@ -356,7 +355,7 @@ def test_mark_of_a_dead_server_does_not_keep_it_from_starting(home: Path):
     other = subprocess.Popen(command)
     try:
         mark.write_text(left.replace(left.split()[0], str(other.pid), 1))
-        os.chown(mark, *owner(local_server.data_directory(home)))
+        os.chown(mark, *owner(cluster.data_directory(home)))
         assert not local_server.is_running(home)
         assert local_server.ensure_running(home) == url
         assert answer(url) == "gridatlas"
@@ -396,7 +395,7 @@ def test_home_with_a_long_path_has_its_socket_elsewhere(new_home: Path):
 def test_home_that_the_server_may_not_enter():
     with folder(mode=0o700) as closed:
         url = local_server.ensure_running(closed / "home")
-        data = local_server.data_directory(closed / "home").resolve()
+        data = cluster.data_directory(closed / "home").resolve()
         try:
             assert answer(url) == "gridatlas"
             assert data.is_relative_to("/var/lib/gridatlas" if os.geteuid() == 0 else closed)
@@ -414,7 +413,7 @@ def test_half_made_cluster_is_made_anew(new_home: Path):
 
 
 def test_missing_packages_are_named(home: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(local_server, "INSTALLED", tmp_path)
+    monkeypatch.setattr(cluster, "INSTALLED", tmp_path)
     with pytest.raises(SetupError, match=r"the package postgresql-15-postgis-3,"):
         local_server.ensure_running(home)
 
@@ -433,6 +432,4 @@ def test_the_server_does_not_run_as_root(home: Path):
     expected = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     assert who == expected
     with pytest.raises(psycopg.OperationalError):
-        psycopg.connect(
-            host="127.0.0.1", port=local_server.PORT, user=who, connect_timeout=2
-        ).close()
+        psycopg.connect(host="127.0.0.1", port=cluster.PORT, user=who, connect_timeout=2).close()

@@ -20,7 +20,8 @@ from geo.settings import settings
 from maps.atlas.sheet import read_entries
 from maps.colours import PALETTE, touching_pairs
 from maps.paper.assignment import assignment_workbook
-from maps.paper.labels import building_labels, label_extent, place_labels
+from maps.paper.label_placer import label_extent
+from maps.paper.labels import building_labels, place_labels
 from maps.paper.map_documents import community_sheet, read_entry, street_atlas
 from maps.paper.map_sheets import (
     PageSet,
