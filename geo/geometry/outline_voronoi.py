@@ -9,6 +9,7 @@ from numba import njit
 from geo.geometry.compile import COMPILED, INLINED, kernel
 from geo.geometry.delaunay import triangulate
 from geo.geometry.point_bins import find_nearest_in_room, measure_gaps
+from geo.geometry.shared_borders import split_into_segments
 from geo.types import Floats, Ints, Polygons
 
 SHRINK_M = 0.4
@@ -66,16 +67,15 @@ def _candidates(polygons: Polygons) -> tuple[Floats, Ints, Floats]:
     """Return points every CANDIDATE_M along outlines, their polygon, and metres to a corner."""
     rings, polygon_of_ring = shapely.get_rings(shapely.get_parts(polygons), return_index=True)
     _, polygon_of_part = shapely.get_parts(polygons, return_index=True)
-    coords, ring = shapely.get_coordinates(rings, return_index=True)
-    inside = np.flatnonzero(ring[1:] == ring[:-1])
-    start, along = coords[inside], coords[inside + 1] - coords[inside]
+    ends, ring = split_into_segments(rings)
+    start, along = ends[:, 0], ends[:, 1] - ends[:, 0]
     length = np.hypot(*along.T)
     pieces = np.maximum(np.ceil(length / CANDIDATE_M), 1).astype(np.int64)
-    edge = np.repeat(np.arange(len(inside)), pieces)
+    edge = np.repeat(np.arange(len(ends)), pieces)
     step = np.arange(len(edge)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     share = step / pieces[edge]
     corner_m = np.minimum(share, 1 - share) * length[edge]
-    owner = polygon_of_part[polygon_of_ring[ring[inside]]][edge]
+    owner = polygon_of_part[polygon_of_ring[ring]][edge]
     return start[edge] + along[edge] * share[:, None], owner.astype(np.int64), corner_m
 
 

@@ -10,6 +10,7 @@ from geo.partition.cells.graph import Graph
 from geo.partition.community import Community
 from geo.partition.constraints import Constraints
 from geo.partition.draw import Drawing, build_drawing, search_labels
+from geo.partition.matching import match_grids
 from geo.partition.previous_plan import PreviousPlan
 from geo.partition.problem import Problem, build_problem
 from geo.partition.scoring.objective import Weights, cost
@@ -184,12 +185,9 @@ def difference_share(one: Ints, other: Ints, households: Ints) -> float:
     households
         (n,) int64 households of each node.
     """
-    shared: Floats = np.zeros((int(one.max()) + 1, int(other.max()) + 1))
-    np.add.at(shared, (one, other), households)
-    from scipy.optimize import linear_sum_assignment  # a third of a second to import
-
-    left, right = linear_sum_assignment(-shared)
-    return 1.0 - float(shared[left, right].sum()) / max(float(households.sum()), 1.0)
+    shape = int(one.max()) + 1, int(other.max()) + 1
+    shared = match_grids(one, other, households, shape)[2]
+    return 1.0 - float(shared.sum()) / max(float(households.sum()), 1.0)
 
 
 def _find_traits(cards: list[ScoreCard]) -> list[tuple[str, ...]]:
