@@ -149,7 +149,7 @@ def expect(community: Community, forecast: Forecast) -> tuple[Community, int]:
 
 
 def round_to_total(households: Floats) -> Ints:
-    """Return (n,) whole numbers with the rounded total of (n,) ones; what one loses, the next gets."""
+    """Return (n,) whole numbers with the rounded total of (n,) others, which carry the rest on."""
     totals = np.round(np.cumsum(households))
     whole: Ints = np.diff(totals, prepend=0.0).astype(np.int64)
     return np.maximum(whole, 0)

@@ -20,8 +20,8 @@ from geo.partition.search.chains import (
     PreviousLabels,
     SearchProblem,
     compile_search,
-    run_chain,
 )
+from geo.partition.search.multilevel import run_chain
 from geo.types import Bools, Ints, Lines, Polygons
 
 MIDDLE = (MIN_HOUSEHOLDS + MAX_HOUSEHOLDS) / 2
