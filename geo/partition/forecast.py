@@ -19,7 +19,7 @@ from geo.partition.plan_from_polygons import plan_from_polygons
 from geo.partition.previous_plan import PreviousPlan
 from geo.partition.scoring.explanations import Reasons
 from geo.partition.scoring.score_card import ScoreCard
-from geo.types import Ints
+from geo.types import Floats, Ints
 
 PLANNED_CODE = "planned-{number}"
 """Code of a planned building in reasons."""
@@ -148,8 +148,8 @@ def expect(community: Community, forecast: Forecast) -> tuple[Community, int]:
     return replace(community, buildings=joined, units=units), len(planned)
 
 
-def round_to_total(households: np.ndarray) -> Ints:
-    """Return whole numbers with the same rounded total: what one loses goes to the next."""
+def round_to_total(households: Floats) -> Ints:
+    """Return (b,) whole numbers with the same rounded total: what one loses goes to the next."""
     totals = np.round(np.cumsum(households))
     whole: Ints = np.diff(totals, prepend=0.0).astype(np.int64)
     return np.maximum(whole, 0)
