@@ -424,7 +424,7 @@ def test_area_drawn_on_the_map_is_asked_for(open_page, desks, session):
     expect(own).to_contain_text("鼓楼广场")
     page.locator(".further summary").click()
     page.get_by_label("形状紧凑").select_option("3")
-    page.get_by_label("少变动住户").select_option("3")
+    page.locator(".weights").get_by_label("少变动住户").select_option("3")
     page.get_by_label("沿路步行距离短").select_option("1")
     page.get_by_label("最多用时").fill("2")
     with page.expect_request("**/communities/*/plans") as sent:

@@ -271,7 +271,7 @@ def find_medoid(between: Floats, households: Ints) -> int:
 
 
 def cap_walks(walk_m: Floats) -> Floats:
-    """Return (b,) walks as they count in the objective: at most LONGEST_WALK_M each."""
+    """Return (b, b) or (b,) walks as they count in the objective: at most LONGEST_WALK_M each."""
     capped: Floats = np.minimum(walk_m, LONGEST_WALK_M)
     return capped
 

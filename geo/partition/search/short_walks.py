@@ -43,7 +43,7 @@ class WalkCosts:
     node: Ints
 
     def of_rows(self, rows: Ints) -> float:
-        """Return the walks of the (r,) buildings of one grid, in units of the objective."""
+        """Return the walks of (k,) buildings of one grid, in units of the objective."""
         if len(rows) == 0:
             return 0.0
         walks = self.between[np.ix_(rows, rows)].dot(self.households[rows])
