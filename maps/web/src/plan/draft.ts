@@ -318,10 +318,7 @@ export class Draft {
   move({ steps }: Move, isDedicated = false): void {
     const known = steps.flatMap(({ atoms, to }) => (to === null ? [] : [{ atoms, grid: to }]));
     for (const { atoms, grid } of known) for (const atom of atoms) this.cell(atom).grid = grid;
-    if (known.length > 0) {
-      this.updateFigures();
-      this.notify({ kind: "changed" });
-    }
+    if (known.length > 0) this.updateFigures();
     const [first] = steps;
     if (!first) return;
     if (steps.length > 1) this.send({ kind: "reassign", moves: known });
@@ -329,6 +326,8 @@ export class Draft {
       const kind = isDedicated ? "dedicated" : "general";
       this.send({ kind: "assign", atoms: first.atoms, grid: first.to, new: kind });
     }
+    // once the edit is queued: only then are the server's figures outdated
+    if (known.length > 0) this.notify({ kind: "changed" });
   }
 
   /** Queue an edit. */
