@@ -73,7 +73,13 @@ def run_chain(
 
 
 def improve(problem: SearchProblem, drawing: SearchResult, seed: int, stop: Ints) -> SearchResult:
-    """Return a drawing, or a better one that annealing random pieces of its grids leads to."""
+    """Return a drawing, or a better one that annealing random pieces of its grids leads to.
+
+    Parameters
+    ----------
+    stop
+        (1,) int64; another thread sets it to 1 to end the search.
+    """
     piece = random_pieces(problem, len(np.unique(drawing.label)), seed, drawing.label)
     return anneal_pieces(
         problem, piece, drawing, MOVES_PER_PIECE, IMPROVEMENT_TEMPERATURE, seed, stop
@@ -97,6 +103,8 @@ def anneal_pieces(
         (n,) int64 pieces, each in one grid of the drawing.
     moves, hot
         Moves per piece, and start temperature of the pieces.
+    stop
+        (1,) int64; another thread sets it to 1 to end the search.
     """
     small = contract(problem, piece)
     if len(small.graph) == len(np.unique(drawing.label)):
