@@ -134,6 +134,7 @@ def _create_state(app: FastAPI, engine: Engine) -> None:
     state.layer_state = LayerState(engine.url)
     state.case_feed = CaseFeed(engine.url)
     state.colourings = ColourCache()
+    state.tile_cache = tiles.TileCache()
     state.fire_contexts = FireContextCache()
     state.read_audit = read_audit.ReadAudit(engine)
     state.plan_worker = JobWorker(engine, PLAN_KINDS, "api.background.worker_process")

@@ -3,9 +3,11 @@
 import gzip
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated, Any
 
 import asyncpg
+from cachetools import LRUCache
 from fastapi import APIRouter, Depends, Path, Query, Request
 from sqlalchemy import Connection as Database
 from starlette.concurrency import run_in_threadpool
@@ -50,6 +52,7 @@ OPTIONAL_LAYERS = frozenset(
 """Layers left out of a tile that exceeds the limits."""
 
 MIN_GZIP_BYTES = 500
+MAX_CACHED_BYTES = 32 * 2**20
 
 TILE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
@@ -89,6 +92,39 @@ class EncodedTile:
     state: int
     is_reduced: bool = False
 
+    @cached_property
+    def compressed(self) -> bytes:
+        """The tile compressed by gzip."""
+        return gzip.compress(self.body, 1, mtime=0)
+
+
+class TileCache:
+    """The tiles that this process encoded last, by viewer and place, with a limit of bytes.
+
+    Only the tile of the current state of the layers is returned: a cached one is as new as one
+    encoded now.
+    """
+
+    def __init__(self) -> None:
+        self._tiles: LRUCache[tuple[Any, Tile], EncodedTile] = LRUCache(
+            MAX_CACHED_BYTES, getsizeof=_cached_bytes
+        )
+
+    def find(self, state: int, caller: Caller, tile: Tile) -> EncodedTile | None:
+        """Return a tile of a state of the layers, None if it is not cached."""
+        encoded = self._tiles.get((caller.viewer, tile))
+        return encoded if encoded is not None and encoded.state == state else None
+
+    def store(self, caller: Caller, tile: Tile, encoded: EncodedTile) -> None:
+        """Keep a tile in place of older ones."""
+        if _cached_bytes(encoded) <= MAX_CACHED_BYTES:
+            self._tiles[caller.viewer, tile] = encoded
+
+
+def _cached_bytes(encoded: EncodedTile) -> int:
+    """Return about how much memory a tile takes, compressed too."""
+    return 500 + 2 * len(encoded.body)
+
 
 @router.get(
     "/tiles/{z}/{x}/{y}", response_class=Response, responses=TILE_RESPONSES | problems.DOCUMENTED
@@ -113,7 +149,13 @@ async def answer_tile(request: Request, requested: Tile, caller: Caller) -> Resp
     state = await request.app.state.layer_state.now()
     if response := _answer_not_modified(request, tile_etag(state, caller, requested)):
         return response
-    encoded = await _encode_current(request, state, requested, caller)
+    tiles: TileCache = request.app.state.tile_cache
+    encoded = tiles.find(state, caller, requested)
+    if encoded is None:
+        encoded = await _encode_current(request, state, requested, caller)
+        tiles.store(caller, requested, encoded)
+    protected = protected_layers(requested.z, caller)
+    request.app.state.read_audit.note(caller, protected, requested.degrees())
     body, tag = encoded.body, tile_etag(encoded.state, caller, requested)
     headers = etag_headers(tag)
     if encoded.is_reduced:
@@ -124,7 +166,7 @@ async def answer_tile(request: Request, requested: Tile, caller: Caller) -> Resp
     if not body:
         return Response(status_code=204, headers=headers)
     if "gzip" in request.headers.get("accept-encoding", "") and len(body) > MIN_GZIP_BYTES:
-        body = gzip.compress(body, 1, mtime=0)
+        body = encoded.compressed
         headers |= {"Content-Encoding": "gzip", "ETag": compressed_etag(tag)}
     return Response(body, media_type=MEDIA_TYPE, headers=headers)
 
@@ -203,7 +245,6 @@ async def _encode_tile(
     arguments = query.arguments(**tile_parameters(tile, colours))
     async with request.app.state.pool.transaction_as(caller, timeout_ms=TIMEOUT_MS) as connection:
         *layers, state = await connection.fetchrow(query.sql, *arguments)
-    request.app.state.read_audit.note(caller, protected, tile.degrees())
     return EncodedTile(b"".join(layers), state)
 
 
