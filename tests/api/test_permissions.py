@@ -54,6 +54,11 @@ MAY = {
     "GET /ready": PUBLIC_CALLER,
     "GET /metrics": PUBLIC_CALLER,
     "GET /regions": readers("region"),
+    "GET /register/communities": PUBLIC_CALLER,
+    "GET /register/counts/{area}": readers("entity"),
+    "GET /register/units": frozenset({"fire", "importer", "admin"}),
+    "GET /register/buildings/{code}": readers("entity"),
+    "GET /register/without-building": readers("quarantine"),
     "GET /search": PUBLIC_CALLER,
     "GET /grids": PUBLIC_CALLER,
     "GET /grids/search": PUBLIC_CALLER,
@@ -139,6 +144,7 @@ GIVEN = {
     "{lang}": "en",
     "{network}": "gas",
     "{comment}": "1",
+    "{area}": "grid",
 }
 NO_TRIAL = {"POST /fire/findings/refresh", "GET /casework/events"}
 """What who may do it does for a while, or without end; tried in tests of its own."""
