@@ -1,5 +1,7 @@
 """The register over HTTP: sums against a recount, by role, and what the public can work out."""
 
+from datetime import UTC, datetime
+
 import pytest
 from sqlalchemy import text
 
@@ -160,3 +162,28 @@ def test_rows_of_a_vanished_building_are_listed(register, signed_in):
     listed = signed_in("importer").get("/register/without-building").json()["items"]
     assert listed == [{"building": "vanished", "dwellings": 1, "entities": 0}]
     assert signed_in("planner").get("/register/without-building").status_code == 403
+
+
+def test_outlook_states_a_trend_only_where_two_years_are_on_record(register, signed_in):
+    planner = signed_in("planner")
+    path = f"/regions/{t.STREET}/outlook"
+    by_code = {one["code"]: one for one in planner.get(path).raise_for_status().json()["items"]}
+    assert {one["next_year"] for one in by_code.values()} == {None}
+    assert by_code[t.RIVERSIDE]["fit_next_year"] == "no_plan"
+    assert by_code[t.NORTH_GATE]["fit_next_year"] == "no_trend"
+    before = by_code[t.NORTH_GATE]["households"]
+    year = datetime.now(UTC).year
+    with register.begin() as connection:
+        connection.execute(text("ALTER TABLE building DISABLE TRIGGER USER"))
+        early = text(
+            "UPDATE building SET valid_from = make_timestamptz(:year, 6, 1, 0, 0, 0, 'UTC') "
+            "WHERE region_code = :code"
+        )
+        connection.execute(early, {"year": year - 1, "code": t.NORTH_GATE})
+        connection.execute(text("ALTER TABLE building ENABLE TRIGGER USER"))
+    by_code = {one["code"]: one for one in planner.get(path).json()["items"]}
+    north = by_code[t.NORTH_GATE]
+    assert (north["years"], north["households"], north["next_year"]) == (2, before, before)
+    assert north["fit"] == north["fit_next_year"]
+    assert north["fit"] == ("too_few" if before < north["grids"] * 300 else "fits")
+    assert planner.get(f"/regions/{t.CITY}/outlook").json() == planner.get(path).json()
