@@ -65,6 +65,7 @@ from api.public import (
     share,
     staff,
 )
+from api.register import outlook, register
 from api.tiles import tile_archive, tiles
 from api.tiles.area_colours import ColourCache
 from geo import db
@@ -79,7 +80,7 @@ RESOURCES = (
     *(drawing, comparison, edits, plan_files, jobs, import_runs, uploads, quarantine, corrections),
     *(exports, layer_features, prints, tiles, tile_archive),
     *(fire_tiles, fire, inspections, networks),
-    *(casework, ledger, assessment, reports, open311, pages, share),
+    *(casework, ledger, assessment, reports, open311, register, outlook, pages, share),
 )
 """In this order: the first route whose path matches answers."""
 

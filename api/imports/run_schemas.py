@@ -133,6 +133,14 @@ class RemovedUnitResponse(BaseModel):
     source: str
 
 
+class RegisterLeftResponse(BaseModel):
+    """A removed building of which dwellings or organisations are still on record."""
+
+    building: str
+    dwellings: int
+    entities: int
+
+
 class LoosenedPipeResponse(BaseModel):
     """A pipe whose node at an end was removed."""
 
@@ -193,6 +201,8 @@ class RunReportResponse(BaseModel):
     moved_count: int = 0
     units_removed: list[RemovedUnitResponse] = []
     units_removed_count: int = 0
+    register_left: list[RegisterLeftResponse] = []
+    register_left_count: int = 0
     ends_loosened: list[LoosenedPipeResponse] = []
     ends_loosened_count: int = 0
     network: PipeNetworkResponse = PipeNetworkResponse()

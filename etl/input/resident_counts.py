@@ -21,6 +21,7 @@ from etl.input import synonyms
 from etl.input.cell_texts import parse_dates
 from etl.input.feature_batch import BATCH_ROWS, Batch
 from etl.input.mapping import Mapping, apply_mapping, unused_columns
+from etl.input.place_texts import WITHHELD, withhold_rest, withhold_words
 from etl.input.reader_findings import Notes, RowFault, faults_of_columns
 from etl.input.source import Source
 from geo import clock
@@ -38,6 +39,7 @@ COUNTS = ("residents", "registered", "floating", *AGE_BANDS, "need_help")
 FIELDS = (*PLACES, "occupancy", *COUNTS, "alone_60_up", "verified_on")
 """Columns of the counted dwellings."""
 
+_ROOM_PARTS = ("unit", "floor", "room")
 _IDENTIFIERS = ("name", "id_number", "phone")
 _LINKS = {"code", "building_code", "unit_code", "address"}
 _PERSONAL_HEADER = re.compile(
@@ -139,6 +141,7 @@ class Counter:
         columns = {name: _list(values) for name, values in mapped.columns.items()}
         places = self._places(columns, plain)
         unreadable = self._find_unreadable_rows(batch) | ~_has_place(places)
+        unreadable |= _has_withheld_words(places)
         self._unreadable += batch.numbers[unreadable].tolist()
         kept = ~unreadable & ~self._find_repeated(columns, places)
         frame = self._figures_of(columns, len(batch))
@@ -186,7 +189,7 @@ class Counter:
         rows = list(zip(*secrets, strict=True)) if secrets else [()] * size
         return {
             name: [
-                _without(value, secret)
+                _without(name, value, secret)
                 for value, secret in zip(columns.get(name, [None] * size), rows, strict=True)
             ]
             for name in PLACES
@@ -287,14 +290,25 @@ def _has_place(places: dict[str, list[str | None]]) -> Flags:
     return np.array([any(row) for row in zip(*columns, strict=True)], dtype=bool)
 
 
-def _without(value: str | None, secrets: tuple[Any, ...]) -> str | None:
+def _has_withheld_words(places: dict[str, list[str | None]]) -> Flags:
+    """Return the rows whose unit, floor or room holds words that are no part of an address."""
+    columns = [places[name] for name in _ROOM_PARTS]
+    return np.array([any(v and WITHHELD in v for v in row) for row in zip(*columns, strict=True)])
+
+
+def _without(column: str, value: str | None, secrets: tuple[Any, ...]) -> str | None:
     """Return a text of the place without names and numbers of persons."""
     if value is None:
         return None
     for secret in secrets:
         if secret and len(secret) >= _MIN_NAME_LENGTH:
             value = value.replace(secret, "")
-    return _PERSONAL_TEXT.sub("", value).strip(" ,，()（）") or None
+    value = _PERSONAL_TEXT.sub("", value).strip(" ,，()（）")
+    if column in _ROOM_PARTS:
+        value = withhold_words(value)
+    if column == "address":
+        value = withhold_rest(value)
+    return value or None
 
 
 def _dwelling_key(row: tuple[str | None, ...]) -> str:

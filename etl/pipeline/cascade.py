@@ -89,7 +89,8 @@ def apply_cascade(run: Run, staged: dict[str, Staged], revision: int) -> dict[st
 
     The report gets ``communities`` that changed shape, ``moved`` buildings, ``stale`` plans with
     what changed, ``proposals`` of communities to redraw, ``also_changed`` layers with the number of
-    features written, and the lists ``units_removed`` and ``ends_loosened`` with their counts.
+    features written, and the lists ``units_removed``, ``register_left`` (removed buildings that the
+    register still names) and ``ends_loosened`` with their counts.
 
     Returns
     -------
@@ -100,6 +101,7 @@ def apply_cascade(run: Run, staged: dict[str, Staged], revision: int) -> dict[st
     connection = run.connection
     with run.timed("consequences"):
         units = _remove_units(connection, run.number) if "building" in staged else []
+        left_over = _list_register_left(connection) if "building" in staged else []
         ends = _loosen_ends(connection, run.number, revision) if "pipe_node" in staged else []
         communities = _changed_communities(connection)
         moved = _move_buildings(connection, run.number, revision) if communities else []
@@ -114,7 +116,11 @@ def apply_cascade(run: Run, staged: dict[str, Staged], revision: int) -> dict[st
             "proposals": sorted({plan["community"] for plan in stale}),
             "also_changed": also_changed,
         }
-        for key, features in (("units_removed", units), ("ends_loosened", ends)):
+        for key, features in (
+            ("units_removed", units),
+            ("register_left", left_over),
+            ("ends_loosened", ends),
+        ):
             if features:
                 run.report |= {key: features[:LISTED], f"{key}_count": len(features)}
         for name in also_changed:
@@ -131,6 +137,15 @@ _UNITS = """
 DELETE FROM building_unit u USING {gone} gone
 WHERE gone.fate = 'removed' AND u.building_code = gone.code
 RETURNING u.code, u.building_code AS building, u.households, u.source
+"""
+
+_REGISTER_LEFT = """
+SELECT code AS building, dwellings, entities FROM {gone} gone
+CROSS JOIN LATERAL (
+    SELECT count(*) AS dwellings FROM dwelling d WHERE d.building_code = gone.code) homes
+CROSS JOIN LATERAL (
+    SELECT count(*) AS entities FROM entity e WHERE e.building_code = gone.code) staff
+WHERE fate = 'removed' AND dwellings + entities > 0 ORDER BY code
 """
 
 _ENDS = """
@@ -168,6 +183,15 @@ def _remove_units(connection: Connection, run: int) -> list[dict[str, Any]]:
         codes = [row.code for row in rows]
         connection.execute(text(_RECORD_REMOVED), {"run": run, "codes": codes, **values})
     return sorted((dict(row._mapping) for row in rows), key=lambda unit: unit["code"])
+
+
+def _list_register_left(connection: Connection) -> list[dict[str, Any]]:
+    """Return the removed buildings of which dwellings or organisations are still on record.
+
+    The register has sources of its own, so they stay: whoever delivers them decides.
+    """
+    rows = connection.execute(text(_REGISTER_LEFT.format(gone=delta_name("building"))))
+    return [dict(row._mapping) for row in rows]
 
 
 def _loosen_ends(connection: Connection, run: int, revision: int) -> list[dict[str, Any]]:

@@ -68,6 +68,9 @@ def terminal_lines(outcome: Outcome) -> Iterator[str]:
         if report.get(what):
             codes = ", ".join(one["code"] for one in report[what][:5])
             yield message(f"import.{what}", count=report[f"{what}_count"], codes=codes)
+    if report.get("register_left"):
+        codes = ", ".join(one["building"] for one in report["register_left"][:5])
+        yield message("import.register_left", count=report["register_left_count"], codes=codes)
     if report.get("stale"):
         yield message("import.stale", count=len(report["stale"]))
     for community in report.get("proposals", []):

@@ -211,7 +211,7 @@ RULES: dict[str, Rule] = {
         write={"planner": _OF_PLAN, "admin": ALL_ROWS},
     ),
     "micro_grid": Rule(
-        read=_rows(_IN_FORCE, "public", "fire", "utility", "importer")
+        read=_rows(_IN_FORCE, *("public", "fire", "utility", "importer", "grid_manager", "office"))
         | {"planner": f"{_OF_PLAN} OR {_IN_FORCE}"}
         | _rows(ALL_ROWS, "publisher", "admin"),
         write={"planner": _OF_PLAN, "admin": ALL_ROWS},

@@ -82,3 +82,14 @@ def test_all_communities_without_a_plan_are_drawn_one_after_another(overview, cl
         plans = planner.get(f"/communities/{code}/plans").json()["items"]
         assert len(plans) == before[code] + 1
         assert plans[0]["limits"]["target"] == 350
+
+
+def test_households_next_year_are_a_table_that_says_where_no_trend_is(overview):
+    page = overview(lang="en")
+    page.locator(".outlook summary").press("Enter")
+    row = page.locator(".outlook tbody tr").filter(has_text="北门社区")
+    expect(row).to_contain_text("fewer than two years on record")
+    expect(page.locator(".outlook tbody tr").filter(has_text="江滨")).to_contain_text("not drawn")
+    assert faults_of(page) == []
+    row.get_by_role("link").click()
+    page.wait_for_url(f"**/plan/{t.NORTH_GATE}*")

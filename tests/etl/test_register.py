@@ -345,6 +345,31 @@ def test_refused_file_of_residents_leaves_no_person(town, home, tmp_path, lines)
     assert files_with_persons(home) == []
 
 
+def test_names_of_others_in_the_column_of_the_place_are_stored_nowhere(town, home, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    file = table(
+        folder / "r.csv",
+        ("姓名", "身份证号", "居住地址", "楼栋编码", "单元号", "房号"),
+        ("甲一", "", f"中原路81号4号楼1单元302室（户主{NAMES[0]}）", "", "", ""),
+        ("甲二", "", f"中原路81号4号楼{NAMES[1]}家", "", "", ""),
+        ("甲三", "", f"{NAMES[2]}家4号楼302", "", "", ""),
+        ("甲四", "", "", "b003", "1", f"303房东{NAMES[3]}"),
+        ("甲五", "", "", "b003", f"{NAMES[4]}1", "304"),
+        ("甲六", "", "", "b003", "1单元", "305东户"),
+        ("甲七", "", "襄阳市中原路81号4号楼1单元306室", "", "", ""),
+    )
+    bring(town, "resident", file, mapping("resident", guard=ANYTHING))
+    assert rows(town, "SELECT code, residents FROM dwelling ORDER BY code") == [
+        ("b003-1-305东", 1),
+        ("b003-1-306", 1),
+    ]
+    reasons = dict(rows(town, "SELECT reason, count(*) FROM quarantine GROUP BY 1"))
+    assert reasons == {"address_not_found": 2, "address_unknown": 1, "resident_row_spoiled": 2}
+    flush(town)
+    assert files_with_persons(home) == []
+
+
 KILLED = """
 import os, sys, threading
 from pathlib import Path

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from etl.checks.topology import find_breaches
 from etl.export import write_layer
 from etl.runs.approve import approve
+from etl.runs.report import terminal_lines, write_report
 from etl.runs.rollback import roll_back
 from geo.db.layer_frames import read_layer
 from geo.db.overrides import clear_override, set_override
@@ -248,6 +249,26 @@ def test_units_of_a_removed_building_are_removed_and_listed(database, tmp_path):
         ("u1", "police", "b001"),
     ]
     assert rows(database, "SELECT source FROM building WHERE code = 'b000'") == [("survey",)]
+
+
+def test_removed_building_that_the_register_still_names_is_reported(database, tmp_path):
+    bring(database, "building", write(houses(12), tmp_path / "a.gpkg"), BUILDINGS)
+    with database.begin() as connection:
+        for code in ("d1", "d2"):
+            connection.execute(
+                text(
+                    "INSERT INTO dwelling (code, building_code, source, geom) SELECT :c, code, "
+                    "'office', ST_PointOnSurface(geom) FROM building WHERE code = 'b000'"
+                ),
+                {"c": code},
+            )
+    rest = write(houses(12).iloc[1:], tmp_path / "b.gpkg")
+    done = bring(database, "building", rest, BUILDINGS)
+    expected = {"building": "b000", "dwellings": 2, "entities": 0}
+    assert done.report["register_left"] == [expected]
+    assert [line for line in terminal_lines(done) if "b000" in line]
+    assert rows(database, "SELECT code FROM dwelling ORDER BY 1") == [("d1",), ("d2",)]
+    assert "b000" in write_report(database, done.run, tmp_path).read_text(encoding="utf-8")
 
 
 def test_pipe_whose_node_is_removed_has_a_loose_end(database, tmp_path):

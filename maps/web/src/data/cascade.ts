@@ -24,6 +24,7 @@ const PIPE_FAULTS = [
 /** Lists of stale plans, moved features, topology faults, kept corrections and unused columns. */
 export function cascadeLists(report: RunReport): HTMLElement[] {
   const { stale = [], moved = [], units_removed = [], ends_loosened = [] } = report;
+  const { register_left = [] } = report;
   const { topology = {}, network = {}, corrections_kept = [], unused_columns = {} } = report;
   const count = (value = 0) => ({ count: formatNumber(value) });
   return [
@@ -42,6 +43,12 @@ export function cascadeLists(report: RunReport): HTMLElement[] {
           code,
           text("data.unit_of", { building, source, ...count(households) }),
         ),
+      ),
+    ),
+    ...collapsibleList(
+      text("data.register_left", count(report.register_left_count)),
+      register_left.map(({ building, dwellings, entities }) =>
+        featureItem("building", building, text("data.register_left_said", { dwellings, entities })),
       ),
     ),
     ...collapsibleList(

@@ -17,6 +17,7 @@ import {
 import { draftQueue, percent } from "./draft-queue";
 import { openDrawAllDialog } from "./draw-all";
 import { communitiesExtent, type HomeMap, openHomeMap, viewLegend } from "./home-map";
+import { outlookSection } from "./outlook";
 import {
   fetchCommunities,
   fetchPlanSummaries,
@@ -70,6 +71,8 @@ export async function showCommunityList(lang: Language): Promise<{ close(): void
     if (chosen) state.value = chosen;
     const codes = new Set(inCity().map(({ code }) => code));
     queue.replaceChildren(draftQueue(drafts.filter((draft) => codes.has(draft.community_code))));
+    const region = (city ?? cities[0])?.code.padEnd(12, "0");
+    const outlook = region ? outlookSection(region) : "";
     elementById("side").replaceChildren(
       element(
         "div",
@@ -85,6 +88,7 @@ export async function showCommunityList(lang: Language): Promise<{ close(): void
       ),
       progress,
       queue,
+      outlook,
       view,
       legend,
       element("div", { class: "sieve" }, search, state),

@@ -25,6 +25,7 @@ export type Job = Answer<"/jobs/{number}">;
 export type Community = Answer<"/regions">["features"][number]["properties"];
 export type PlanEdit = Answer<"/plans/{number}/edits">["items"][number];
 export type PlanComment = Answer<"/plans/{number}/comments">["items"][number];
+export type Outlook = Answer<"/regions/{code}/outlook">["items"][number];
 export type PlanSummary = Answer<"/plans">["items"][number];
 export interface Barrier {
   id: string;
@@ -227,6 +228,10 @@ export async function fetchPlanSummaries(status: "draft" | "published"): Promise
   const pages = await allPages(bodyOf(api.GET("/plans", { params })));
   return pages.flatMap(({ items }) => items);
 }
+
+/** The households of communities next year; the server keeps to the caller's scope. */
+export const fetchOutlook = (code: string) =>
+  bodyOf(api.GET("/regions/{code}/outlook", { params: { path: { code } } }));
 
 export const requestDrawing = (code: string, body: DrawRequest) =>
   bodyOf(api.POST("/communities/{code}/plans", { params: { path: { code } }, body }));

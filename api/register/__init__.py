@@ -1,0 +1,1 @@
+"""The register at ``/register``: counts by area, and the rows of a building."""
