@@ -3,7 +3,7 @@
 import http.client
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
@@ -63,7 +63,8 @@ class UnreliableProxy:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(content)
+                with suppress(ConnectionError):  # the page was closed meanwhile
+                    self.wfile.write(content)
                 proxy.sent_bytes += len(content) + sum(len(n) + len(v) + 4 for n, v in headers)
 
             do_GET = do_POST = do_PUT = do_HEAD = handle_request  # noqa: N815 (names of http.server)

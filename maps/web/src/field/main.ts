@@ -42,7 +42,10 @@ const TABS = ["map", "buildings", "cases", "visits", "duties"] as const;
 const FORMS = new Set(["report", "visit", "verify", "duties"]);
 
 let map: LibreMap | undefined;
-let lastResult: SyncResult = "done";
+let lastResult: SyncResult | "running" = "running";
+let isEnding = false;
+/** Counts the views asked for: one that is ready late must not replace a later one. */
+let viewCount = 0;
 
 async function start(): Promise<void> {
   await loadLocale(preferredLanguage(), "field");
@@ -52,7 +55,7 @@ async function start(): Promise<void> {
   await openStoreOfSession();
   window.addEventListener("hashchange", () => void show());
   await show();
-  startSync({ finished, ended: (reason) => void endSession(reason) });
+  startSync({ started, finished, ended: (reason) => void endSession(reason) });
 }
 
 /** The worker that keeps the app on the phone; without it the app needs a connection to open. */
@@ -84,6 +87,11 @@ async function openStoreOfSession(): Promise<void> {
   await openStore(account);
 }
 
+function started(): void {
+  lastResult = "running";
+  void writeState();
+}
+
 function finished(result: SyncResult): void {
   lastResult = result;
   void writeState();
@@ -93,6 +101,8 @@ function finished(result: SyncResult): void {
 
 /** The server ended the session: delete what the phone holds, and have the reader sign in. */
 async function endSession(reason: string): Promise<void> {
+  if (isEnding) return;
+  isEnding = true;
   await wipe();
   localStorage.removeItem(SESSION_KEY);
   closeMap();
@@ -100,6 +110,7 @@ async function endSession(reason: string): Promise<void> {
   await signInAsManager(reason);
   closeStore();
   await openStoreOfSession();
+  isEnding = false;
   await syncNow();
   await show();
 }
@@ -141,7 +152,7 @@ async function writeState(): Promise<void> {
   const waiting = (await readEntries()).length;
   const label = waiting
     ? text("field_app.waiting", { count: waiting })
-    : text(lastResult === "done" ? "field_app.all_sent" : "field_app.offline");
+    : text(`field_app.sync_${lastResult}`);
   elementById("sync").textContent = label;
   elementById("sync").title = sync.syncedAt
     ? text("field_app.synced", { when: formatDateTime(sync.syncedAt) })
@@ -154,12 +165,12 @@ function viewName(): string {
 
 /** Show the view that the address names. */
 async function show(): Promise<void> {
+  if (isEnding) return;
   void writeState();
   const [name = "", ...rest] = (location.hash.slice(1) || "map").split("/");
   const code = decodeURIComponent(rest.join("/"));
   for (const tab of elementById("tabs").querySelectorAll("a"))
     tab.ariaCurrent = tab.hash === `#${name}` ? "page" : null;
-  closeMap();
   if (!bundle) {
     elementById("view").replaceChildren(heading(text("field_app.loading")));
     return;
@@ -168,7 +179,11 @@ async function show(): Promise<void> {
     elementById("view").replaceChildren(heading(text("field_app.no_grid")), signOutButton());
     return;
   }
+  viewCount += 1;
+  const own = viewCount;
   const { view, start } = await viewOf(bundle, await readEntries(), name, code);
+  if (own !== viewCount || isEnding) return;
+  closeMap();
   elementById("view").replaceChildren(...view);
   elementById("view").className = name === "map" ? "full" : "";
   elementById("view").scrollTop = 0;

@@ -13,6 +13,8 @@ const MAX_DELAY_MS = 300_000;
 export type SyncResult = "done" | "unreachable";
 
 interface Listener {
+  /** Before every attempt. */
+  started(): void;
   /** After every attempt. */
   finished(result: SyncResult): void;
   /** The session has ended, with the server's reason. */
@@ -45,6 +47,7 @@ export async function syncNow(): Promise<void> {
 
 async function exchange(): Promise<void> {
   window.clearTimeout(timer);
+  listener.started();
   try {
     await withLock(async () => {
       await readBundle(); // first: it tells the difference of the clocks
