@@ -7,11 +7,18 @@ import orjson
 from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import Connection, func, select, text
 
-from api.casework.case_queries import CASE, select_cases, summarize
-from api.casework.case_responses import CaseSummary
+from api.casework.case_forms import actor_of
+from api.casework.case_queries import CASE, select_cases
+from api.casework.case_responses import (
+    ActionResponse,
+    CaseSummary,
+    describe_actions,
+    summary_values,
+)
 from api.casework.ledger import DutiesResponse, VisitResponse, describe_duties
 from api.core.caller import Caller
 from api.core.responses import Geometry
+from geo.casework.actors import Actor
 from geo.casework.kinds import case_kinds
 from geo.casework.ledger import list_visits
 from geo.casework.verification import DWELLING_COLUMNS
@@ -110,6 +117,12 @@ class FieldKind(BaseModel):
     group_name: str
 
 
+class FieldCase(CaseSummary):
+    """An open case, with the steps that the caller may take."""
+
+    actions: list[ActionResponse]
+
+
 class BundleResponse(BaseModel):
     """All that a grid manager's phone keeps."""
 
@@ -120,7 +133,7 @@ class BundleResponse(BaseModel):
     buildings: list[FieldBuilding]
     units: list[FieldUnit]
     dwellings: list[DwellingResponse]
-    cases: list[CaseSummary]
+    cases: list[FieldCase]
     visits: list[VisitResponse]
     duties: DutiesResponse
     kinds: list[FieldKind]
@@ -139,7 +152,7 @@ def read_bundle(connection: Connection, caller: Caller, key: str) -> BundleRespo
         ),
         units=_list_of(FieldUnit, _rows(connection, BuildingUnit, "code", "building_code", "name")),
         dwellings=_list_of(DwellingResponse, _read_dwellings(connection)),
-        cases=_read_cases(connection),
+        cases=_read_cases(connection, actor_of(caller)),
         visits=_list_of(VisitResponse, visits),
         duties=describe_duties(connection, today().replace(day=1)),
         kinds=_describe_kinds(),
@@ -174,10 +187,13 @@ def _read_dwellings(connection: Connection) -> Any:
     return connection.execute(statement).mappings()
 
 
-def _read_cases(connection: Connection) -> list[CaseSummary]:
+def _read_cases(connection: Connection, actor: Actor) -> list[FieldCase]:
     statement = select_cases().where(CASE.c.state.not_in(CLOSED))
     ordered = statement.order_by(CASE.c.due_at, CASE.c.id).limit(MAX_CASES)
-    return [summarize(row) for row in connection.execute(ordered).mappings()]
+    return [
+        FieldCase(**summary_values(row._mapping), actions=describe_actions(row, actor))
+        for row in connection.execute(ordered)
+    ]
 
 
 def _describe_kinds() -> list[FieldKind]:

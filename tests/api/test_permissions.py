@@ -112,6 +112,8 @@ DESKS = {
     "/fire/": DISPATCH,
     "/networks": PIPES,
     "/casework/": readers("service_case"),
+    "/assessment": readers("assessment_measure"),
+    "/open311/": PUBLIC_CALLER,
     "/reports": PUBLIC_CALLER,
 }
 """The same for all below a path."""

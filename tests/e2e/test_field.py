@@ -241,6 +241,28 @@ def test_conflict_is_shown_side_by_side_and_decided(app, line, town, dwellings):
     assert count(town, "dwelling", "code = :code AND residents = 5", code=code) == 1
 
 
+def test_step_of_a_case_is_taken_without_a_connection(app, line, town):
+    go_to(app, "report")
+    app.get_by_label("情况描述").fill("路灯不亮")
+    app.get_by_role("button", name="我的位置").click()
+    app.get_by_role("button", name="保存").click()
+    wait_until_sent(app)
+    with town.connect() as connection:
+        query = text("SELECT number FROM service_case WHERE description = '路灯不亮'")
+        number = connection.execute(query).scalar_one()
+    line.mode = "refuse"
+    go_to(app, f"case/{number}")
+    app.get_by_label("备注").fill("已到现场")
+    app.get_by_role("button", name="保存").click()
+    expect(app.get_by_text(STORED)).to_be_visible()
+    line.mode = "lose answers"
+    app.locator("#sync").click()
+    expect(app.locator("#sync")).to_have_text("1 条待发送")
+    line.mode = "open"
+    wait_until_sent(app)
+    assert count(town, "case_event", "note = '已到现场' AND action = 'accept'") == 1
+
+
 def test_wrong_clock_of_the_phone_is_corrected_and_kept(app, phone, line, town, dwellings):
     phone.add_init_script(WRONG_CLOCK)
     page = kill_and_reopen(app, phone, line, "map")

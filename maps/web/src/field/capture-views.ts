@@ -8,7 +8,7 @@ import { draftForm, field, input, select, textArea } from "./form";
 import { createFieldMap, placeOf } from "./map-view";
 import { capture, serverTime } from "./outbox";
 import { encodePhotos, MAX_PHOTOS } from "./photos";
-import type { Bundle, Dwelling } from "./types";
+import type { Bundle, Dwelling, FieldCase } from "./types";
 import { COUNTS, heading, nameOf, type View, waiting } from "./views";
 
 const TOPICS = [
@@ -111,6 +111,42 @@ function kindSelect({ kinds }: Bundle): HTMLSelectElement {
     groups.get(group_name)!.append(element("option", { value: key }, name));
   }
   return element("select", { required: "" }, ...groups.values());
+}
+
+/** The form of a step of a case that needs no more than a note; null if there is none. */
+export async function stepForm(one: FieldCase, stored: Stored): Promise<HTMLElement | null> {
+  const simple = one.actions.filter(({ required }) => required.every((name) => name === "note"));
+  if (!simple.length) return null;
+  const action = select(simple.map(({ action, name }): [string, string] => [action, name]));
+  const note = textArea();
+  const photos = input("file", { accept: "image/*", multiple: "" });
+  const requireNote = () => {
+    note.required = simple.find((step) => step.action === action.value)!.required.length > 0;
+  };
+  const children = [
+    field(action, "action"),
+    field(note, "note"),
+    field(photos, "photos", text("field_app.photos", { most: MAX_PHOTOS })),
+  ];
+  const form = await draftForm(`step ${one.number}`, children, async (values) => {
+    await capture({
+      kind: "step",
+      title: `${one.kind_name} · ${action.selectedOptions[0]!.text}`,
+      fields: {
+        number: one.number,
+        action: values.action,
+        note: values.note,
+        revision: one.revision,
+      },
+      photos: await encodePhotos([...(photos.files ?? [])]).catch(() => {
+        throw new Error(text("field_app.photo_unreadable"));
+      }),
+    });
+    stored("#cases");
+  });
+  action.addEventListener("change", requireNote);
+  requireNote();
+  return form;
 }
 
 /** The form of an entry in the ledger of visits. */

@@ -15,7 +15,7 @@ import {
 } from "../locale";
 import { session, signIn } from "../session";
 import { runPage } from "../staff-page";
-import { caseForm, dutiesView, verificationForm, visitForm } from "./capture-views";
+import { caseForm, dutiesView, stepForm, verificationForm, visitForm } from "./capture-views";
 import { updateFieldMap } from "./map-view";
 import { isVerificationWaiting } from "./outbox";
 import { outboxView } from "./outbox-view";
@@ -39,7 +39,7 @@ const ROLE = "grid_manager";
 const ACCOUNT_KEY = "gridatlas.field.account";
 const SESSION_KEY = "gridatlas.session";
 const TABS = ["map", "buildings", "cases", "visits", "duties"] as const;
-const FORMS = new Set(["report", "visit", "verify", "duties"]);
+const FORMS = new Set(["report", "visit", "verify", "duties", "case"]);
 
 let map: LibreMap | undefined;
 let lastResult: SyncResult | "running" = "running";
@@ -202,13 +202,20 @@ async function viewOf(
     return { view: dwellingView(own, code, isVerificationWaiting(entries, code)) };
   if (name === "verify") return { view: await verificationForm(own, code, stored) };
   if (name === "cases") return { view: casesView(own, entries) };
-  if (name === "case") return { view: caseView(own, code) };
+  if (name === "case") return { view: await caseWithStep(own, entries, code) };
   if (name === "report") return await caseForm(own, code, stored);
   if (name === "visits") return { view: visitsView(own, entries) };
   if (name === "visit") return { view: await visitForm(own, code, stored) };
   if (name === "duties") return { view: await dutiesView(own, entries, stored) };
   if (name === "outbox") return { view: await outbox(entries) };
   return mapView(own);
+}
+
+/** A case with the form of its next step, unless one waits to be sent. */
+async function caseWithStep(own: Bundle, entries: Entry[], number: string): Promise<View> {
+  const found = own.cases.find((one) => one.number === number);
+  const isWaiting = entries.some((one) => one.kind === "step" && one.fields.number === number);
+  return caseView(own, number, found && !isWaiting ? await stepForm(found, stored) : null);
 }
 
 async function outbox(entries: Entry[]): Promise<View> {

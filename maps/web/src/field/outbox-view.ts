@@ -2,7 +2,7 @@
 
 import { button, definitionList, element } from "../dom";
 import { formatDateTime, optionalText, text } from "../locale";
-import { dwellingOf, sendAgain, serverTime } from "./outbox";
+import { caseOf, dwellingOf, sendAgain, serverTime } from "./outbox";
 import { deleteEntry } from "./store";
 import type { Dwelling, Entry } from "./types";
 import { describeValue, heading, type View } from "./views";
@@ -33,6 +33,7 @@ function entryOf(entry: Entry, changed: () => void): HTMLElement {
     element("p", {}, `${formatDateTime(serverTime(deviceAt))} · ${state}`),
     refusal ? element("p", { class: "alert" }, refusal.detail) : null,
     isConflict ? comparison(entry, refusal.current!) : contents(entry),
+    refusal ? stateOfCase(entry) : null,
     refusal ? decisions(entry, isConflict, changed) : null,
   );
 }
@@ -79,6 +80,17 @@ function comparison(entry: Entry, current: Dwelling): HTMLElement {
     element("thead", {}, element("tr", {}, ...head)),
     element("tbody", {}, ...rows),
   );
+}
+
+/** The state of a step's case on the server, beside what was entered. */
+function stateOfCase(entry: Entry): HTMLElement | null {
+  const current = caseOf(entry);
+  if (!current) return null;
+  const rows: [string, string][] = [
+    [text("field_app.servers"), current.state_name],
+    [text("field_app.handler"), current.handler_name],
+  ];
+  return definitionList(rows);
 }
 
 function decisions(entry: Entry, isConflict: boolean, changed: () => void): HTMLElement {

@@ -2,7 +2,7 @@
 
 import { addEntry, bundle, deleteEntry, readEntries, sync, updateEntry } from "./store";
 import { send } from "./transport";
-import type { Capture, Dwelling, Entry, EntryKind, Refusal } from "./types";
+import type { Capture, Dwelling, Entry, EntryKind, FieldCase, Refusal } from "./types";
 
 /** The server's time at a moment of the device's clock, as far as the last exchange tells. */
 export function serverTime(deviceAt: string, offset = sync.offset): string {
@@ -31,13 +31,14 @@ async function sendEntry(entry: Entry): Promise<boolean> {
     entry.body = COMPOSE[entry.kind](entry);
     await updateEntry(entry);
   }
+  const isForm = entry.kind === "case" || entry.kind === "step";
   const response = await send(pathOf(entry), {
     method: entry.kind === "duty" ? "PUT" : "POST",
     headers: {
       "Idempotency-Key": entry.key,
-      ...(entry.kind === "case" ? {} : { "Content-Type": "application/json" }),
+      ...(isForm ? {} : { "Content-Type": "application/json" }),
     },
-    body: entry.kind === "case" ? formOf(entry) : JSON.stringify(entry.body),
+    body: isForm ? formOf(entry) : JSON.stringify(entry.body),
   });
   if (response.ok) {
     await deleteEntry(entry.id);
@@ -56,7 +57,11 @@ async function sendEntry(entry: Entry): Promise<boolean> {
 /** Send a refused entry anew; in a conflict on top of the server's version. */
 export async function sendAgain(entry: Entry): Promise<void> {
   const { body: _, refusal, ...rest } = entry;
-  const seen = refusal?.current ? { seen: refusal.current.version } : {};
+  const current = caseOf(entry);
+  const seen = {
+    ...(refusal?.current && { seen: refusal.current.version }),
+    ...(current && { revision: current.revision }),
+  };
   await updateEntry({ ...rest, key: crypto.randomUUID(), fields: { ...rest.fields, ...seen } });
 }
 
@@ -70,9 +75,15 @@ export function dwellingOf(entry: Entry): Dwelling | undefined {
   return bundle?.dwellings.find((one) => one.code === entry.fields.dwelling);
 }
 
+/** The case of a step as the bundle has it now. */
+export function caseOf({ kind, fields }: Entry): FieldCase | undefined {
+  return kind === "step" ? bundle?.cases.find((one) => one.number === fields.number) : undefined;
+}
+
 function pathOf({ kind, fields }: Entry): string {
   if (kind === "verification")
     return `/field/dwellings/${encodeURIComponent(String(fields.dwelling))}/verification`;
+  if (kind === "step") return `/casework/cases/${fields.number}/steps`;
   return { case: "/casework/cases", visit: "/casework/visits", duty: "/casework/duties" }[kind];
 }
 
@@ -84,6 +95,7 @@ const COMPOSE: Record<EntryKind, (entry: Entry) => Record<string, unknown>> = {
     captured_at: serverTime(deviceAt),
     device_at: deviceAt,
   }),
+  step: ({ fields: { number: _, ...step } }) => step,
   visit: ({ fields, deviceAt }) => ({
     ...fields,
     visited_at: fields.visited_at || serverTime(deviceAt),

@@ -6,7 +6,7 @@ export type Bundle = Answer<"/field/bundle">;
 export type Dwelling = Bundle["dwellings"][number];
 export type FieldCase = Bundle["cases"][number];
 
-export type EntryKind = "case" | "visit" | "verification" | "duty";
+export type EntryKind = "case" | "step" | "visit" | "verification" | "duty";
 
 /** Why the server refused an entry; `current` is its dwelling in a conflict. */
 export interface Refusal {

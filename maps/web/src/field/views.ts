@@ -137,11 +137,12 @@ export function casesView({ cases }: Bundle, entries: Entry[]): View {
     heading(text("field_app.cases")),
     link("#report", text("field_app.new_case")),
     ...waiting(entries, "case"),
+    ...waiting(entries, "step"),
     list(items, text("field_app.no_cases")),
   ];
 }
 
-export function caseView({ cases }: Bundle, number: string): View {
+export function caseView({ cases }: Bundle, number: string, step: HTMLElement | null): View {
   const found = cases.find((one) => one.number === number);
   if (!found) return [heading(text("field_app.none"))];
   const rows: [string, string][] = [
@@ -152,7 +153,11 @@ export function caseView({ cases }: Bundle, number: string): View {
     [text("field_app.due_at"), formatDateTime(found.due_at)],
     [text("field_app.handler"), handlerOf(found)],
   ];
-  return [heading(found.kind_name, number), definitionList(rows)];
+  return [
+    heading(found.kind_name, number),
+    definitionList(rows),
+    ...(step ? [element("h3", {}, text("field_app.take_step")), step] : []),
+  ];
 }
 
 function handlerOf({ handler_name, department_name }: FieldCase): string {
