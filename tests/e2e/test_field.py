@@ -208,6 +208,16 @@ def test_nothing_is_entered_twice(app, phone, line, town, dwellings, mode):
     assert recorded == (1 if mode == "lose answers" else 2)  # one in each of the two runs
 
 
+def test_page_of_a_proxy_confirms_nothing(app, line, town, dwellings):
+    line.mode = "another page"
+    record_visit(app, dwellings[7], "代理页面")
+    app.locator("#sync").click()
+    expect(app.locator("#sync")).to_have_text("1 条待发送")
+    line.mode = "open"
+    wait_until_sent(app)
+    assert count(town, "visit", "said = '代理页面'") == 1
+
+
 def test_text_of_an_open_form_survives_the_end_of_the_page(app, phone, line, dwellings):
     go_to(app, f"visit/{dwellings[2]}")
     app.get_by_label("居民反映").fill("还没写完")

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
 
-Mode = Literal["open", "refuse", "lose answers", "deliver twice"]
+Mode = Literal["open", "refuse", "lose answers", "deliver twice", "another page"]
 _HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "content-length"}
 
 
@@ -16,7 +16,7 @@ class UnreliableProxy:
     """Forwards to a server in one of the modes; counts what it sent to the client.
 
     ``lose answers`` and ``deliver twice`` concern requests that change something; answers of the
-    others arrive.
+    others arrive. ``another page`` answers everything with a page of its own, as a proxy may do.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -34,6 +34,11 @@ class UnreliableProxy:
                 changes = self.command in ("POST", "PUT") and not self.path.startswith("/auth")
                 if proxy.mode == "refuse":
                     self.close_connection = True
+                    return
+                if proxy.mode == "another page":
+                    self.send_response_only(200)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
                     return
                 if changes:
                     proxy.writes.append(self.path)

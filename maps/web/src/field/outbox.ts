@@ -1,7 +1,7 @@
 // The outbox: what was captured, sent in order, each until the server confirms or refuses it.
 
 import { addEntry, bundle, deleteEntry, readEntries, sync, updateEntry } from "./store";
-import { send } from "./transport";
+import { send, UnreachableError } from "./transport";
 import type { Capture, Dwelling, Entry, EntryKind, FieldCase, Refusal } from "./types";
 
 /** The server's time at a moment of the device's clock, as far as the last exchange tells. */
@@ -15,13 +15,23 @@ export async function capture({ kind, title, fields, photos = [] }: Capture): Pr
   await addEntry({ key: crypto.randomUUID(), kind, title, deviceAt, fields, photos });
 }
 
-/** Send everything that waits; return how many entries the server confirmed. */
+/**
+ * Send everything that waits; return how many entries the server confirmed. An entry at which the
+ * server fails does not hold up the others.
+ */
 export async function sendEntries(): Promise<number> {
   let confirmed = 0;
+  let fault: UnreachableError | undefined;
   for (const entry of await readEntries()) {
     if (entry.refusal) continue;
-    if (await sendEntry(entry)) confirmed += 1;
+    try {
+      if (await sendEntry(entry)) confirmed += 1;
+    } catch (error) {
+      if (!(error instanceof UnreachableError && error.isFault)) throw error;
+      fault = error;
+    }
   }
+  if (fault) throw fault;
   return confirmed;
 }
 

@@ -87,8 +87,11 @@ async function readBundle(): Promise<void> {
   const offset = Number.isNaN(date) ? sync.offset : date - Date.now();
   const state = { etag, language, offset, syncedAt: new Date(Date.now() + offset).toISOString() };
   if (response.status === 304) return storeSync(state);
-  const problem = response.ok ? null : ((await response.json()) as { detail?: string });
-  if (problem) throw new SessionEndedError(problem.detail ?? response.statusText);
+  if (response.status === 403) {
+    const problem = (await response.json()) as { detail?: string };
+    throw new SessionEndedError(problem.detail);
+  }
+  if (!response.ok) throw new UnreachableError();
   state.etag = response.headers.get("ETag") ?? "";
   await storeBundle((await response.json()) as Bundle, state);
 }

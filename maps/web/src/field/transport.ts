@@ -8,7 +8,11 @@ const TIMEOUT_MS = 30_000;
 
 /** The server cannot be reached, or cannot answer now; `afterS` is when it asks to be tried again. */
 export class UnreachableError extends Error {
-  constructor(readonly afterS = 0) {
+  constructor(
+    readonly afterS = 0,
+    /** Whether the server failed at this request; others may succeed. */
+    readonly isFault = false,
+  ) {
     super("unreachable");
   }
 }
@@ -16,7 +20,10 @@ export class UnreachableError extends Error {
 /** The server ended the session, or the account may not use the app any more. */
 export class SessionEndedError extends Error {}
 
-/** Send a request with the session's token; answers of 5xx and 429 count as unreachable. */
+/**
+ * Send a request with the session's token. Answers of 5xx and 429 count as unreachable, and so do
+ * successes that are not the server's, such as a page of a proxy: nothing is confirmed then.
+ */
 export async function send(path: string, init: RequestInit): Promise<Response> {
   let response = await sendAs(path, init);
   if (response.status === 401) {
@@ -24,7 +31,8 @@ export async function send(path: string, init: RequestInit): Promise<Response> {
     response = await sendAs(path, init);
   }
   if (response.status === 401) throw new SessionEndedError(await detailOf(response));
-  if (isTemporary(response)) throw new UnreachableError(retryAfter(response));
+  if (isTemporary(response) || !isFromServer(response))
+    throw new UnreachableError(retryAfter(response), response.status === 500);
   return response;
 }
 
@@ -55,14 +63,18 @@ async function renew(refused: string | null): Promise<void> {
     });
     const headers = { "Accept-Language": languageTag() };
     const response = await fetchOrFail("/auth/token", { method: "POST", headers, body });
-    if (isTemporary(response)) throw new UnreachableError(retryAfter(response));
-    if (!response.ok) throw new SessionEndedError(await detailOf(response));
+    if (response.status === 401) throw new SessionEndedError(await detailOf(response));
+    if (!response.ok) throw new UnreachableError(retryAfter(response));
     return storeSession((await response.json()) as Session);
   });
 }
 
 function isTemporary({ status }: Response): boolean {
   return status >= 500 || status === 429 || status === 408;
+}
+
+function isFromServer({ ok, status, headers }: Response): boolean {
+  return !ok || status === 204 || /json/.test(headers.get("Content-Type") ?? "");
 }
 
 function retryAfter(response: Response): number {
