@@ -20,7 +20,7 @@ from api.background.fire_refresh import FireRefresh
 from api.background.job_worker import JobWorker
 from api.background.periodic import PeriodicTask
 from api.background.warmup import warm_up_tiles
-from api.casework import assessment, casework, ledger, open311, reports
+from api.casework import assessment, casework, field, ledger, open311, reports
 from api.casework.case_feed import CaseFeed
 from api.core import openapi_schema, problems, read_audit
 from api.core.connection_pool import AsyncPool, LayerState
@@ -80,7 +80,7 @@ RESOURCES = (
     *(drawing, comparison, edits, plan_files, jobs, import_runs, uploads, quarantine, corrections),
     *(exports, layer_features, prints, tiles, tile_archive),
     *(fire_tiles, fire, inspections, networks),
-    *(casework, ledger, assessment, reports, open311, register, outlook, pages, share),
+    *(casework, ledger, field, assessment, reports, open311, register, outlook, pages, share),
 )
 """In this order: the first route whose path matches answers."""
 

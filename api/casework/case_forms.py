@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import File, Header, Path, UploadFile
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.core.caller import Caller
 from api.core.parameters import ONE_LINE
@@ -62,9 +62,20 @@ class ReportForm(BaseModel):
 
 
 class FilingForm(ReportForm):
-    """A case that a grid manager or an office files."""
+    """A case that a grid manager or an office files.
+
+    ``captured_at`` is when it was written down without a connection, ``device_at`` what the
+    device's clock showed then; both are kept with the filing. The case is filed when it arrives.
+    """
 
     channel: Literal["field", "office", "kiosk"] = "office"  # type: ignore[assignment]
+    captured_at: AwareDatetime | None = None
+    device_at: AwareDatetime | None = None
+
+    def capture_times(self) -> dict[str, str]:
+        """Return the times of the capture that were given."""
+        times = {"captured_at": self.captured_at, "device_at": self.device_at}
+        return {name: time.isoformat() for name, time in times.items() if time is not None}
 
 
 class StepForm(BaseModel):

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 from sqlalchemy import Connection, Engine, text
 
-from api.casework.case_forms import ReportForm, read_photos, refuse_markup
+from api.casework.case_forms import FilingForm, ReportForm, read_photos, refuse_markup
 from api.casework.case_queries import find_case
 from api.casework.case_responses import FiledResponse
 from api.core.caller import SERVICE_CALLER, transaction_as
@@ -89,6 +89,7 @@ def file_as_service(
         contact=form.contact,
         photos=read_photos(form.photos),
         key=key,
+        data=form.capture_times() if isinstance(form, FilingForm) else {},
     )
 
     def work(connection: Connection) -> FiledResponse:

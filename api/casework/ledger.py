@@ -27,7 +27,10 @@ router = APIRouter(prefix="/casework", tags=["casework"], dependencies=[READERS]
 
 
 class VisitRequest(BaseModel):
-    """A visit to a dwelling: about what, what was said, what was advised, what came of it."""
+    """A visit to a dwelling: about what, what was said, what was advised, what came of it.
+
+    ``device_at`` is what the device's clock showed, where that is not ``visited_at``.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -38,6 +41,7 @@ class VisitRequest(BaseModel):
     advice: Words = ""
     result: Words = ""
     case: str = Field(default="", pattern="^([0-9]{16})?$")
+    device_at: AwareDatetime | None = None
 
 
 class VisitResponse(BaseModel):
@@ -52,6 +56,7 @@ class VisitResponse(BaseModel):
     advice: str
     result: str
     case: str | None
+    device_at: datetime | None
     visitor: str
     recorded_at: datetime
 
@@ -153,6 +158,11 @@ def duties(
 ) -> DutiesResponse:
     """List the duties of a month and what has been done."""
     first = date.fromisoformat(f"{month}-01") if month else today().replace(day=1)
+    return describe_duties(connection, first)
+
+
+def describe_duties(connection: Connection, first: date) -> DutiesResponse:
+    """Return the duties of the month that begins with a day, and what has been done."""
     last_day = monthrange(first.year, first.month)[1]
     kinds = [
         DutyKindResponse(

@@ -1,4 +1,4 @@
-"""The web pages at ``/``, ``/plan``, ``/fire`` and ``/data``: HTML, assets, map style and texts."""
+"""The web pages: HTML, assets, map style and texts."""
 
 from mimetypes import guess_type
 from typing import Annotated, Any, Literal
@@ -12,11 +12,12 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from api.core.parameters import Connection, Shown
+from api.core.problems import preferred_language
 from api.core.responses import etag_response
 from api.public.regions import bounds_columns
 from api.tiles.tile_archive import current_file
 from api.tiles.tiles import MAX_SOURCE_ZOOM
-from geo.messages import Language, catalogue
+from geo.messages import Language, catalogue, text
 from geo.model import Region
 from geo.settings import settings
 from maps import build
@@ -26,7 +27,7 @@ from maps.style import maplibre_style
 
 router = APIRouter(tags=["page"])
 
-PageName = Literal["public", "plan", "fire", "data", "admin", "session"]
+PageName = Literal["public", "plan", "fire", "data", "admin", "session", "field"]
 
 CODED_VALUE_SECTIONS = (
     *("use.", "structure.", "category.", "households_source.", "kind.", "level.", "material."),
@@ -63,9 +64,11 @@ SECTIONS: dict[PageName, tuple[str, ...]] = {
     ),
     "admin": ("page.", "session.", "tour.", "admin."),
     "session": ("page.", "session."),
+    "field": ("page.", "session.", "field_app.", "visit_topic.", "occupancy."),
 }
 """Sections of the catalogue that each page loads."""
 
+PNG = "image/png"
 YEAR_S = 31_536_000
 
 
@@ -127,6 +130,42 @@ def admin_page() -> Response:
     return _html("admin.html")
 
 
+@router.get("/field", response_class=FileResponse, include_in_schema=False)
+def field_app() -> Response:
+    """Return the field app of grid managers, which reads its view from the fragment."""
+    return _html("field.html")
+
+
+@router.get("/field/worker.js", response_class=FileResponse, include_in_schema=False)
+def field_worker() -> Response:
+    """Return the field app's service worker, which may answer for ``/field``."""
+    response = _html("field/worker.js")
+    response.headers["Service-Worker-Allowed"] = "/field"
+    return response
+
+
+@router.get("/field/manifest.webmanifest", include_in_schema=False)
+def field_manifest(request: Request) -> Response:
+    """Return the web app manifest of the field app."""
+    lang = preferred_language(request)
+    manifest = {
+        "name": text("field_app.long_title", lang=lang),
+        "short_name": text("field_app.title", lang=lang),
+        "lang": "zh-CN" if lang == "zh" else "en",
+        "id": "/field",
+        "start_url": "/field",
+        "scope": "/field",
+        "display": "standalone",
+        "background_color": "#f5f4ef",
+        "theme_color": "#26323d",
+        "icons": [
+            {"src": f"/static/field/icon-{side}.png", "sizes": f"{side}x{side}", "type": PNG}
+            for side in (192, 512)
+        ],
+    }
+    return etag_response(request, orjson.dumps(manifest), "application/manifest+json")
+
+
 @router.get("/signed-in", response_class=FileResponse, include_in_schema=False)
 def signed_in_page() -> Response:
     """Return the page to which the identity provider redirects after sign-in."""
@@ -183,5 +222,5 @@ def qgis_project(
 @router.get("/locale/{lang}", response_class=Response, responses={200: {"model": dict[str, str]}})
 def words(request: Request, lang: Language, page: PageName = "public") -> Response:
     """Return the texts of a page in a language."""
-    texts = {key: text for key, text in catalogue(lang).items() if key.startswith(SECTIONS[page])}
+    texts = {key: one for key, one in catalogue(lang).items() if key.startswith(SECTIONS[page])}
     return etag_response(request, orjson.dumps(texts), "application/json")

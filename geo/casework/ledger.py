@@ -32,7 +32,10 @@ _GRID_OF_DWELLING = text(
 
 @dataclass(frozen=True)
 class VisitEntry:
-    """A visit to enter: when, to which dwelling, about what, what was said, advised and done."""
+    """A visit to enter: when, to which dwelling, about what, what was said, advised and done.
+
+    ``device_at`` is what the clock of the visitor's device showed, if it was entered there.
+    """
 
     dwelling: str
     visited_at: datetime
@@ -41,6 +44,21 @@ class VisitEntry:
     advice: str = ""
     result: str = ""
     case: str = ""
+    device_at: datetime | None = None
+
+
+def grid_of_dwelling(connection: Connection, dwelling: str) -> str:
+    """Return the code of the grid in force of a dwelling that the role may see.
+
+    Raises
+    ------
+    NotFoundError
+        If the dwelling is in no grid of the caller's.
+    """
+    grid = connection.execute(_GRID_OF_DWELLING, {"dwelling": dwelling}).scalar()
+    if grid is None:
+        raise NotFoundError("visit_dwelling_unknown", dwelling=dwelling)
+    return str(grid)
 
 
 def record_visit(connection: Connection, entry: VisitEntry, actor: Actor, key: str) -> int:
@@ -55,13 +73,11 @@ def record_visit(connection: Connection, entry: VisitEntry, actor: Actor, key: s
     """
     digest = key_digest(f"visit {actor.name}", key or secrets.token_hex())
     locks.acquire(connection, Lock.CASE_KEY, digest)
-    grid = connection.execute(_GRID_OF_DWELLING, {"dwelling": entry.dwelling}).scalar()
-    if grid is None:
-        raise NotFoundError("visit_dwelling_unknown", dwelling=entry.dwelling)
     row = {
-        "grid_code": grid,
+        "grid_code": grid_of_dwelling(connection, entry.dwelling),
         "dwelling_code": entry.dwelling,
         "visited_at": entry.visited_at,
+        "device_at": entry.device_at,
         "topic": entry.topic.value,
         "said": entry.said,
         "advice": entry.advice,

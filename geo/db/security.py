@@ -280,6 +280,9 @@ RULES: dict[str, Rule] = {
         read=_STAFF_READERS_OF_GRID | _rows(ALL_ROWS, "keeper"),
         add={"grid_manager": _OWN_GRID} | _rows(ALL_ROWS, "admin"),
     ),
+    "dwelling_verification": Rule(
+        read=_STAFF_READERS_OF_GRID | _rows(ALL_ROWS, "keeper"), add={"grid_manager": _OWN_GRID}
+    ),
     "assessment_month": Rule(
         read=_rows(ALL_ROWS, "office", "grid_manager", "admin", "keeper"),
         write=_rows(ALL_ROWS, "keeper"),

@@ -211,7 +211,10 @@ class VisitTopic(StrEnum):
 
 
 class Visit(Base):
-    """An entry of the ledger of visits (民情台账): by dwelling, never by name."""
+    """An entry of the ledger of visits (民情台账): by dwelling, never by name.
+
+    ``device_at`` is what the clock of the visitor's device showed at the visit.
+    """
 
     __tablename__ = "visit"
 
@@ -219,6 +222,7 @@ class Visit(Base):
     grid_code: Mapped[str] = mapped_column(Text)
     dwelling_code: Mapped[str] = mapped_column(Text)
     visited_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    device_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     topic: Mapped[str] = mapped_column(Text)
     said: Mapped[str] = mapped_column(Text, server_default="")
     advice: Mapped[str] = mapped_column(Text, server_default="")
@@ -236,6 +240,35 @@ class Visit(Base):
         Index(None, "grid_code", "visited_at"),
         Index(None, "dwelling_code"),
         Index(None, "case_id"),
+    )
+
+
+class DwellingVerification(Base):
+    """A verification of a dwelling on the spot; the layer's history keeps the counts before it.
+
+    ``verified_at`` is when, by the server's clock as the device knew it; ``device_at`` is what the
+    device's own clock showed. ``changes`` holds the counts that were set, ``request`` the digest of
+    the request with the idempotency key ``key``.
+    """
+
+    __tablename__ = "dwelling_verification"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    grid_code: Mapped[str] = mapped_column(Text)
+    dwelling_code: Mapped[str] = mapped_column(Text)
+    verified_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    device_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    verifier: Mapped[str] = mapped_column(Text)
+    changes: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    key: Mapped[str] = mapped_column(Text, unique=True)
+    request: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), server_default=func.now()
+    )
+
+    __table_args__ = (
+        CheckConstraint("grid_code ~ '^[0-9]{15}$'", name="grid_code_15_digits"),
+        Index(None, "dwelling_code"),
     )
 
 

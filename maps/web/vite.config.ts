@@ -1,4 +1,4 @@
-import { defineConfig, type Plugin } from "vite";
+import { defineConfig, type Plugin, type Rollup } from "vite";
 
 /** What the head of every page holds beside its title. */
 const head: Plugin = {
@@ -20,11 +20,58 @@ const head: Plugin = {
   },
 };
 
+/** The field app's service worker, with the list of all files that the app needs, and its icons. */
+const fieldWorker: Plugin = {
+  name: "field-worker",
+  enforce: "post",
+  generateBundle: {
+    order: "post",
+    async handler(_, bundle) {
+      const files = [...filesOf("field.html", bundle)].sort().map((name) => `/static/${name}`);
+      const page = bundle["field.html"] as Rollup.OutputAsset;
+      const version = await digest(String(page.source) + files.join());
+      const worker = await this.fs.readFile("src/field/worker.js", { encoding: "utf8" });
+      const source = worker
+        .replace('"__VERSION__"', JSON.stringify(version))
+        .replace("__FILES__", JSON.stringify(files));
+      this.emitFile({ type: "asset", fileName: "field/worker.js", source });
+      for (const icon of ["icon-192.png", "icon-512.png"]) {
+        const picture = await this.fs.readFile(`src/field/${icon}`);
+        this.emitFile({ type: "asset", fileName: `field/${icon}`, source: picture });
+      }
+    },
+  },
+};
+
+async function digest(content: string): Promise<string> {
+  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(content));
+  return [...new Uint8Array(bytes.slice(0, 6))].map((byte) => byte.toString(16)).join("-");
+}
+
+/** The files that a page loads, directly or through its modules. */
+function filesOf(page: string, bundle: Rollup.OutputBundle): Set<string> {
+  const chunks = Object.values(bundle).filter((one) => one.type === "chunk");
+  const files = new Set<string>();
+  const add = (chunk: Rollup.OutputChunk | undefined): void => {
+    if (!chunk || files.has(chunk.fileName)) return;
+    files.add(chunk.fileName);
+    const { importedAssets, importedCss } = chunk.viteMetadata!;
+    for (const name of [...importedAssets, ...importedCss]) files.add(name);
+    for (const name of [...chunk.imports, ...chunk.dynamicImports]) {
+      add(chunks.find((one) => one.fileName === name));
+    }
+  };
+  add(chunks.find((one) => one.facadeModuleId?.endsWith(`/${page}`)));
+  const html = String((bundle[page] as Rollup.OutputAsset).source);
+  for (const [, name] of html.matchAll(/\/static\/(assets\/[^"]+)/g)) files.add(name!);
+  return files;
+}
+
 // The pages and their assets, served by the API under /static/.
 export default defineConfig({
   base: "/static/",
   publicDir: false,
-  plugins: [head],
+  plugins: [head, fieldWorker],
   build: {
     target: "es2022",
     sourcemap: false,
@@ -38,6 +85,7 @@ export default defineConfig({
         "admin.html",
         "ogc.html",
         "signed-in.html",
+        "field.html",
       ],
     },
     // maplibre-gl is one module of a megabyte; splitting it gains nothing

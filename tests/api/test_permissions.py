@@ -110,6 +110,8 @@ MAY = {
     "GET /jobs/{number}": readers("job"),
     "DELETE /jobs/{number}": JOBS,
     "GET /jobs/{number}/events": readers("job"),
+    "GET /field/bundle": frozenset({"grid_manager"}),
+    "POST /field/dwellings/{code}/verification": frozenset({"grid_manager"}),
     "POST /casework/visits": frozenset(RULES["visit"].add),
     "PUT /casework/duties": writers("duty_record"),
     "GET /exports": PUBLIC_CALLER,

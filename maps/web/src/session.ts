@@ -48,7 +48,8 @@ export async function renewToken(): Promise<string | null> {
   });
 }
 
-async function withSessionLock(work: () => Promise<string | null>): Promise<string | null> {
+/** Do work that changes the session while no other page does. */
+export async function withSessionLock(work: () => Promise<string | null>): Promise<string | null> {
   // Web Locks exist on secure origins only; elsewhere this guards one page by itself
   if (navigator.locks) return await navigator.locks.request(SESSION_KEY, work);
   renewal ??= work().finally(() => {

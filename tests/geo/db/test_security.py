@@ -80,6 +80,8 @@ MORE = [
     "INSERT INTO report_count (origin, minute, requests) VALUES ('x', now(), 1)",
     "INSERT INTO visit (grid_code, dwelling_code, visited_at, topic, visitor, key) "
     "SELECT code, 'd', now(), 'other', 'x', code FROM grid",
+    "INSERT INTO dwelling_verification (grid_code, dwelling_code, verified_at, verifier, changes, "
+    "key, request) SELECT code, 'd', now(), 'x', '{}', code, '' FROM grid",
     "INSERT INTO duty_record (grid_code, duty, month, done_on, recorded_by) "
     "SELECT code, 'meeting', '2026-03-01', '2026-03-02', 'x' FROM grid",
     "UPDATE region SET name = name || '!' WHERE level = 'street'",
@@ -126,6 +128,7 @@ OFFICE_SEES |= {
     "case_contact": f"case_id IN (SELECT id FROM service_case WHERE handler_code = '{SCOPE}')",
     "case_key": "owner = 'me'",
     "visit": f"grid_code LIKE '{SCOPE}%'",
+    "dwelling_verification": f"grid_code LIKE '{SCOPE}%'",
     "duty_record": f"grid_code LIKE '{SCOPE}%'",
 }
 
@@ -146,6 +149,7 @@ GRID_MANAGER_SEES = IN_FORCE | {
     "case_contact": f"case_id IN {_OWN_CASES}",
     "case_key": "owner = 'me'",
     "visit": f"grid_code = '{OWN_GRID}'",
+    "dwelling_verification": f"grid_code = '{OWN_GRID}'",
     "duty_record": f"grid_code = '{OWN_GRID}'",
 }
 

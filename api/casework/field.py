@@ -1,0 +1,107 @@
+"""``/field``: what the field app of grid managers keeps on the phone, and verifying dwellings."""
+
+import base64
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Path, Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from api.casework.case_forms import IdempotencyKey, actor_of
+from api.casework.field_bundle import BundleResponse, DwellingResponse, read_bundle
+from api.core import problems
+from api.core.caller import CurrentCaller, allow
+from api.core.parameters import ONE_LINE, Connection, Writing, retry_conflicts
+from api.core.read_audit import audit_reads
+from api.core.responses import JSON, etag_response
+from geo.casework.verification import Verification, device_key, verify_dwelling
+from geo.errors import InputError
+from geo.model.register import MAX_RESIDENTS, Occupancy
+
+CLOCK_TOLERANCE = timedelta(hours=1)
+"""By which the time of a verification may be ahead."""
+
+router = APIRouter(prefix="/field", tags=["casework"], dependencies=[allow("grid_manager")])
+
+Count = Annotated[int | None, Field(ge=0, le=MAX_RESIDENTS)]
+DwellingCode = Annotated[str, Path(min_length=1, max_length=80, pattern=ONE_LINE)]
+
+
+class Counts(BaseModel):
+    """What was found different: only the fields that are given are set; null is unknown."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    occupancy: Occupancy | None = None
+    residents: Count = None
+    registered: Count = None
+    floating: Count = None
+    age_0_6: Count = None
+    age_7_17: Count = None
+    age_18_59: Count = None
+    age_60_79: Count = None
+    age_80_up: Count = None
+    alone_60_up: Count = None
+    need_help: Count = None
+
+
+class VerificationRequest(BaseModel):
+    """A verification of a dwelling.
+
+    ``seen`` is the ``version`` of the dwelling that it was compared with. ``verified_at`` is when,
+    corrected to the server's clock; ``device_at`` is what the device's clock showed then.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    seen: AwareDatetime
+    verified_at: AwareDatetime
+    device_at: AwareDatetime | None = None
+    changes: Counts = Counts()
+
+
+@router.get(
+    "/bundle",
+    response_class=Response,
+    dependencies=[audit_reads("dwelling", "service_case", "visit")],
+    responses={200: {"model": BundleResponse}, **problems.PROTECTED},
+)
+def bundle(request: Request, connection: Connection, caller: CurrentCaller) -> Response:
+    """Return what a phone needs without a connection: the caller's grids and all that is in them.
+
+    ``device_key`` encrypts what a device has not sent yet.
+    """
+    key = base64.b64encode(device_key(caller.account or 0)).decode()
+    body = read_bundle(connection, caller, key).model_dump_json().encode()
+    return etag_response(request, body, JSON)
+
+
+@router.post(
+    "/dwellings/{code}/verification", responses=problems.problem_responses(403, 404, 409, 412)
+)
+@retry_conflicts
+def verify(
+    connection: Writing,
+    caller: CurrentCaller,
+    code: DwellingCode,
+    given: Annotated[VerificationRequest, Body()],
+    key: IdempotencyKey = "",
+) -> DwellingResponse:
+    """Confirm a dwelling of an own grid, or correct its counts; return it as it is then.
+
+    If it has changed since the version that was seen, nothing is changed (412); the problem
+    document holds the dwelling as it is as ``current``.
+    """
+    now = datetime.now(UTC)
+    if not datetime(2000, 1, 1, tzinfo=UTC) < given.verified_at < now + CLOCK_TOLERANCE:
+        raise InputError("visit_time_unfit", at=given.verified_at.isoformat())
+    verification = Verification(
+        dwelling=code,
+        seen=given.seen,
+        verified_at=given.verified_at,
+        device_at=given.device_at,
+        changes=given.changes.model_dump(mode="json", exclude_unset=True),
+    )
+    row = verify_dwelling(connection, verification, actor_of(caller), key)
+    return DwellingResponse.model_validate(row)

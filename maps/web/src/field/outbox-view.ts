@@ -1,0 +1,106 @@
+// The outbox as a view: what waits, what the server refused and why, and conflicts side by side.
+
+import { button, definitionList, element } from "../dom";
+import { formatDateTime, optionalText, text } from "../locale";
+import { caseOf, dwellingOf, sendAgain, serverTime } from "./outbox";
+import { deleteEntry } from "./store";
+import type { Dwelling, Entry } from "./types";
+import { describeValue, heading, type View } from "./views";
+
+/** `changed` is called after a decision. */
+export function outboxView(entries: Entry[], locked: number, changed: () => void): View {
+  const note = text(entries.length ? "field_app.waiting" : "field_app.all_sent", {
+    count: entries.length,
+  });
+  const unreadable = locked ? element("p", {}, text("field_app.locked", { count: locked })) : null;
+  return [
+    heading(text("field_app.outbox"), note),
+    ...(unreadable ? [unreadable] : []),
+    ...entries.map((entry) => entryOf(entry, changed)),
+  ];
+}
+
+function entryOf(entry: Entry, changed: () => void): HTMLElement {
+  const { refusal, title, kind, deviceAt } = entry;
+  const isConflict = refusal?.current !== undefined;
+  const state = refusal
+    ? text(isConflict ? "field_app.conflict" : "field_app.refused")
+    : text("field_app.not_sent");
+  return element(
+    "article",
+    { class: refusal ? "refused" : "" },
+    element("h3", {}, `${text(`field_app.kind_${kind}`)} · ${title}`),
+    element("p", {}, `${formatDateTime(serverTime(deviceAt))} · ${state}`),
+    refusal ? element("p", { class: "alert" }, refusal.detail) : null,
+    isConflict ? comparison(entry, refusal.current!) : contents(entry),
+    refusal ? stateOfCase(entry) : null,
+    refusal ? decisions(entry, isConflict, changed) : null,
+  );
+}
+
+/** What was entered, for people. */
+function contents({ fields, photos }: Entry): HTMLElement {
+  const rows = Object.entries(fields)
+    .filter(([name, value]) => typeof value !== "object" && optionalText(`field_app.${name}`))
+    .map(([name, value]): [string, string] => [
+      text(`field_app.${name}`),
+      optionalText(`visit_topic.${value}`) || String(value),
+    ]);
+  const changes = Object.entries((fields.changes ?? {}) as Partial<Dwelling>).map(
+    ([name]): [string, string] => [
+      text(`field_app.${name}`),
+      describeValue(fields.changes as Partial<Dwelling>, name),
+    ],
+  );
+  if (photos.length) rows.push([text("field_app.photo_count"), String(photos.length)]);
+  return definitionList([...rows, ...changes]);
+}
+
+/** Both versions of a dwelling beside what is on the server. */
+function comparison(entry: Entry, current: Dwelling): HTMLElement {
+  const changes = entry.fields.changes as Partial<Dwelling>;
+  const columns = Object.keys(changes);
+  const before = dwellingOf(entry);
+  const rows = [...columns, "verified_on", "verified_by"].map((column) => {
+    const own = column in changes ? describeValue(changes, column) : text("field_app.mine_new");
+    return element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, text(`field_app.${column}`)),
+      element("td", {}, own),
+      element("td", {}, describeValue(current, column)),
+    );
+  });
+  const head = ["", "field_app.mine", "field_app.servers"].map((key) =>
+    key ? element("th", { scope: "col" }, text(key)) : element("td"),
+  );
+  return element(
+    "table",
+    { "aria-label": before?.code ?? entry.title },
+    element("thead", {}, element("tr", {}, ...head)),
+    element("tbody", {}, ...rows),
+  );
+}
+
+/** The state of a step's case on the server, beside what was entered. */
+function stateOfCase(entry: Entry): HTMLElement | null {
+  const current = caseOf(entry);
+  if (!current) return null;
+  const rows: [string, string][] = [
+    [text("field_app.servers"), current.state_name],
+    [text("field_app.handler"), current.handler_name],
+  ];
+  return definitionList(rows);
+}
+
+function decisions(entry: Entry, isConflict: boolean, changed: () => void): HTMLElement {
+  const again = button(
+    text(isConflict ? "field_app.send_mine" : "field_app.send_again"),
+    () => void sendAgain(entry).then(changed),
+    { class: "primary" },
+  );
+  const drop = button(text(isConflict ? "field_app.keep_servers" : "field_app.discard"), () => {
+    if (window.confirm(text("field_app.discard_confirm"))) void deleteEntry(entry.id).then(changed);
+  });
+  return element("div", { class: "actions" }, again, drop);
+}
