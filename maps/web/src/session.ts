@@ -131,11 +131,11 @@ export async function requestSession(grant: Record<string, string>): Promise<Ses
   }
 }
 
-/** Have the reader sign in until the session has the role, or is an administrator's. */
-export async function requireRole(role: string): Promise<void> {
+/** Have the reader sign in until the session has one of the roles, or is an administrator's. */
+export async function requireRole(roles: readonly string[]): Promise<void> {
   for (;;) {
     const current = session()?.role;
-    if (current === role || current === "admin") return;
+    if (current && (roles.includes(current) || current === "admin")) return;
     await signIn(
       current ? text("session.other_role", { role: text(`session.role_${current}`) }) : "",
     );
