@@ -185,8 +185,7 @@ class AssessPage {
 
   private fileButton(format: "xlsx" | "pdf"): HTMLElement {
     const path = `/assessment/months/${this.month}/table.${format}?level=${this.level}`;
-    const lang = document.documentElement.lang.slice(0, 2);
-    return button(text(`assess.${format}`), () => void openFile(`${path}&lang=${lang}`));
+    return button(text(`assess.${format}`), () => void openFile(path));
   }
 
   private table(indicators: Indicator[], areas: Area[]): HTMLElement {
