@@ -100,11 +100,14 @@ function showLegend(name: string, indicator: Indicator | undefined, known: numbe
 function areaStyle(style: StyleSpecification): StyleSpecification {
   const colour = ["get", "colour"] as unknown as ExpressionSpecification;
   const layers = style.layers.filter(({ id }) => id !== "grid-fill" && id !== "community-fill");
+  // areas lie below the labels
+  const labels = layers.findIndex(({ type }) => type === "symbol");
+  const place = labels < 0 ? layers.length : labels;
   return {
     ...style,
     sources: { ...style.sources, areas: { type: "geojson", data: EMPTY } },
     layers: [
-      ...layers,
+      ...layers.slice(0, place),
       {
         id: "area-fill",
         type: "fill",
@@ -124,6 +127,7 @@ function areaStyle(style: StyleSpecification): StyleSpecification {
         filter: ["==", ["get", "code"], ""],
         paint: { "line-color": "#a4161a", "line-width": 4 },
       },
+      ...layers.slice(place),
     ],
   };
 }

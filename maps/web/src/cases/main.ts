@@ -223,7 +223,10 @@ class CasePage {
       },
     });
     this.showQueue();
-    if (isNew) focusPanel();
+    if (isNew) {
+      this.queue.reveal(one.number);
+      focusPanel();
+    }
     void this.map.then((map) => {
       map.onPlace = null;
       map.resize();

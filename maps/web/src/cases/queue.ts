@@ -118,6 +118,11 @@ export class Queue {
     (this.rowOf(number) ?? this.rows()[0])?.focus();
   }
 
+  /** Scroll a case into view. */
+  reveal(number: string): void {
+    this.rowOf(number)?.scrollIntoView({ block: "nearest" });
+  }
+
   focusSearch(): void {
     document.getElementById("case-search")?.focus();
   }
