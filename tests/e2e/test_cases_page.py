@@ -209,4 +209,7 @@ def test_no_serious_fault_of_access(cases_page, report, lang, size):
 
 def test_role_without_casework_is_asked_to_sign_in_again(open_page, desks):
     page = open_page(f"{desks}/cases", session=signed_in(desks, "planner"))
-    expect(page.locator("dialog.session")).to_contain_text("规划员", timeout=MINUTE_MS)
+    dialog = page.locator("dialog.session")
+    expect(dialog).to_contain_text("规划员", timeout=MINUTE_MS)
+    assert faults_of(page) == []
+    assert dialog.get_by_role("link").get_attribute("href") == "/plan"

@@ -7,6 +7,14 @@ import { hasProvider, redirectToProvider } from "./identity-provider";
 import { languageTag, localeLoaded, otherLanguage, switchLanguage, text } from "./locale";
 
 const SESSION_KEY = "gridatlas.session";
+/** The page that each role works with. */
+const ROLE_PAGES: Record<string, string> = {
+  planner: "/plan",
+  fire: "/fire",
+  importer: "/data",
+  grid_manager: "/cases",
+  office: "/cases",
+};
 
 export type Session = Answer<"/auth/token", "post">;
 
@@ -66,6 +74,7 @@ export function signIn(reason = ""): Promise<string | null> {
       {},
       element("h2", {}, text("session.sign_in")),
       message,
+      reason ? rolePageLink() : null,
       labelField("session.name", name),
       labelField("session.password", password),
       submit,
@@ -97,6 +106,15 @@ export function signIn(reason = ""): Promise<string | null> {
     document.body.append(dialog);
     dialog.showModal();
   });
+}
+
+/** A link to the page of the session's role, where this is another. */
+function rolePageLink(): HTMLElement | null {
+  const role = session()?.role ?? "";
+  const href = ROLE_PAGES[role];
+  if (!href || location.pathname.startsWith(href)) return null;
+  const words = text("session.role_page", { role: text(`session.role_${role}`) });
+  return element("p", {}, element("a", { href }, words));
 }
 
 /** The page's own language button lies behind the dialog. */
