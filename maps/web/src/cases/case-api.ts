@@ -18,6 +18,7 @@ export type Order = "newest" | "due";
 
 /** The properties of a case on the map. */
 export interface PointProperties {
+  number?: string;
   group: string;
   state: CaseState;
   grid: string | null;

@@ -61,6 +61,8 @@ export class CaseMap {
 
   /** Show the cases of the queue. */
   show(points: CasePoints): void {
+    // a source keeps numbers as identifiers of features only
+    for (const one of points.features) one.properties.number = String(one.id);
     this.points = points;
     this.draw();
   }
@@ -117,12 +119,7 @@ export class CaseMap {
     window.clearTimeout(this.drawTimer);
     this.drawTimer = undefined;
     const { features, numberMatched } = this.points;
-    // a source keeps numbers as identifiers of features only
-    const data = features.map((one) => ({
-      ...one,
-      properties: { ...one.properties, number: String(one.id) },
-    }));
-    this.source("cases").setData({ type: "FeatureCollection", features: data });
+    this.source("cases").setData({ type: "FeatureCollection", features });
     const counts = countByGrid(this.points);
     this.map.setPaintProperty("grid-heat", "fill-color", heatColour(counts));
     showKey(features.length, numberMatched, Math.max(0, ...counts.values()));

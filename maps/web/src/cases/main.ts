@@ -1,6 +1,6 @@
 // The page of cases: the queue, the map and the panel of a case, kept current by the server's events.
 
-import { delay, element, elementById, notify } from "../dom";
+import { afterPaint, delay, element, elementById, notify } from "../dom";
 import { isOffline } from "../http";
 import { text } from "../locale";
 import { session } from "../session";
@@ -54,16 +54,17 @@ async function start(): Promise<void> {
   const firstPage = fetchCases(filterQuery(filter), filter.order);
   const [kinds, me] = await Promise.all([fetchKinds(), fetchMe()]);
   const codes = me.role === "office" ? [me.scope.padEnd(12, "0")] : me.grids;
-  const page = new CasePage(role, codes, kinds, filter, (open) =>
+  const page = new CasePage(role, codes, kinds, filter);
+  await page.start(firstPage, (open) =>
     import("./case-map").then(({ CaseMap }) => CaseMap.create(lang, open)),
   );
-  await page.start(firstPage);
   showTourOnFirstVisit("cases");
 }
 
 class CasePage {
   private readonly queue: Queue;
   private readonly map: Promise<CaseMap>;
+  private resolveMap!: (map: Promise<CaseMap>) => void;
   private cases: CaseSummary[] = [];
   private next: string | null = null;
   private opened: CaseDetails | null = null;
@@ -79,7 +80,6 @@ class CasePage {
     codes: string[],
     private readonly kinds: Kinds,
     private filter: CaseFilter,
-    openMap: (open: (number: string) => void) => Promise<CaseMap>,
   ) {
     this.queue = new Queue(role, codes, kinds, filter, {
       onFilter: (changed) => void this.setFilter(changed),
@@ -88,13 +88,20 @@ class CasePage {
     });
     elementById("side").replaceChildren(...this.queue.build());
     elementById("map").setAttribute("aria-label", text("cases.map"));
-    this.map = openMap((number) => this.navigate(`/cases/${number}`));
+    this.map = new Promise((resolve) => {
+      this.resolveMap = resolve;
+    });
   }
 
-  async start(firstPage: ReturnType<typeof fetchCases>): Promise<void> {
+  /** Show the first page of the queue, then open the map, whose code is large. */
+  async start(
+    firstPage: ReturnType<typeof fetchCases>,
+    openMap: (open: (number: string) => void) => Promise<CaseMap>,
+  ): Promise<void> {
     const page = await firstPage;
     [this.cases, this.next] = [page.items, page.next];
     this.showQueue();
+    afterPaint(() => this.resolveMap(openMap((number) => this.navigate(`/cases/${number}`))));
     document.addEventListener("keydown", (event) => this.handleKey(event));
     followLinks("/cases", (path) => this.navigate(path));
     window.addEventListener("popstate", () => void this.showAddress());
