@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 
-from api.auth import sign_in
+from api.auth import account_admin, sign_in
 from api.background import case_deadlines, fire_refresh
 from api.background.fire_refresh import FireRefresh
 from api.background.job_worker import JobWorker
@@ -38,7 +38,19 @@ from api.middleware.security_headers import SecurityHeadersMiddleware
 from api.middleware.tile_not_modified import TileNotModifiedMiddleware
 from api.networks import networks
 from api.ogc.ogc import create_ogc
-from api.plans import comparison, drawing, edits, jobs, plan_files, plan_grids, plans
+from api.plans import (
+    comparison,
+    drawing,
+    edits,
+    jobs,
+    micro_grids,
+    plan_barriers,
+    plan_comments,
+    plan_files,
+    plan_grids,
+    plan_summaries,
+    plans,
+)
 from api.public import (
     exports,
     grid_detail,
@@ -61,7 +73,9 @@ from geo.messages import LANGUAGES, catalogue
 from geo.model.job import IMPORT_KINDS, PLAN_KINDS
 
 RESOURCES = (
-    *(sign_in, health, regions, search, grid_detail, grids, grid_staff, staff, plans, plan_grids),
+    *(sign_in, account_admin),
+    *(health, regions, search, grid_detail, grids, grid_staff, staff, plans, plan_grids),
+    *(micro_grids, plan_summaries, plan_barriers, plan_comments),
     *(drawing, comparison, edits, plan_files, jobs, import_runs, uploads, quarantine, corrections),
     *(exports, layer_features, prints, tiles, tile_archive),
     *(fire_tiles, fire, inspections, networks),

@@ -3,9 +3,19 @@
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import typer
 
 Options = TypeVar("Options")
+
+Transformation = Annotated[
+    str,
+    typer.Option(
+        help="PROJ operation or grid file from the datum of the file to CGCS2000; "
+        "default: a published one."
+    ),
+]
 
 
 def with_options(

@@ -9,7 +9,8 @@ import typer
 from cli import console, draw, score_output
 from geo.messages import language, text
 
-SOURCE = "sample:S:1"
+SEED = 1
+SOURCE = f"sample:S:{SEED}"
 CITY = "4206"
 ACCOUNT = "demo"
 STREET_OFFICE = "420606007"
@@ -41,17 +42,30 @@ def demo(
 def load_city() -> None:
     """Load the sample city that ships with the project."""
     from etl.pipeline.publish_frames import publish
-    from etl.sample.city import SAMPLE_FILE, read_sample
+    from etl.sample.city import SAMPLE_FILE, add_register, read_sample
     from geo import db
 
     with console.progress() as progress:
         progress("database", 0, 1)
         db.upgrade()
         progress("database", 1, 1)
-        layers = read_sample(SAMPLE_FILE)
+        layers = add_register(read_sample(SAMPLE_FILE), SEED)
         counts = publish(db.get_engine(), layers, SOURCE, progress=progress)
     written = sum(count.touched for count in counts.values())
     console.out.print(text("demo.loaded" if written else "demo.loaded_before", count=written))
+    show_register()
+
+
+def show_register() -> None:
+    """Print the counts of the city's register, which is invented."""
+    from geo import db
+    from geo.register.counts import counts_of_region
+
+    with db.get_engine().connect() as connection:
+        counts = counts_of_region(connection, CITY.ljust(12, "0"))
+    if counts:
+        message = text("demo.register", lang=language(), **counts)
+        console.out.print(message, highlight=False)
 
 
 def draw_city() -> None:

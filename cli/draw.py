@@ -13,6 +13,7 @@ from geo.errors import InputError, NotFoundError
 from geo.messages import text
 
 if TYPE_CHECKING:
+    from etl.input.mapping import Coordinates
     from geo.partition.options import CommunityDrawOptions
     from geo.partition.previous_plan import PreviousPlan
     from geo.plans.batch import DrawResult
@@ -29,14 +30,21 @@ WHAT = "What to draw"
 LIMITS = "Limits and constraints"
 PREVIOUS = "Starting from a plan"
 CHOICE = "Alternatives and proof"
+FORECAST = "For a forecast"
 RUN = "Many communities"
 
+BalanceOption = Annotated[
+    str | None,
+    _option(LIMITS, "--balance", help="What grids share equally: households or workload."),
+]
 Target = Annotated[int | None, _option(LIMITS, help="Target households of a grid; default: 400.")]
 Lower = Annotated[int | None, _option(LIMITS, help="Fewest households of a grid; default: 300.")]
 Upper = Annotated[int | None, _option(LIMITS, help="Most households of a grid; default: 500.")]
 Weights = Annotated[
     list[str] | None,
-    _option(LIMITS, help="NAME=NUMBER: limit, balance, border, compactness, compound or moved."),
+    _option(
+        LIMITS, help="NAME=NUMBER: limit, balance, border, compactness, compound, moved or walk."
+    ),
 ]
 ConstraintsFile = Annotated[
     Path | None,
@@ -55,9 +63,18 @@ class CommandOptions:
         str, _option(WHAT, help="With --all: first digits of the community codes.")
     ] = ""
     publish: Annotated[bool, _option(WHAT, "--publish", help="Publish the plans.")] = False
+    micro: Annotated[
+        bool,
+        _option(
+            WHAT,
+            "--micro",
+            help="Divide the grids in force, or of --from NUMBER, into 6 to 8 micro-grids.",
+        ),
+    ] = False
     out: Annotated[
         Path | None, _option(WHAT, "--json", help="Write the score cards to this file.")
     ] = None
+    balance: BalanceOption = None
     target: Target = None
     lower: Lower = None
     upper: Upper = None
@@ -85,12 +102,28 @@ class CommandOptions:
     seconds: Annotated[
         float | None, _option(LIMITS, help="Time limit per community; default: 60 s.")
     ] = None
+    planned: Annotated[
+        Path | None,
+        _option(FORECAST, help="File of planned buildings with their households."),
+    ] = None
+    growth: Annotated[
+        float | None,
+        _option(FORECAST, help="Growth of today's households in percent; may be negative."),
+    ] = None
     source: Annotated[
         str,
         _option(PREVIOUS, "--from", help="Plan number or polygon file; default: plan in force."),
     ] = ""
     crs: Annotated[
         str, _option(PREVIOUS, help="Coordinate system of files that do not state one.")
+    ] = ""
+    transformation: Annotated[
+        str,
+        _option(
+            PREVIOUS,
+            help="PROJ operation or grid file from the datum of files to CGCS2000; "
+            "default: a published one.",
+        ),
     ] = ""
     lock: Annotated[
         list[str] | None,
@@ -123,6 +156,10 @@ class CommandOptions:
         bool, _option(RUN, "--resume", help="Resume the last interrupted run, as ordered.")
     ] = False
 
+    def has_forecast(self) -> bool:
+        """Return whether the grids are to be drawn for a forecast."""
+        return self.planned is not None or self.growth is not None
+
     def combine_with_file(self) -> "CommunityDrawOptions":
         """Combine the options with the constraints file.
 
@@ -134,6 +171,7 @@ class CommandOptions:
         from cli import draw_request
 
         values = {
+            "balance": self.balance,
             "target": self.target,
             "lower": self.lower,
             "upper": self.upper,
@@ -164,14 +202,26 @@ def draw(options: CommandOptions) -> None:
         report_results(_resume_run(options.scheduler), options.out)
         return
     requested = options.combine_with_file()
+    if options.micro:
+        report_results(_divide_grids(options, requested), options.out)
+        return
     if options.every:
+        if options.has_forecast():
+            raise InputError("forecast_alone")
         if options.community or options.source or options.alternatives > 1:
             raise InputError("community_or_all" if options.community else "of_one_community")
         report_results(_draw_region(options, requested), options.out)
         return
+    if options.alternatives > 1 and options.has_forecast():
+        raise InputError("forecast_alone")
     results = _draw_community(options, requested)
     if options.alternatives == 1:
-        report_results(results, options.out)
+        with console.best_effort():
+            for expected in results[1:]:
+                score_output.show_scores([expected])
+        report_results(results[:1], None)
+        if options.out is not None:
+            score_output.write_scores(results, options.out)
         return
     score_output.show_alternatives(results)
     if len(results) < options.alternatives:
@@ -203,27 +253,60 @@ def _draw_community(
     if not code and not options.source:
         raise InputError("community_or_all")
     db.upgrade()
+    coordinates = draw_request.file_coordinates(options.crs, options.transformation)
     previous: int | PreviousPlan | None = None
     if options.source:
         if options.source.isdecimal():
             previous, code = _find_plan(int(options.source), code)
         else:
-            previous, code = _read_plan(Path(options.source), code, options.crs)
+            previous, code = _read_plan(Path(options.source), code, coordinates)
         if requested.community.get(code, requested).fresh:
             raise InputError("fresh_excludes", constraint="from")
-    constraints = draw_request.constraints_of_community(requested, code, options.crs or None)
+    constraints = draw_request.constraints_of_community(requested, code, coordinates)
+    start: dict[str, Any] = {"previous": previous, "publish": options.publish}
     with console.progress() as progress:
         progress("draw", 0, 1)
-        results = batch.draw_community(
-            db.get_engine(),
-            code,
-            constraints,
-            previous=previous,
-            count=options.alternatives,
-            publish=options.publish,
-        )
+        if options.has_forecast():
+            growth = options.growth or 0.0
+            forecast = draw_request.read_forecast(options.planned, growth, coordinates)
+            results = [
+                *batch.draw_community_for_forecast(
+                    db.get_engine(), code, constraints, forecast, **start
+                )
+            ]
+        else:
+            results = batch.draw_community(
+                db.get_engine(), code, constraints, count=options.alternatives, **start
+            )
         progress("draw", 1, 1)
     return results
+
+
+def _divide_grids(options: CommandOptions, requested: "CommunityDrawOptions") -> list["DrawResult"]:
+    """Divide the grids of one community or of many into micro-grids."""
+    from cli import draw_request
+    from geo import db
+    from geo.plans import batch
+
+    if options.every:
+        return _draw_region(options, requested)
+    code, plan = options.community, None
+    if options.source and not options.source.isdecimal():
+        raise InputError("micro_of_stored_plan", given=options.source)
+    db.upgrade()
+    if options.source:
+        plan, code = _find_plan(int(options.source), code)
+    if not code:
+        raise InputError("community_or_all")
+    coordinates = draw_request.file_coordinates(options.crs, options.transformation)
+    constraints = draw_request.constraints_of_community(requested, code, coordinates)
+    with console.progress() as progress:
+        progress("draw", 0, 1)
+        result = batch.divide_community(
+            db.get_engine(), code, constraints, plan=plan, publish=options.publish
+        )
+        progress("draw", 1, 1)
+    return [result]
 
 
 def _find_plan(number: int, community: str) -> tuple[int, str]:
@@ -244,7 +327,9 @@ def _find_plan(number: int, community: str) -> tuple[int, str]:
     return number, owner
 
 
-def _read_plan(file: Path, community: str, crs: str) -> tuple["PreviousPlan", str]:
+def _read_plan(
+    file: Path, community: str, coordinates: "Coordinates"
+) -> tuple["PreviousPlan", str]:
     """Read a plan from a file of polygons; return it and the code of its community.
 
     Raises
@@ -258,7 +343,7 @@ def _read_plan(file: Path, community: str, crs: str) -> tuple["PreviousPlan", st
     from geo.plans import store
 
     with db.get_engine().connect() as connection:
-        plans = draw_request.read_plans(connection, file, crs or None)
+        plans = draw_request.read_plans(connection, file, coordinates)
         if not community and len(plans) > 1:
             raise InputError("plan_for_several", file=file, codes=", ".join(plans))
         community = community or next(iter(plans))
@@ -282,11 +367,30 @@ def _draw_region(options: CommandOptions, requested: "CommunityDrawOptions") -> 
         communities = store.list_communities(connection, code_prefix(options.region))
         if not communities:
             raise InputError("nothing_to_draw", region=options.region or "*")
+        coordinates = draw_request.file_coordinates(options.crs, options.transformation)
         constraints, exceptions = draw_request.constraints_of_communities(
-            connection, requested, [code for code, _ in communities], options.crs or None
+            connection, requested, [code for code, _ in communities], coordinates
         )
-    order = DrawOrder(tuple(communities), constraints, exceptions, options.publish)
+    order = DrawOrder(
+        tuple(communities), constraints, exceptions, options.publish, micro=options.micro
+    )
+    if options.micro:
+        return _divide_region(order, options.scheduler)
     return run_order(order, scheduler=options.scheduler)
+
+
+def _divide_region(order: "DrawOrder", scheduler: str | None) -> list["DrawResult"]:
+    """Divide the grids of communities; no run is stored, since doing it again changes nothing."""
+    from geo import db
+    from geo.plans.batch import draw_communities
+
+    results = []
+    with console.progress() as progress:
+        progress("draw", 0, len(order.communities))
+        for result in draw_communities(db.get_engine(), order, None, scheduler):
+            results.append(result)
+            progress("draw", len(results), len(order.communities))
+    return sorted(results, key=lambda result: result.community)
 
 
 def _resume_run(scheduler: str | None) -> list["DrawResult"]:

@@ -7,21 +7,27 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 from sqlalchemy import Connection
 
 from cli import console
 from etl.input.formats import check_file
+from etl.input.mapping import Coordinates
+from etl.input.synonyms import COLUMNS, normalize_name
 from etl.input.vector import polygonal, read_vector
 from geo.errors import InputError, NotFoundError
 from geo.messages import text
 from geo.partition.constraints import Area, Constraints
+from geo.partition.forecast import Forecast
 from geo.partition.options import CommunityDrawOptions, DrawOptions
 from geo.partition.plan_from_polygons import assign_to_communities
 from geo.plans import store
 
 PROOF_TIME_S = 60.0
 """Time limit of ``--prove`` for one community."""
+
+MAX_GROWTH_PERCENT = 1000
 
 SINGLE_COMMUNITY_OPTIONS = ("together", "apart", "lock")
 """Options that name buildings or grids, which belong to one community."""
@@ -112,16 +118,24 @@ def parse_code_groups(option: str, lists: Sequence[str], exactly: int = 0) -> li
     return groups
 
 
+def file_coordinates(crs: str, transformation: str) -> Coordinates:
+    """Return the coordinate settings of polygon files that the options of a command give."""
+    return Coordinates(crs=crs or None, transformation=transformation or None)
+
+
 def constraints_of_community(
-    requested: CommunityDrawOptions, code: str, crs: str | None
+    requested: CommunityDrawOptions, code: str, coordinates: Coordinates
 ) -> Constraints:
     """Return the constraints of one community."""
     section = requested.community.get(code, requested.everywhere())
-    return section.to_constraints(_read_areas(section.areas, crs))
+    return section.to_constraints(_read_areas(section.areas, coordinates))
 
 
 def constraints_of_communities(
-    connection: Connection, requested: CommunityDrawOptions, codes: Sequence[str], crs: str | None
+    connection: Connection,
+    requested: CommunityDrawOptions,
+    codes: Sequence[str],
+    coordinates: Coordinates,
 ) -> tuple[Constraints, dict[str, Constraints]]:
     """Return the constraints of all communities, and those of the communities that differ.
 
@@ -140,25 +154,71 @@ def constraints_of_communities(
     for code in requested.community:
         if code not in known:
             raise NotFoundError("no_such_community", code=code)
-    areas = _areas_by_community(connection, _read_areas(everywhere.areas, crs))
+    areas = _areas_by_community(connection, _read_areas(everywhere.areas, coordinates))
     exceptions = {}
     for code in {*requested.community, *areas} & set(codes):
         section = requested.community.get(code, everywhere)
         more = tuple(name for name in section.areas if name not in everywhere.areas)
-        exceptions[code] = section.to_constraints((*areas.get(code, ()), *_read_areas(more, crs)))
+        exceptions[code] = section.to_constraints(
+            (*areas.get(code, ()), *_read_areas(more, coordinates))
+        )
     return everywhere.to_constraints(), exceptions
 
 
-def _read_areas(files: Sequence[str], crs: str | None) -> tuple[Area, ...]:
+def _read_areas(files: Sequence[str], coordinates: Coordinates) -> tuple[Area, ...]:
     """Read the polygons of files, named by their column ``name`` or by the file."""
     areas: list[Area] = []
     for file in map(Path, files):
-        frame = read_polygons(file, crs)
+        frame = read_polygons(file, coordinates)
         names = frame["name"] if "name" in frame else [None] * len(frame)
         for number, (name, shape) in enumerate(zip(names, frame.geometry, strict=True), 1):
             default = file.stem + (f" {number}" if len(frame) > 1 else "")
             areas.append(Area(name if isinstance(name, str) and name else default, shape.wkt))
     return tuple(areas)
+
+
+def read_forecast(
+    planned: Path | None, growth_percent: float, coordinates: Coordinates
+) -> Forecast:
+    """Return a forecast from a file of planned buildings and a growth in percent.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read, has no column of households, or a number in it is none.
+    """
+    if not -100 <= growth_percent <= MAX_GROWTH_PERCENT:
+        wanted = text("wanted.growth", most=MAX_GROWTH_PERCENT)
+        raise InputError("not_as_wanted", option="--growth", wanted=wanted, given=growth_percent)
+    if planned is None:
+        return Forecast(growth=growth_percent / 100)
+    frame = read_polygons(planned, coordinates)
+    names = {field: set(COLUMNS["building"][field].split()) for field in ("households", "name")}
+    columns = {
+        field: next((name for name in frame.columns if normalize_name(str(name)) in known), None)
+        for field, known in names.items()
+    }
+    if columns["households"] is None:
+        raise InputError("planned_without_households", file=planned)
+    households = pd.to_numeric(frame[columns["households"]], errors="coerce")
+    wrong = ~(households.ge(0) & households.mod(1).eq(0))
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        given = frame[columns["households"]].iloc[row]
+        raise InputError("planned_households", file=planned, row=row + 1, given=given)
+    called = frame[columns["name"]] if columns["name"] is not None else None
+    return Forecast(
+        gpd.GeoDataFrame(
+            {
+                "households": households.to_numpy(dtype="int64"),
+                "name": "" if called is None else called.fillna("").astype(str).to_numpy(),
+                "geom": frame.geometry.to_numpy(),
+            },
+            geometry="geom",
+            crs=frame.crs,
+        ),
+        growth_percent / 100,
+    )
 
 
 def _areas_by_community(
@@ -177,7 +237,7 @@ def _areas_by_community(
 
 
 def read_plans(
-    connection: Connection, file: Path, crs: str | None, layer: str | None = None
+    connection: Connection, file: Path, coordinates: Coordinates, layer: str | None = None
 ) -> dict[str, gpd.GeoDataFrame]:
     """Read polygons, grouped by the code of the community in which most of each lies.
 
@@ -186,7 +246,7 @@ def read_plans(
     InputError
         If the file can't be read, holds no polygons, or touches no community.
     """
-    frame = read_polygons(file, crs, layer)
+    frame = read_polygons(file, coordinates, layer)
     codes = np.array(_community_codes(connection, frame.geometry), dtype=object)
     outside = codes == None  # noqa: E711 (element by element)
     if outside.all():
@@ -203,7 +263,9 @@ def _community_codes(connection: Connection, polygons: gpd.GeoSeries) -> list[st
     return [near["code"].iloc[row] if row >= 0 else None for row in rows]
 
 
-def read_polygons(file: Path, crs: str | None, layer: str | None = None) -> gpd.GeoDataFrame:
+def read_polygons(
+    file: Path, coordinates: Coordinates, layer: str | None = None
+) -> gpd.GeoDataFrame:
     """Read the polygons of a file, in degrees of EPSG:4490.
 
     Raises
@@ -211,7 +273,7 @@ def read_polygons(file: Path, crs: str | None, layer: str | None = None) -> gpd.
     InputError
         If the file can't be read or holds no polygons.
     """
-    frame = read_vector(file, layer, crs=crs)
+    frame = read_vector(file, layer, crs=coordinates.crs, transformation=coordinates.transformation)
     shapes = polygonal(frame.geometry.to_numpy())
     has_area = np.array(
         [shape is not None and shapely.area(shape) > 0 for shape in shapes], dtype=bool

@@ -67,7 +67,7 @@ def sheet(
     out: Annotated[Path, typer.Option(help="NAME.pdf")],
     lang: Annotated[Lang | None, typer.Option("--lang", help="Language of the sheet.")] = None,
 ) -> None:
-    """Write the one-page sheet of a building."""
+    """Write the sheet of a building, with the plans attached to it."""
     from geo import db
     from geo.fire.briefing import building_briefing
     from geo.fire.context import FireContextCache
@@ -79,7 +79,8 @@ def sheet(
     sheet_language = output_language(lang)
     with db.get_engine().connect() as connection:
         briefing = building_briefing(connection, FireContextCache(), code, sheet_language)
-    pdf.write_file(building_sheet.sheet_of_briefing(briefing, sheet_language), out)
+        plans = building_sheet.read_plan_pages(connection, briefing)
+    pdf.write_file(building_sheet.sheet_of_briefing(briefing, sheet_language, plans), out)
     console.out.print(text("fire_report.sheet_written", code=code, file=out), highlight=False)
 
 

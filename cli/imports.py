@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import console
-from cli.command_options import with_options
+from cli.command_options import Transformation, with_options
 from cli.import_output import EXIT_HELD, show_outcome
 from geo.errors import InputError
 from geo.messages import text
@@ -20,24 +20,25 @@ if TYPE_CHECKING:
     from geo.progress import Progress
 
 LAYERS = {
-    "region": "Administrative divisions of all levels 行政区划.",
-    "community": "Communities, as polygons 社区.",
-    "compound": "Residential compounds 小区.",
-    "building": "Buildings 建筑物.",
-    "building_unit": "Units of buildings 单元.",
-    "register": "Household register by building, unit, address or coordinates 户数台账.",
-    "dwelling": "Dwellings with counts of residents 户室.",
-    "resident": "One row a resident; counted by dwelling, never stored 居民名册（只计数，不入库）.",
-    "entity": "Organisations 法人单位.",
-    "facility": "Public facilities 公共设施.",
-    "road": "Roads 道路.",
-    "railway": "Railways 铁路.",
-    "water": "Water bodies and watercourses 水系.",
-    "pipe_node": "Pipe nodes 管点.",
-    "pipe_segment": "Pipes and cables 管段.",
-    "pipe": "Pipe network: nodes and segments in one file 管网.",
-    "hydrant": "Fire hydrants 消火栓.",
-    "city": "All layers of a file that have the names of our layers 全部图层.",
+    "region": "Administrative divisions of all levels.",
+    "community": "Communities, as polygons.",
+    "compound": "Residential compounds.",
+    "building": "Buildings.",
+    "building_unit": "Units of buildings.",
+    "register": "Household register by building, unit, address or coordinates.",
+    "dwelling": "Dwellings with counts of residents.",
+    "resident": "One row a resident; counted by dwelling, never stored.",
+    "entity": "Organisations.",
+    "building_fire": "What was found on site about buildings.",
+    "facility": "Public facilities.",
+    "road": "Roads.",
+    "railway": "Railways.",
+    "water": "Water bodies and watercourses.",
+    "pipe_node": "Pipe nodes.",
+    "pipe_segment": "Pipes and cables.",
+    "pipe": "Pipe network: nodes and segments in one file.",
+    "hydrant": "Fire hydrants.",
+    "city": "All layers of a file that have the names of our layers.",
 }
 """Layers that can be imported, with their help."""
 
@@ -125,6 +126,7 @@ def osm(
         str,
         typer.Option(help="Coordinate system of the communities, if their file states none."),
     ] = "",
+    transformation: Transformation = "",
     code: Annotated[
         str, typer.Option(help="First six digits of the division codes to assign.")
     ] = "",
@@ -149,6 +151,7 @@ def osm(
             settings(),
             communities=communities,
             crs=crs or None,
+            transformation=transformation or None,
             code=code,
             progress=progress,
         )

@@ -11,9 +11,11 @@ from cli import (
     draw,
     export,
     fire,
+    help_texts,
     import_runs,
     imports,
     mapping,
+    network,
     nightly,
     override,
     prints,
@@ -43,6 +45,7 @@ app.add_typer(export.app)
 app.add_typer(atlas.app)
 app.add_typer(prints.app, name="print")
 app.add_typer(fire.app, name="fire")
+app.add_typer(network.app, name="network")
 app.add_typer(serve.app)
 app.add_typer(staff.app, name="staff")
 app.add_typer(user.app, name="user")
@@ -64,7 +67,9 @@ def main() -> None:
 
 def _run_app() -> None:
     console.start_in_utf8()
-    app(prog_name="gridatlas")
+    command = typer.main.get_command(app)
+    help_texts.localize_help(command)
+    command(prog_name="gridatlas")
 
 
 if __name__ == "__main__":

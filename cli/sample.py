@@ -50,7 +50,8 @@ def sample(
         raise InputError("sample_too_large_for_file", file=target)
     with console.progress() as progress:
         if target.suffix == ".gpkg":
-            city.write_geopackage(city.sample_city(size, seed, progress), target)
+            layers = city.add_register(city.sample_city(size, seed, progress), seed)
+            city.write_geopackage(layers, target)
         else:
             city.write_parquet(size, seed, target, progress)
     console.out.print(text("sample.written", size=size, place=target), highlight=False)
@@ -74,11 +75,15 @@ def _load(size: Size, seed: int) -> None:
             for done, (office, layers) in enumerate(city.sample_offices(size, seed)):
                 progress("sample", done, total)
                 changed_count += _count_changed(
-                    publish(db.get_engine(), layers, f"{source}:{office.code}")
+                    publish(
+                        db.get_engine(),
+                        city.add_register(layers, seed),
+                        f"{source}:{office.code}",
+                    )
                 )
             progress("sample", total, total)
         else:
-            layers = city.sample_city(size, seed, progress)
+            layers = city.add_register(city.sample_city(size, seed, progress), seed)
             changed_count = _count_changed(
                 publish(db.get_engine(), layers, source, progress=progress)
             )

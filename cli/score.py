@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import console, score_output
-from cli.command_options import with_options
-from cli.draw import ConstraintsFile, FormerConstraintsFile, Lower, Target, Upper, Weights
+from cli.command_options import Transformation, with_options
+from cli.draw import (
+    BalanceOption,
+    ConstraintsFile,
+    FormerConstraintsFile,
+    Lower,
+    Target,
+    Upper,
+    Weights,
+)
 from geo.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,9 +39,11 @@ class ScoreOptions:
     crs: Annotated[
         str, typer.Option(help="Coordinate system of the file, if it does not state one.")
     ] = ""
+    transformation: Transformation = ""
     community: Annotated[
         str, typer.Option(help="Only this community; default: all that the grids lie in.")
     ] = ""
+    balance: BalanceOption = None
     target: Target = None
     lower: Lower = None
     upper: Upper = None
@@ -61,6 +71,7 @@ class ScoreOptions:
         from cli import draw_request
 
         values = {
+            "balance": self.balance,
             "target": self.target,
             "lower": self.lower,
             "upper": self.upper,
@@ -80,17 +91,16 @@ def score(options: ScoreOptions) -> None:
     requested = options.combine_with_file()
     db.upgrade()
     with db.get_engine().connect() as connection:
-        plans = draw_request.read_plans(
-            connection, options.file, options.crs or None, options.layer or None
-        )
+        settings = draw_request.file_coordinates(options.crs, options.transformation)
+        plans = draw_request.read_plans(connection, options.file, settings, options.layer or None)
         if options.community and options.community not in plans:
             raise InputError("plan_elsewhere", file=options.file, community=options.community)
         codes = [options.community] if options.community else sorted(plans)
-        results = []
+        results, of_areas = [], draw_request.file_coordinates("", "")
         with console.progress() as progress:
             progress("score", 0, len(codes))
             for code in codes:
-                constraints = draw_request.constraints_of_community(requested, code, None)
+                constraints = draw_request.constraints_of_community(requested, code, of_areas)
                 results.append(
                     _score_plan(connection, code, plans[code], constraints, options.against)
                 )
@@ -115,7 +125,7 @@ def _score_plan(
     from geo.plans import store
     from geo.plans.batch import DrawResult
 
-    community = store.read_community(connection, code)
+    community = store.read_community(connection, code, constraints.limits.balance)
     plan = plan_from_polygons(polygons, community)
     previous = None
     if against is not None:

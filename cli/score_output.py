@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,20 @@ from geo.messages import text
 
 if TYPE_CHECKING:
     from geo.plans.batch import DrawResult
+    from geo.plans.micro_division import MicroSummary
 
 COLUMNS = (
     *("grids", "households", "within", "range", "deviation"),
-    *("barrier", "shape", "walk", "objective"),
+    *("barrier", "shape", "ways", "far", "objective"),
 )
+
+OPTIONAL_COLUMNS = {
+    "moved": "moved",
+    "gap": "gap",
+    "workload": "workload",
+    "households_range": "smallest_households",
+}
+"""Columns of figures that not every plan has, and the figure that tells whether it has them."""
 
 BORDER_COLUMNS = ("split", "arterial", "railway", "water", "beside_street", "spikes", "narrow")
 
@@ -30,6 +40,8 @@ def show_scores(results: Sequence["DrawResult"]) -> None:
     if scored:
         figures = [_figures(result.score, optional) for result in scored]
         _print_table("score.title", (*COLUMNS, *optional), scored, figures)
+        if "workload" in optional:
+            _print(text("score.in_workload"))
         borders = [_border_figures(result.score) for result in scored]
         _print_table("score.borders", BORDER_COLUMNS, scored, borders)
     for result in results:
@@ -37,7 +49,21 @@ def show_scores(results: Sequence["DrawResult"]) -> None:
             _print(f"· {result.refused}")
         for key, fields in result.score.get("reasons", ()):
             _print(f"· {text(f'reason.{key}', **fields)}")
+        for key, fields in result.micro.reasons if result.micro else ():
+            _print(f"· {text(f'reason.{key}', **fields)}")
     _print(_summary([result.score for result in scored]))
+    _show_micro_grids([result.micro for result in results if result.micro])
+
+
+def _show_micro_grids(summaries: Sequence["MicroSummary"]) -> None:
+    """Print how many micro-grids there are, and how many are within the limits."""
+    if not summaries:
+        return
+    parts = sum(summary.parts for summary in summaries)
+    within = sum(summary.within for summary in summaries)
+    grids = sum(summary.grids for summary in summaries)
+    share = within / max(parts, 1)
+    _print(text("score.micro", grids=grids, parts=parts, within=within, share=share))
 
 
 def show_progress(result: "DrawResult") -> None:
@@ -75,8 +101,10 @@ def write_scores(results: Sequence["DrawResult"], out: Path) -> None:
     InputError
         If the file can't be written.
     """
+    names = ("community", "name", "plan", "refused", "score")
     cards = [
-        {name: getattr(result, name) for name in ("community", "name", "plan", "refused", "score")}
+        {name: getattr(result, name) for name in names}
+        | ({"micro": asdict(result.micro)} if result.micro else {})
         for result in results
     ]
     try:
@@ -113,11 +141,11 @@ def _print(line: str) -> None:
 
 
 def _optional_columns(results: Sequence["DrawResult"]) -> list[str]:
-    """Return the figures that not every plan has: households moved, and the gap to the bound."""
+    """Return the figures that not every plan has."""
     return [
         name
-        for name in ("moved", "gap")
-        if any(result.score.get(name) is not None for result in results)
+        for name, figure in OPTIONAL_COLUMNS.items()
+        if any(result.score.get(figure) is not None for result in results)
     ]
 
 
@@ -131,15 +159,23 @@ def _figures(score: dict[str, Any], optional: Sequence[str]) -> tuple[str, ...]:
         f"{score['mean_deviation']:.0f}",
         f"{score['border_on_barrier']:.0%}",
         f"{score['polsby_popper']:.2f}",
-        f"{score['walk_m']:.0f}",
+        _optional(score.get("walk_ways_m"), ".0f"),
+        _optional(score.get("walk_far"), ".0%"),
         f"{score['objective']:.0f}",
     )
     moved, gap = score.get("moved"), score.get("gap")
     further = {
         "moved": "" if moved is None else str(moved),
         "gap": "" if gap is None else f"{gap:.1%}",
+        "workload": str(score.get("workload") or ""),
+        "households_range": _households_range(score),
     }
     return (*figures, *(further[name] for name in optional))
+
+
+def _households_range(score: dict[str, Any]) -> str:
+    smallest, largest = score.get("smallest_households"), score.get("largest_households")
+    return "" if smallest is None else f"{smallest}-{largest}"
 
 
 def _border_figures(score: dict[str, Any]) -> tuple[str, ...]:
@@ -153,6 +189,10 @@ def _border_figures(score: dict[str, Any]) -> tuple[str, ...]:
         str(score["spikes"]),
         f"{score['narrow_m2']:.0f}",
     )
+
+
+def _optional(figure: float | None, form: str) -> str:
+    return "" if figure is None else format(figure, form)
 
 
 def _summary(scores: Sequence[dict[str, Any]]) -> str:

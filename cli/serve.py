@@ -63,6 +63,7 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
     case_kinds()  # refuses a file with mistakes
     db.upgrade()
     db.ensure_login()
+    db.forbid_server_start()
     _allow_many_connections()
     os.environ["GRIDATLAS_LOG"] = "1" if log else ""
     from api.app import create_served_app

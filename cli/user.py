@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
@@ -12,6 +12,9 @@ from rich.table import Table
 from cli import console
 from geo.errors import InputError, NotFoundError
 from geo.messages import text
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 Name = Annotated[str, typer.Argument(help="User name.")]
 PASSWORD_VARIABLE = "GRIDATLAS_PASSWORD"  # noqa: S105  (the name of a variable)
@@ -92,31 +95,31 @@ def bind(
 @app.command()
 def password(name: Name) -> None:
     """Set a new password and end the sessions of the account."""
-    from geo import db
     from geo.db import accounts
 
     new_password = _read_password()
-    _change_account(name, lambda: accounts.set_password(db.get_engine(), name, new_password))
+    _change_account(name, lambda connection: accounts.set_password(connection, name, new_password))
 
 
 @app.command()
 def disable(name: Name) -> None:
     """Disable an account and end its sessions."""
-    from geo import db
     from geo.db import accounts
 
-    _change_account(name, lambda: accounts.disable_account(db.get_engine(), name))
+    _change_account(name, lambda connection: accounts.disable_account(connection, name))
 
 
 def _split(names: str) -> list[str]:
     return [name for name in names.split(",") if name]
 
 
-def _change_account(name: str, change: Callable[[], bool]) -> None:
+def _change_account(name: str, change: Callable[["Connection"], bool]) -> None:
     from geo import db
 
     db.upgrade()
-    if not change():
+    with db.get_engine().begin() as connection:
+        is_known = change(connection)
+    if not is_known:
         raise NotFoundError("no_such_account", name=name)
     console.out.print(text("user.changed", name=name), highlight=False)
 

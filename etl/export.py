@@ -90,6 +90,7 @@ def _python_types(layer: str) -> dict[str, type]:
     return {
         column.name: column.type.python_type
         for table in tables
+        if table in Base.metadata.tables  # results of checks have none
         for column in Base.metadata.tables[table].columns
         if not isinstance(column.type, Geometry)
     }

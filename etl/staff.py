@@ -36,7 +36,10 @@ from geo.staff import (
     save_informant,
 )
 
-COLUMNS = ("grid", "role", "name", "phone", "tasks", "duties", "photo", "households", "buildings")
+COLUMNS = (
+    *("grid", "role", "name", "phone", "tasks", "duties", "photo", "households", "buildings"),
+    "micro_grid",
+)
 """Columns of the workbook; their names are in the catalogues under ``staff_column``."""
 
 SYNONYMS = {
@@ -132,9 +135,11 @@ def staff_workbook(connection: Connection, region: str = "", scope: str = "") ->
         for informant in staff.informants:
             buildings = ", ".join(informant.buildings)
             count = str(informant.households)
-            _append_row(sheet, "informant", informant, households=count, buildings=buildings)
+            part = str(informant.micro_grid or "")
+            more = {"households": count, "buildings": buildings, "micro_grid": part}
+            _append_row(sheet, "informant", informant, **more)
     sheet.freeze_panes = "A2"
-    for letter, width in zip("ABCDEFGHI", (18, 14, 12, 16, 40, 40, 16, 8, 40), strict=True):
+    for letter, width in zip("ABCDEFGHIJ", (18, 14, 12, 16, 40, 40, 16, 8, 40, 10), strict=True):
         sheet.column_dimensions[letter].width = width
     content = io.BytesIO()
     book.save(content)
@@ -304,6 +309,8 @@ def _row_problems(row: _StaffRow, known: set[str], buildings: set[str]) -> Itera
     count = row["households"] or "0"
     if not re.fullmatch("[0-9]{1,5}", count) or int(count) > MAX_HOUSEHOLDS:
         yield problem("households_invalid", value=count, most=MAX_HOUSEHOLDS)
+    if row["micro_grid"] and not re.fullmatch("0?[1-9]|[1-9][0-9]", row["micro_grid"]):
+        yield problem("micro_grid_invalid", value=row["micro_grid"])
     if unknown := [code for code in _building_codes(row) if code not in buildings]:
         yield problem("buildings_unknown", codes=", ".join(unknown[:5]), grid=grid)
 
@@ -318,4 +325,7 @@ def _manager(row: _StaffRow, photo: bytes | None) -> Manager:
 
 def _informant(row: _StaffRow) -> Informant:
     buildings = tuple(dict.fromkeys(_building_codes(row)))
-    return Informant(row["grid"], row["name"], row["phone"], int(row["households"] or 0), buildings)
+    households, part = int(row["households"] or 0), row["micro_grid"]
+    return Informant(
+        row["grid"], row["name"], row["phone"], households, buildings, int(part) if part else None
+    )

@@ -2,13 +2,16 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from geo.errors import SetupError
+
+RoadClassName = Literal["expressway", "arterial", "secondary", "local", "alley", "internal", "path"]
+"""Classes of road whose speed a city may set."""
 
 _ORIGIN = r"https?://[0-9A-Za-z.\-\[\]:]+"
 
@@ -77,6 +80,17 @@ class Settings(BaseSettings):
     # A building of unknown use that covers more than this is a hall, a mall or a station.
     estimate_max_footprint_m2: float = 2500.0
 
+    # Units of workload, added up for each building: of a household, more for a rented dwelling and
+    # for a resident of 60 and over who lives alone, less for a vacant dwelling, and of small
+    # businesses (with fewer staff than ``small_business_staff``, or unknown) and larger entities.
+    workload_household: float = Field(default=1.0, ge=0, le=100)
+    workload_rented: float = Field(default=0.5, ge=-100, le=100)
+    workload_alone_60_up: float = Field(default=1.0, ge=-100, le=100)
+    workload_vacant: float = Field(default=-0.5, ge=-100, le=100)
+    workload_small_business: float = Field(default=1.0, ge=-100, le=100)
+    workload_larger_entity: float = Field(default=3.0, ge=-100, le=100)
+    small_business_staff: int = Field(default=10, ge=1, le=100_000)
+
     # Values of fire rules that differ from the standard's, as JSON: {"hydrant_radius": 120} or, to
     # have the unit compared with the rule's, {"hydrant_radius": "120 m"}.
     fire_figures: dict[str, Any] = Field(default_factory=dict)
@@ -101,6 +115,16 @@ class Settings(BaseSettings):
     engine_height_m: float = 3.8
     engine_length_m: float = 12.0
     engine_weight_t: float = 30.0
+    # Radius of the circle that the engine's outer front corner turns on, metres.
+    engine_turning_radius_m: float = Field(default=12.0, gt=0, le=30)
+    # The travel-time model: mean speeds of the engine that differ from the default, in km/h by
+    # class of road, as JSON ({"local": 25}), seconds lost at each junction, and the mean speed
+    # with which a micro-station's crew gets to a fire along streets and paths.
+    engine_speed_kmh: dict[RoadClassName, Annotated[float, Field(gt=0, le=120)]] = Field(
+        default_factory=dict
+    )
+    engine_junction_delay_s: float = Field(default=0.0, ge=0, le=120)
+    micro_station_speed_kmh: float = Field(default=9.0, gt=0, le=60)
 
 
 @cache

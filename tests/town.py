@@ -184,6 +184,8 @@ SCORE = {
     "water_inside_m": 0.0,
     "polsby_popper": 0.785,
     "walk_m": 71.4,
+    "walk_ways_m": 168.2,
+    "walk_far": 0.03,
     "reasons": [
         [
             "outside_limits",

@@ -20,7 +20,14 @@ from api.core.caller import (
     transaction_as,
 )
 from geo import locks
-from geo.errors import InputError, NotFoundError, NotSignedInError, TooManyError
+from geo.db import accounts
+from geo.errors import (
+    InputError,
+    NotAllowedError,
+    NotFoundError,
+    NotSignedInError,
+    TooManyError,
+)
 from geo.locks import Lock
 from geo.settings import settings
 
@@ -199,6 +206,30 @@ def entrance() -> EntranceResponse:
         authorization_endpoint=identity_provider.authorization_endpoint(),
         client_id=settings().oidc_client_id,
     )
+
+
+def change_password(
+    request: Request, caller: Caller, current: str, password: str
+) -> TokensResponse:
+    """Change the password of the caller's account, end its sessions, and open a new one.
+
+    Raises
+    ------
+    InputError, NotAllowedError, TooManyError
+        If the new password is too short or too long, the current one is wrong, or there were too
+        many attempts.
+    """
+    engine = request.app.state.engine
+    address = request.client.host if request.client else ""
+    with transaction_as(engine, SERVICE_CALLER) as connection:
+        attempt = _count_attempt(connection, caller.name, address)
+        account = connection.execute(_ACCOUNT, {"name": caller.name}).mappings().first()
+    if not _is_password_of(account, current):
+        raise NotAllowedError("current_password_wrong")
+    with transaction_as(engine, SERVICE_CALLER) as connection:
+        accounts.set_password(connection, caller.name, password)
+        connection.execute(_DELETE_ATTEMPT, {"id": attempt})
+        return _open_session(connection, caller)
 
 
 def _sign_in_by_code(

@@ -20,7 +20,8 @@ from geo.partition.previous_plan import PreviousPlan
 from geo.partition.scoring.objective import Weights
 from geo.partition.scoring.review import review_plan
 from geo.partition.search.alternatives import find_alternatives
-from geo.plans import store
+from geo.plans import micro_division, store
+from geo.plans.data_state import DataState, mark_if_data_changed, read_data_state
 from geo.plans.validation import limits_from_parameters
 from geo.progress import Progress
 
@@ -55,12 +56,17 @@ def run_plan_job(engine: Engine, job: dict[str, Any], begin: Callable[[str], Non
     parameters = job["parameters"]
     if job["kind"] == "score":
         return [_score_plan(engine, caller, job, begin)]
+    if job["kind"] == "micro":
+        return [_divide_plan(engine, caller, job, begin)]
     begin("read")
     # One snapshot, so that an import meanwhile does not mix two states of the city.
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
     with transaction_as(snapshot, caller) as connection:
-        community = store.read_community(connection, job["community_code"])
+        state = read_data_state(connection, job["community_code"])
         constraints = constraints_from_request(parameters, job["kind"])
+        community = store.read_community(
+            connection, job["community_code"], constraints.limits.balance
+        )
         previous = None
         if not constraints.fresh:
             previous = store.read_previous_plan(connection, community, parameters.get("before"))
@@ -74,9 +80,27 @@ def run_plan_job(engine: Engine, job: dict[str, Any], begin: Callable[[str], Non
 
     def store_drawings() -> list[int]:
         with transaction_as(engine, caller) as connection:
-            return _store_drawings(connection, caller, job["id"], drawings)
+            return _store_drawings(connection, caller, job["id"], drawings, state)
 
     return db.retry_conflicts(store_drawings)
+
+
+def _divide_plan(
+    engine: Engine, caller: Caller, job: dict[str, Any], begin: Callable[[str], None]
+) -> int:
+    """Divide the grids of a plan into micro-grids; return its number."""
+    number = int(job["parameters"]["plan"])
+    begin("draw")
+
+    def divide() -> int:
+        with transaction_as(engine, caller) as connection:
+            summary = micro_division.divide_plan(connection, number)
+            _finish_job(connection, job["id"], [number])
+            detail = {"job": job["id"], "parts": summary.parts}
+            record(connection, caller, "divide", "grid_plan", str(number), detail)
+        return number
+
+    return db.retry_conflicts(divide)
 
 
 def _score_plan(
@@ -91,7 +115,8 @@ def _score_plan(
         row = connection.execute(columns.where(GridPlan.id == number)).one_or_none()
         if row is None:
             raise NotFoundError("no_plan_here", plan=number)
-        community = store.read_community(connection, job["community_code"])
+        limits = limits_from_parameters(row.parameters)
+        community = store.read_community(connection, job["community_code"], limits.balance)
         plan = store.read_previous_plan(connection, community, number)
         parent = row.parent_id
         previous = (
@@ -100,7 +125,7 @@ def _score_plan(
     begin("draw")
     assert plan is not None  # noqa: S101 (its row was there in the same snapshot)
     weights = Weights(**(asdict(Weights()) | (row.parameters.get("weights") or {})))
-    card = review_plan(community, plan, limits_from_parameters(row.parameters), weights, previous)
+    card = review_plan(community, plan, limits, weights, previous)
     bound = row.score.get("bound")
     if bound is not None:  # the lower bound of a drawing holds after edits too
         card = replace(card, bound=bound, gap=1.0 - bound / max(card.objective, bound, 1e-9))
@@ -119,10 +144,17 @@ def _score_plan(
 
 
 def _store_drawings(
-    connection: Connection, caller: Caller, job: int, drawings: list[Drawing]
+    connection: Connection,
+    caller: Caller,
+    job: int,
+    drawings: list[Drawing],
+    drawn_from: DataState,
 ) -> list[int]:
     """Store the drawings and finish the job in one transaction, unless it was cancelled."""
     plans = [store.store_drawing(connection, drawing, caller.name) for drawing in drawings]
+    for plan, drawing in zip(plans, drawings, strict=True):
+        mark_if_data_changed(connection, plan, drawing.community, drawn_from)
+        micro_division.continue_micro_grids(connection, plan)
     _finish_job(connection, job, plans)
     for plan in plans:
         record(connection, caller, "draw", "grid_plan", str(plan), {"job": job})

@@ -83,6 +83,7 @@ LAYERS: dict[str, Layer] = {
         _of_table("pipe_segment"),
         _of_table("dwelling"),
         _of_table("entity"),
+        _of_table("building_fire"),
     )
 }
 """Layers by name; ``building`` has public attributes, ``building_detail`` all."""

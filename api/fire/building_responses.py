@@ -1,6 +1,6 @@
 """Responses of ``/fire/buildings``."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 from api.core.responses import Geometry
@@ -13,7 +13,8 @@ from api.fire.response_parts import (
     StationRoute,
     StrictModel,
 )
-from geo.model.fire import FireItem
+from geo.model.fire import FireItem, PlanMedia
+from geo.model.pipe import HydrantType
 
 
 class BuildingHit(NamedPlace):
@@ -106,10 +107,109 @@ class HydrantRoute(StrictModel):
     straight_m: float
     flow_l_s: float | None
     pressure_mpa: float | None
+    hydrant_type: HydrantType | None
+    hydrant_type_text: str | None
+    main_dn: float | None
     last_inspection: date | None
     lon: float
     lat: float
     route: Geometry | None
+
+
+class IntakePoint(StrictModel):
+    """A tank or intake point near a building."""
+
+    code: str
+    name: str
+    distance_m: float
+    lon: float
+    lat: float
+
+
+class BuildingBeside(StrictModel):
+    """The nearest building to one side."""
+
+    code: str
+    name: str
+    address: str
+    use_text: str | None
+    storeys_above: int | None
+    distance_m: float
+
+
+class RoadBeside(StrictModel):
+    """The nearest road to one side; the distance is that of its edge from the wall."""
+
+    code: str
+    name: str
+    distance_m: float
+
+
+class SideResponse(StrictModel):
+    """What stands to one side of a building within 60 m; null for nothing."""
+
+    side: Literal["east", "south", "west", "north"]
+    title: str
+    building: BuildingBeside | None
+    road: RoadBeside | None
+
+
+class UnitPeople(StrictModel):
+    """Counts of the register in a unit; null is unknown, ``uncounted`` dwellings have no count."""
+
+    unit_code: str | None
+    unit: str | None
+    dwellings: int
+    residents: int | None
+    need_help: int | None
+    uncounted: int
+
+
+class KeyUnit(StrictModel):
+    """A key unit of fire safety in a building."""
+
+    code: str
+    name: str
+    floor: str
+    staff_count: int | None
+
+
+class ListedKeyUnit(KeyUnit):
+    """A key unit with how many items of its building are collected and plans attached."""
+
+    building_code: str
+    address: str | None
+    region: str | None
+    items: int
+    items_all: int
+    plans: int
+
+
+class KeyUnitsResponse(StrictModel):
+    """The key units of a region, those with the least collected first."""
+
+    key_units: list[ListedKeyUnit]
+    numberMatched: int  # noqa: N815
+    numberReturned: int  # noqa: N815
+
+
+class BuildingPlanResponse(StrictModel):
+    """A plan attached to a building, without its content."""
+
+    id: int
+    title: str
+    media_type: PlanMedia
+    pages: int
+    bytes: int
+    added_by: str
+    added_at: datetime
+
+
+class BuildingPlansResponse(StrictModel):
+    """The plans of a building."""
+
+    building: str
+    plans: list[BuildingPlanResponse]
 
 
 class ApproachRoad(StrictModel):
@@ -185,7 +285,10 @@ class FireItemsResponse(StrictModel):
 
 
 class BuildingBriefingResponse(DatedResponse):
-    """All that a crew needs to know before it arrives."""
+    """All that a crew needs to know before it arrives.
+
+    ``people`` is null where the caller may not see the register's counts.
+    """
 
     code: str
     name: str
@@ -205,6 +308,11 @@ class BuildingBriefingResponse(DatedResponse):
     ladder: LadderAccess
     review: ReviewResponse
     items: list[FireItemResponse]
+    intakes: list[IntakePoint]
+    surroundings: list[SideResponse]
+    people: list[UnitPeople] | None
+    key_units: list[KeyUnit]
+    plans: list[BuildingPlanResponse]
     valves: dict[Literal["gas", "water"], list[ShutoffValve]]
     valve_notes: dict[Literal["gas", "water"], str | None]
     findings: list["FindingResponse"]

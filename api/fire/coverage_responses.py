@@ -14,6 +14,7 @@ class EngineMeasures(StrictModel):
     length_m: float
     weight_t: float
     margin_m: float
+    turning_radius_m: float
     lane_m: float
 
 
@@ -97,6 +98,17 @@ class ResponseAreaFeature(StrictModel):
     properties: ResponseArea
 
 
+class TravelTimeResponse(StrictModel):
+    """The travel-time model: km/h by class of road, and seconds."""
+
+    speed_kmh: dict[str, float]
+    junction_delay_s: float
+    hose_s_per_m: float
+    turnout_s: float
+    micro_station_kmh: float
+    micro_turnout_s: float
+
+
 class StationAreasResponse(DatedResponse):
     """The nested areas that the stations reach."""
 
@@ -104,6 +116,7 @@ class StationAreasResponse(DatedResponse):
     features: list[ResponseAreaFeature]
     outside: BuildingCount
     stations: list[FireStation]
+    model: TravelTimeResponse
 
 
 class StationCandidate(StrictModel):

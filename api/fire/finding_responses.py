@@ -4,7 +4,8 @@ from datetime import datetime
 
 from api.core.responses import Geometry
 from api.fire.response_parts import DatedResponse, StrictModel
-from geo.fire.rules import Force, Overlay, Severity
+from geo.fire.rules import Overlay, Severity
+from geo.standards import Force
 
 
 class RuleInForce(StrictModel):

@@ -107,10 +107,14 @@ def get_building(
 def get_building_sheet(
     request: Request, connection: Connection, caller: CurrentCaller, lang: Lang, code: Code
 ) -> Response:
-    """Return the briefing of a building as a sheet of one page, for the crew to take along."""
+    """Return the briefing of a building as a sheet of two pages, for the crew to take along.
+
+    The attached plans follow.
+    """
     briefing = building_briefing(connection, fire_contexts(request), code, lang)
     record(connection, caller, "print", "building", code)
-    pdf = building_sheet.sheet_of_briefing(briefing, lang)
+    plans = building_sheet.read_plan_pages(connection, briefing)
+    pdf = building_sheet.sheet_of_briefing(briefing, lang, plans)
     response = etag_response(request, pdf, "application/pdf")
     response.headers["Content-Disposition"] = f'inline; filename="{quote(code)}.pdf"'
     return response
@@ -127,8 +131,9 @@ def get_incident(
     radius: Annotated[float, Query(ge=10, le=2000, allow_inf_nan=False)] = 300.0,
 ) -> Response:
     """Return everything within a radius of a place, and the people to be moved by grid."""
-    context = fire_contexts(request).context_of(connection, city_at(connection, lon, lat))
-    body = incident_briefing(connection, context, lon, lat, radius, lang)
+    contexts, city = fire_contexts(request), city_at(connection, lon, lat)
+    context, mains = contexts.context_of(connection, city), contexts.hydrant_mains(connection, city)
+    body = incident_briefing(connection, context, lon, lat, radius, mains, lang)
     body["centre"] = [lon, lat]
     record(connection, caller, "read", "incident", f"{lon:.6f},{lat:.6f}", {"radius_m": radius})
     return snapshot_response(request, connection, context, body, BRIEFING_LAYERS, lang)

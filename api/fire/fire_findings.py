@@ -39,6 +39,7 @@ from geo.fire.cities import city_at, city_of_code
 from geo.fire.finding_queries import FindingFilter
 from geo.fire.fire_spread import MIN_BUILDINGS
 from geo.fire.layer_state import read_data_age, read_layer_changes
+from geo.fire.overlay_checks import describe_overlay
 from geo.fire.rules import Overlay, Severity, rules_in_force
 from geo.messages import text
 from geo.missing_data import MissingData, describe_missing
@@ -65,6 +66,7 @@ def list_overlays(
     counts = finding_queries.count_findings(connection, city, region)
     states = finding_queries.read_overlay_states(connection, city)
     layer_changes = read_layer_changes(connection)
+    rules = rules_in_force()
     overlays: list[dict[str, Any]] = []
     missing: dict[str, int] = {}
     for overlay in Overlay:
@@ -73,7 +75,7 @@ def list_overlays(
             {
                 "id": overlay.value,
                 "title": text(f"overlay.{overlay}", lang=lang),
-                "text": text(f"overlay_text.{overlay}", lang=lang),
+                "text": describe_overlay(overlay, rules, lang),
                 "findings": counts[overlay.value],
                 "computed_at": None if state is None else state["computed_at"],
                 "stale": finding_refresh.is_stale(state, layer_changes, overlay),

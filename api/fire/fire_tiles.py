@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from sqlalchemy import ColumnElement, and_, case, func, literal, select, true
 from starlette.responses import Response
 
@@ -10,11 +10,10 @@ from api.core import problems
 from api.core.caller import Caller, CurrentCaller, allow
 from api.core.parameters import Connection
 from api.core.responses import etag_response
-from api.tiles.tile_layers import MAX_ZOOM, Source, Tile, layer_query
-from api.tiles.tiles import MEDIA_TYPE, TILE_RESPONSES
+from api.tiles.tile_layers import Source, Tile, layer_query
+from api.tiles.tiles import MEDIA_TYPE, TILE_RESPONSES, RequestedTile
 from geo import clock
 from geo.db.security import RULES
-from geo.errors import NotFoundError
 from geo.fire import vehicle_access
 from geo.fire.reviews import last_inspections
 from geo.fire.rules import rules_in_force
@@ -33,9 +32,6 @@ from geo.network.roads import Vehicle
 
 router = APIRouter(tags=["tiles"])
 
-Zoom = Annotated[int, Path(ge=0, le=MAX_ZOOM)]
-Place = Annotated[int, Path(ge=0)]
-
 
 @router.get(
     "/fire/tiles/{z}/{x}/{y}",
@@ -44,11 +40,10 @@ Place = Annotated[int, Path(ge=0)]
     dependencies=[allow("fire", "admin")],
 )
 def fire_tile(
-    request: Request, connection: Connection, caller: CurrentCaller, z: Zoom, x: Place, y: Place
+    request: Request, connection: Connection, caller: CurrentCaller, tile: RequestedTile
 ) -> Response:
-    """Return a tile with the layers finding, finding_point, hydrant, station, lane, response,
-    hydrant_area and entrance; 204 where there is nothing."""
-    tile = _tile(z, x, y)
+    """Return a tile with the layers finding, finding_point, hydrant, station, micro_station,
+    lane, response, hydrant_area and entrance; 204 where there is nothing."""
     return _answer(request, connection, caller, tile, _fire_layers(tile))
 
 
@@ -62,22 +57,12 @@ def network_tile(
     request: Request,
     connection: Connection,
     caller: CurrentCaller,
-    z: Zoom,
-    x: Place,
-    y: Place,
+    tile: RequestedTile,
     network: Annotated[str, Query(max_length=100, pattern="^[a-z,]*$")] = "",
 ) -> Response:
     """Return a tile with the layers pipe and pipe_node of some networks, all by default."""
-    tile = _tile(z, x, y)
     networks = [name for name in network.split(",") if name] or [name.value for name in Network]
     return _answer(request, connection, caller, tile, _pipe_layers(tile, networks))
-
-
-def _tile(z: int, x: int, y: int) -> Tile:
-    tile = Tile(z, x, y)
-    if not tile.exists:
-        raise NotFoundError("no_such_tile", z=z, x=x, y=y)
-    return tile
 
 
 def _answer(
@@ -102,9 +87,10 @@ def _fire_layers(tile: Tile) -> dict[str, Source]:
         is_response = FireArea.kind == "response"
         sources["response"] = Source([FireArea.minutes], FireArea.geom_3857, is_response)
         station = Facility.category == "fire_station"
-        sources["station"] = Source(
-            [Facility.code, Facility.name], Facility.geom_3857, station, point=True
-        )
+        columns: list[Any] = [Facility.code, Facility.name]
+        sources["station"] = Source(columns, Facility.geom_3857, station, point=True)
+        micro = Facility.category == "micro_station"
+        sources["micro_station"] = Source(columns, Facility.geom_3857, micro, point=True)
     if tile.z >= 12:
         land = FireArea.kind.in_(["straight", "route"])
         how = FireArea.kind.label("how")

@@ -1,7 +1,7 @@
 """Response of ``/fire/incident``."""
 
 from api.core.responses import Geometry
-from api.fire.building_responses import FireItemResponse
+from api.fire.building_responses import FireItemResponse, KeyUnit
 from api.fire.response_parts import (
     DatedResponse,
     GridContact,
@@ -9,16 +9,19 @@ from api.fire.response_parts import (
     StationRoute,
     StrictModel,
 )
+from geo.model.pipe import HydrantType
 
 
 class IncidentTotals(StrictModel):
-    """Counts within a radius."""
+    """Counts within a radius; ``residents`` and ``need_help`` are those of the register."""
 
     buildings: int
     households: int
     population: int | None
     high_rise: int
     units: int
+    residents: int | None
+    need_help: int | None
 
 
 class GridEvacuation(GridContact):
@@ -48,6 +51,9 @@ class BuildingInRange(NamedPlace):
     population: int | None
     distance_m: float
     items: list[FireItemResponse]
+    residents: int | None
+    need_help: int | None
+    key_units: list[KeyUnit]
 
 
 class FacilityInRange(StrictModel):
@@ -72,6 +78,9 @@ class HydrantInRange(StrictModel):
     distance_m: float
     flow_l_s: float | None
     pressure_mpa: float | None
+    hydrant_type: HydrantType | None
+    hydrant_type_text: str | None
+    main_dn: float | None
     in_service: bool | None
     lon: float
     lat: float

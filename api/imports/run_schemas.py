@@ -181,10 +181,11 @@ class RunReportResponse(BaseModel):
     """Report of a run: its differences and their consequences; it may have further members.
 
     ``unused_columns`` are, by layer, the columns of the file that the run did not use, each with
-    the column that it resembles.
+    the column that it resembles; ``unread_layers`` are the layers of the file that it left out.
     """
 
     unused_columns: dict[str, dict[str, str | None]] = {}
+    unread_layers: list[str] = []
     differences: dict[str, list[DifferenceResponse]] = {}
     density: dict[str, DensityResponse] = {}
     timings_until_held: dict[str, float] = {}

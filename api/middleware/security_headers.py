@@ -41,11 +41,20 @@ class SecurityHeadersMiddleware:
                     (name, value.translate(None, LINE_BREAKS)) for name, value in message["headers"]
                 ]
                 message["headers"] = [*headers, *self._headers]
-                if depends_on_caller:
-                    MutableHeaders(raw=message["headers"]).add_vary_header("Authorization")
+                _merge_vary(message["headers"], "Authorization" if depends_on_caller else "")
             await send(message)
 
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+def _merge_vary(headers: list[tuple[bytes, bytes]], addition: str) -> None:
+    """Merge the headers ``Vary`` into one that names each request header once, with an addition."""
+    merged = MutableHeaders(raw=headers)
+    listed = ",".join([*merged.getlist("vary"), addition]).split(",")
+    names = {name.strip().lower(): name.strip() for name in reversed(listed) if name.strip()}
+    del merged["vary"]
+    if names:
+        merged["vary"] = ", ".join(reversed(names.values()))
 
 
 def content_security_policy() -> str:

@@ -12,7 +12,8 @@ from api.core.responses import etag_matches
 from api.tiles.tile_layers import MAX_ZOOM, Tile
 from api.tiles.tiles import compressed_etag, etag_headers, tile_etag
 
-_PATH = re.compile(r"/tiles/([0-9]{1,2})/([0-9]{1,8})/([0-9]{1,8})")
+_NUMBER = "(0|[1-9][0-9]{0,7})"
+_PATH = re.compile(f"/tiles/{_NUMBER}/{_NUMBER}/{_NUMBER}")
 
 
 class TileNotModifiedMiddleware:

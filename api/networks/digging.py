@@ -1,9 +1,10 @@
-"""``/networks/burial`` and ``crossings``: pipes under a place, and clearances between networks."""
+"""``/networks/burial``, ``crossings`` and ``rules``: pipes under a place, clearances and cover."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import numpy as np
-import pyproj
+import orjson
 import shapely
 import sqlalchemy
 from fastapi import APIRouter, Query, Request
@@ -12,29 +13,48 @@ from starlette.responses import Response
 
 from api.core.caller import Caller, CurrentCaller
 from api.core.parameters import Connection, Lang, Paging
-from api.core.responses import GeoJson
+from api.core.responses import GeoJson, etag_response
 from api.fire.fire_dependencies import (
     GEOJSON,
+    JSON,
     Latitude,
     Longitude,
     Region,
     city_of_region,
+    fire_contexts,
     ok_response,
 )
-from api.networks.network_dependencies import network_response, sectors_of_network
-from api.networks.network_responses import BurialResponse, ConflictsResponse
+from api.networks.network_dependencies import network_response
+from api.networks.network_responses import (
+    BurialResponse,
+    ConflictKind,
+    ConflictsResponse,
+    PipeRulesResponse,
+)
 from geo import crs as systems
 from geo.db.layer_frames import read_frame, wkb
 from geo.errors import NotFoundError
+from geo.fire.cities import city_crs
 from geo.messages import Language, text
 from geo.missing_data import MissingData, list_missing
 from geo.model import STORAGE_SRID, PipeSegment
 from geo.model import Region as RegionTable
-from geo.model.pipe import Network
-from geo.network import clearance
-from geo.network.pipes import PipeGraph
+from geo.model.pipe import DepthOf, Network, PipeStatus
+from geo.network import clearance, shutoff
+from geo.network.clearance import pairs_of_networks
+from geo.network.depths import depth_of_record
+from geo.network.pipe_findings import PipeFinding
+from geo.network.pipe_rules import describe_rules
 
 router = APIRouter()
+
+DEPTH_COLUMNS = ("burial_depth_m", "depth_from_m", "depth_to_m")
+
+BURIED_COLUMNS = (
+    *("code", "network", "diameter_mm", "material", *DEPTH_COLUMNS, "depth_of", "laying"),
+    *("status", "owner", "pressure_mpa", "pressure_class", "voltage_kv", "ducts"),
+)
+"""Columns of the pipes under a place."""
 
 FIRE_NETWORKS = ("water", "gas")
 """Networks that the fire department may see (``geo.db.security``)."""
@@ -54,14 +74,11 @@ def list_buried_pipes(
     crs = systems.metric_crs(lon, lat)
     place = systems.transform(shapely.Point(lon, lat), systems.STORAGE, crs)
     area = systems.transform(shapely.buffer(place, radius), crs, systems.STORAGE)
-    columns = (
-        *(PipeSegment.code, PipeSegment.network, PipeSegment.diameter_mm, PipeSegment.material),
-        *(PipeSegment.burial_depth_m, PipeSegment.pressure_mpa, wkb(PipeSegment.geom)),
-    )
+    columns = [getattr(PipeSegment, name) for name in BURIED_COLUMNS]
     touches = func.ST_Intersects(
         PipeSegment.geom, func.ST_GeomFromWKB(shapely.to_wkb(area), STORAGE_SRID)
     )
-    frame = read_frame(connection, select(*columns).where(touches))
+    frame = read_frame(connection, select(*columns, wkb(PipeSegment.geom)).where(touches))
     lines = np.atleast_1d(systems.transform(frame.geometry.to_numpy(), systems.STORAGE, crs))
     rows = frame.drop(columns="geom").astype(object)
     rows = rows.where(rows.notna(), None).to_dict("records")
@@ -75,7 +92,7 @@ def list_buried_pipes(
         "pipes": pipes,
         "text": text("danger.found" if pipes else "danger.none", lang=lang, **counts),
     }
-    without_depth = sum(pipe["burial_depth_m"] is None for pipe in pipes)
+    without_depth = sum(all(pipe[name] is None for name in DEPTH_COLUMNS) for pipe in pipes)
     missing = [*list_missing({"pipe_no_depth": without_depth}), *_hidden_networks(caller)]
     return network_response(request, connection, crs, body, missing, lang)
 
@@ -85,7 +102,10 @@ def _describe_buried_pipe(
 ) -> dict[str, Any]:
     danger = clearance.digging_danger(row["network"], row["diameter_mm"], row["pressure_mpa"])
     name = text(f"network.{row['network']}", lang=lang)
-    depth = "?" if row["burial_depth_m"] is None else f"{row['burial_depth_m']:g} m"
+    if row["status"] == PipeStatus.ABANDONED:
+        name = text("danger.abandoned", lang=lang, network=name)
+    top = _depth_of_top(row)
+    depth = "?" if top is None else f"{top:g} m"
     return row | {
         "network_text": name,
         "distance_m": round(float(shapely.distance(line, place)), 2),
@@ -95,10 +115,32 @@ def _describe_buried_pipe(
     }
 
 
+def _depth_of_top(row: dict[str, Any]) -> float | None:
+    """Return the least depth in metres at which a digger meets a pipe; None if it is unknown."""
+    depths = [float(row[column]) for column in DEPTH_COLUMNS if row[column] is not None]
+    if not depths:
+        return None
+    measured_to = depth_of_record(row["network"], row["depth_of"], row["laying"])
+    height = (row["diameter_mm"] or 0.0) / 1000 if measured_to == DepthOf.INVERT else 0.0
+    return round(min(depths) - height, 2)
+
+
 def _hidden_networks(caller: Caller) -> list[MissingData]:
     """Return how many kinds of network the caller may not see; they may exist all the same."""
+    return list_missing({"networks_not_shown": len(set(Network) - _shown_networks(caller))})
+
+
+def _shown_networks(caller: Caller) -> set[Network]:
     shown = {"fire": FIRE_NETWORKS, "utility": caller.networks}.get(caller.role, tuple(Network))
-    return list_missing({"networks_not_shown": len(set(Network) - set(map(Network, shown)))})
+    return set(map(Network, shown))
+
+
+@router.get("/rules", responses=ok_response(PipeRulesResponse))
+def list_pipe_rules(request: Request, lang: Lang) -> Response:
+    """List the figures that pipes are checked against, with clause and force."""
+    names = ("standard", "clause", "force", "superseded_by", "verified", "text")
+    rules = [{name: rule[name] for name in names} for rule in describe_rules(lang)]
+    return etag_response(request, orjson.dumps({"rules": rules}), JSON)
 
 
 @router.get("/crossings", response_class=GeoJson, responses=ok_response(ConflictsResponse))
@@ -109,30 +151,35 @@ def list_conflicts(
     lang: Lang,
     page: Paging,
     region: Region = None,
+    kind: Annotated[ConflictKind | None, Query()] = None,
 ) -> Response:
-    """List places where gas, heat and power come closer to each other than they may."""
+    """List places where pipes come closer to each other, to buildings or to the surface than they
+    may, the gravest first."""
     city = city_of_region(connection, region)
-    land = _region_outline(connection, region) if region else None
+    sees_buildings = shutoff.can_see_buildings(connection)
     known = set(connection.execute(select(PipeSegment.network).distinct()).scalars())
-    features: list[dict[str, Any]] = []
-    crs = pyproj.CRS(systems.STORAGE)
-    for pair, rule in clearance.CLEARANCES.items():
-        if known.issuperset(pair):
-            first, second = (
-                sectors_of_network(request, connection, Network(name), city).graph for name in pair
-            )
-            features += _conflict_features(first, second, rule, land, lang)
-            crs = first.crs
-    features.sort(key=lambda item: -(item["properties"]["shortfall"] or 0.0))
-    listed = features[page.offset : page.offset + page.limit]
+    findings = fire_contexts(request).pipe_findings(
+        connection, city, frozenset(known), at_buildings=sees_buildings
+    )
+    crs = city_crs(connection, city)
+    if region:
+        land = systems.transform(_region_outline(connection, region), systems.STORAGE, crs)
+        findings = [finding for finding in findings if shapely.intersects(finding.place, land)]
+    if kind:
+        findings = [finding for finding in findings if finding.kind == kind]
+    listed = findings[page.offset : page.offset + page.limit]
     body = {
         "type": "FeatureCollection",
-        "numberMatched": len(features),
+        "numberMatched": len(findings),
         "numberReturned": len(listed),
-        "features": listed,
+        "features": [_conflict_feature(finding, lang) for finding in listed],
     }
-    absent = len({name for pair in clearance.CLEARANCES for name in pair} - known)
-    missing = [*_hidden_networks(caller), *list_missing({"networks_absent": absent})]
+    judged = {network for pair in pairs_of_networks() for network in pair}
+    counts = {
+        "networks_absent": len(judged & _shown_networks(caller) - known),
+        "buildings_not_shown": int(not sees_buildings),
+    }
+    missing = [*_hidden_networks(caller), *list_missing(counts)]
     return network_response(request, connection, crs, body, missing, lang, GEOJSON)
 
 
@@ -147,50 +194,22 @@ def _region_outline(connection: sqlalchemy.Connection, region: str) -> shapely.G
     return land
 
 
-def _conflict_features(
-    first: PipeGraph,
-    second: PipeGraph,
-    rule: clearance.Clearance,
-    land: shapely.Geometry | None,
-    lang: Language,
-) -> list[dict[str, Any]]:
-    """Return the conflicts between two networks as GeoJSON features, those in a region's land."""
-    conflicts = clearance.find_conflicts(first, second, rule)
-    rows = np.arange(len(conflicts.one))
-    if land is not None and len(rows):
-        inside = systems.transform(land, systems.STORAGE, first.crs)
-        rows = rows[shapely.intersects(conflicts.places, inside)]
-    names = [text(f"network.{graph.network}", lang=lang) for graph in (first, second)]
-    codes = first.segments["code"].to_numpy(), second.segments["code"].to_numpy()
-    features = []
-    for k in rows.tolist():
-        is_known = not np.isnan(conflicts.measured[k])
-        measured = float(conflicts.measured[k]) if is_known else None
-        kind = "crossing" if conflicts.crossing[k] else "parallel"
-        required = float(conflicts.required[k])
-        fields = {
-            "one": names[0],
-            "other": names[1],
-            "measured": "?" if measured is None else f"{max(measured, 0):.2f}",
-            "required": f"{required:g}",
-        }
-        features.append(
-            {
-                "type": "Feature",
-                "geometry": conflicts.places[k],
-                "properties": {
-                    "networks": [first.network, second.network],
-                    "segments": [codes[0][conflicts.one[k]], codes[1][conflicts.other[k]]],
-                    "kind": kind,
-                    "measured": None if measured is None else round(max(measured, 0), 3),
-                    "required": required,
-                    "shortfall": None if measured is None else round(required - measured, 3),
-                    "standard": rule.standard,
-                    "clause": rule.clause,
-                    "text": text(
-                        f"clearance.{kind if is_known else 'no_depth'}", lang=lang, **fields
-                    ),
-                },
-            }
-        )
-    return features
+def _conflict_feature(finding: PipeFinding, lang: Language) -> dict[str, Any]:
+    """Return a finding as a GeoJSON feature; its geometry is in metres."""
+    is_pair = len(finding.networks) > 1
+    figures = {"measured": finding.measured, "shortfall": finding.shortfall}
+    return {
+        "type": "Feature",
+        "geometry": finding.place,
+        "properties": {
+            "kind": finding.kind,
+            "severity": finding.severity,
+            "networks": finding.networks,
+            "segments": finding.codes if is_pair else finding.codes[:1],
+            "building": None if is_pair or finding.kind == "cover" else finding.codes[1],
+            **{name: None if v is None else round(v, 3) for name, v in figures.items()},
+            "required": finding.required,
+            **asdict(finding.source),
+            "text": finding.describe(lang),
+        },
+    }

@@ -7,6 +7,7 @@ from typing import Literal
 
 from api.core.responses import Geometry
 from api.fire.response_parts import DataAge, DatedResponse, GridContact, StrictModel
+from geo.standards import Force
 
 
 class NetworkSummary(StrictModel):
@@ -33,7 +34,7 @@ class NetworksResponse(StrictModel):
 
 
 class BuriedPipe(StrictModel):
-    """A pipe under a place, and how dangerous it is to dig near it."""
+    """A pipe under a place, in use or not, and how dangerous it is to dig near it."""
 
     code: str
     network: str
@@ -41,7 +42,16 @@ class BuriedPipe(StrictModel):
     diameter_mm: float | None
     material: str | None
     burial_depth_m: float | None
+    depth_from_m: float | None
+    depth_to_m: float | None
+    depth_of: str | None
+    laying: str | None
+    status: str | None
+    owner: str
     pressure_mpa: float | None
+    pressure_class: str | None
+    voltage_kv: float | None
+    ducts: int | None
     distance_m: float
     danger: Literal["high", "medium", "low"]
     text: str
@@ -55,18 +65,43 @@ class BurialResponse(DatedResponse):
     text: str
 
 
-class Conflict(StrictModel):
-    """Where two networks come closer than they may."""
+ConflictKind = Literal["under_building", "building", "crossing", "parallel", "cover"]
 
-    networks: tuple[str, str]
-    segments: tuple[str, str]
-    kind: Literal["crossing", "parallel"]
+
+class Conflict(StrictModel):
+    """Where a pipe comes closer to another, to a building or to the surface than it may."""
+
+    kind: ConflictKind
+    severity: Literal["high", "medium", "missing"]
+    networks: list[str]
+    segments: list[str]
+    building: str | None
     measured: float | None
     required: float
     shortfall: float | None
     standard: str
     clause: str
+    force: Force
+    superseded_by: str
+    verified: bool
     text: str
+
+
+class PipeRule(StrictModel):
+    """Figures for pipes, how binding they are, and the clause they come from."""
+
+    standard: str
+    clause: str
+    force: Force
+    superseded_by: str
+    verified: bool
+    text: str
+
+
+class PipeRulesResponse(StrictModel):
+    """The figures that pipes are checked against."""
+
+    rules: list[PipeRule]
 
 
 class ConflictFeature(StrictModel):
@@ -86,8 +121,16 @@ class ConflictsResponse(DatedResponse):
     features: list[ConflictFeature]
 
 
+class PipeAttribute(StrictModel):
+    """An attribute of a pipe that is on record."""
+
+    key: str
+    label: str
+    text: str
+
+
 class NearestSegment(StrictModel):
-    """A segment, and how far it is."""
+    """A segment, and how far it is; ``sheet`` is what is on record of it in words."""
 
     code: str
     from_node: str | None
@@ -95,8 +138,18 @@ class NearestSegment(StrictModel):
     diameter_mm: float | None
     material: str | None
     burial_depth_m: float | None
+    depth_from_m: float | None
+    depth_to_m: float | None
+    depth_of: str | None
+    laying: str | None
+    status: str | None
+    owner: str
     pressure_mpa: float | None
+    pressure_class: str | None
+    voltage_kv: float | None
+    ducts: int | None
     year_built: int | None
+    sheet: list[PipeAttribute]
     geometry: Geometry
     distance_m: float
 
@@ -193,10 +246,11 @@ class FaultWarning(StrictModel):
 
 
 class BrokenSegment(StrictModel):
-    """The segment that broke."""
+    """The segment that broke; ``sheet`` is what is on record of it in words."""
 
     code: str
     geometry: Geometry
+    sheet: list[PipeAttribute]
 
 
 class IsolationResponse(DatedResponse):

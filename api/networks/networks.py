@@ -40,6 +40,7 @@ from geo.fire.layer_state import read_data_age
 from geo.model import PipeNode, PipeSegment
 from geo.model.pipe import Network
 from geo.network import shutoff, trace
+from geo.network.pipe_sheet import describe_pipe
 from geo.network.pipes import PipeGraph
 from geo.network.trace import Direction
 from geo.types import Ints
@@ -127,7 +128,8 @@ def get_nearest_segment(
     values = graph.segments.iloc[row].drop("geom").to_dict()
     segment = {name: None if value != value else value for name, value in values.items()}
     distance = round(float(shapely.distance(graph.lines[row], place)), 2)
-    body = {"segment": segment | {"geometry": graph.lines[row], "distance_m": distance}}
+    segment |= {"geometry": graph.lines[row], "distance_m": distance}
+    body = {"segment": segment | {"sheet": describe_pipe(graph, row, lang)}}
     missing = shutoff.missing_pipe_data(graph)
     return network_response(request, connection, graph.crs, body, missing, lang)
 

@@ -17,13 +17,14 @@ from api.plans.plans import check_community, read_plan, require_community
 from geo.errors import InputError, NotFoundError
 from geo.model.facility import Category
 from geo.model.job import JobKind
+from geo.partition.scoring.objective import Balance
 
 router = APIRouter(tags=["plans"])
 
 
 FeatureCode = Annotated[str, Field(min_length=1, max_length=100)]
 
-CostTerm = Literal["limit", "balance", "border", "compactness", "compound", "moved"]
+CostTerm = Literal["limit", "balance", "border", "compactness", "compound", "moved", "walk"]
 """Terms of the objective of a drawing (:class:`geo.partition.scoring.objective.Weights`)."""
 
 
@@ -55,11 +56,15 @@ class AreaRequest(BaseModel):
 
 
 class DrawRequest(BaseModel):
-    """Options of a drawing: limits, seed, weights of the objective, time limit in seconds, and
-    constraints on what is kept together, kept apart or left unchanged."""
+    """Options of a drawing: what grids share equally and its limits, seed, weights, time limit in
+    seconds, and constraints on what is kept together, kept apart or left unchanged.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
+    balance: Balance = Field(
+        Balance.HOUSEHOLDS, description="with workload the limits are units of workload"
+    )
     target: int = Field(400, ge=1, le=100_000)
     lower: int = Field(300, ge=1, le=100_000)
     upper: int = Field(500, ge=1, le=100_000)

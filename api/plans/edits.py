@@ -29,8 +29,9 @@ from geo.errors import InputError, NotFoundError
 from geo.messages import Language, text
 from geo.model import Grid, GridPlan, PlanEdit
 from geo.model.grid import GridKind
+from geo.partition.scoring.objective import Balance
 from geo.plans import edits
-from geo.plans.validation import limits_from_parameters, validate_plan
+from geo.plans.validation import Breach, limits_from_parameters, validate_plan
 
 router = APIRouter(prefix="/plans/{number}", tags=["edits"])
 
@@ -115,12 +116,16 @@ Edit = Annotated[
 
 
 class BreachResponse(BaseModel):
-    """A grid that breaks a rule, with an explanation in the caller's language."""
+    """A grid that breaks a rule, with an explanation in the caller's language.
+
+    ``households`` and ``limit`` are units of workload where the plan balances that.
+    """
 
     kind: Literal["below", "above", "empty", "not_contiguous"]
     grid: str
     households: int | None
     limit: int | None
+    balance: Balance
     detail: str
 
 
@@ -321,7 +326,12 @@ def _breaches(connection: Database, number: int, lang: Language) -> list[BreachR
     limits = limits_from_parameters(connection.execute(parameters).scalar_one())
     return [
         BreachResponse.model_validate(
-            vars(breach) | {"detail": text(f"breach.{breach.kind}", lang=lang, **vars(breach))}
+            vars(breach) | {"detail": text(_text_key(breach), lang=lang, **vars(breach))}
         )
         for breach in validate_plan(connection, number, limits)
     ]
+
+
+def _text_key(breach: Breach) -> str:
+    is_workload = breach.balance is Balance.WORKLOAD and breach.kind != "not_contiguous"
+    return f"breach.{breach.kind}{'_workload' if is_workload else ''}"

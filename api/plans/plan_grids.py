@@ -20,7 +20,13 @@ from api.tiles.area_colours import TOUCHING_GAP_DEGREES
 from geo.errors import NotFoundError
 from geo.model import Building, Grid, GridMember, GridPlan
 from geo.model.grid import GridKind
-from geo.plans.validation import count_atoms, disconnected_grids, limits_from_parameters
+from geo.plans.micro_grids import count_by_grid
+from geo.plans.validation import (
+    count_atoms,
+    disconnected_grids,
+    limits_from_parameters,
+    size_column,
+)
 from maps.colours import colour_areas, touching_pairs
 
 router = APIRouter(tags=["plans"])
@@ -31,17 +37,24 @@ MAX_ATOMS = 20_000
 
 
 class PlanGridResponse(BaseModel):
-    """A grid of a plan; ``colour`` is its index in the palette of the style."""
+    """A grid of a plan; ``colour`` is its index in the palette of the style.
+
+    ``workload`` is null unless the plan balances it. ``micro_grids`` counts its parts, and
+    ``micro_reasons`` says, as key and fields, why they are not 6 to 8 of 50 to 100 households.
+    """
 
     code: str
     serial: int
     name: str
     kind: GridKind
     households: int
+    workload: int | None
     atoms: int
     within: bool
     contiguous: bool
     locked: bool
+    micro_grids: int
+    micro_reasons: list[tuple[str, dict[str, str | int]]] | None
     colour: int | None = None
 
 
@@ -55,6 +68,7 @@ class AtomResponse(BaseModel):
     name: str
     compound: str | None
     households: int
+    workload: int | None
     lon: float | None
     lat: float | None
 
@@ -120,7 +134,10 @@ def grid_features(
             Grid.name,
             Grid.kind,
             Grid.households,
+            Grid.workload,
+            size_column(Grid, limits).label("size"),
             Grid.locked,
+            Grid.micro_reasons,
             func.ST_NumGeometries(Grid.geom).label("pieces"),
             geojson_column(Grid.geom),
             *bounds_columns(Grid.geom),
@@ -134,7 +151,7 @@ def grid_features(
     not_contiguous = disconnected_grids(
         connection, number, [row["code"] for row in rows if row["pieces"] != 1]
     )
-    atoms = count_atoms(connection, number)
+    atoms, parts = count_atoms(connection, number), count_by_grid(connection, number)
     colours = _colours(connection, number) if codes is None else {}
     return [
         feature(
@@ -145,11 +162,14 @@ def grid_features(
                 "name": row["name"],
                 "kind": row["kind"],
                 "households": row["households"],
+                "workload": row["workload"],
                 "atoms": atoms.get(row["code"], 0),
                 "within": row["kind"] == GridKind.DEDICATED
-                or limits.lower <= row["households"] <= limits.upper,
+                or limits.lower <= row["size"] <= limits.upper,
                 "contiguous": row["code"] not in not_contiguous,
                 "locked": row["locked"],
+                "micro_grids": parts.get(row["code"], 0),
+                "micro_reasons": row["micro_reasons"],
                 "colour": colours.get(row["code"]),
             },
             id=row["code"],
@@ -191,6 +211,7 @@ def _atoms(number: int) -> Rows:
             ).label("name"),
             Building.compound_code.label("compound"),
             GridMember.households,
+            GridMember.workload,
             func.ST_X(point).label("lon"),
             func.ST_Y(point).label("lat"),
             geojson_column(GridMember.geom),

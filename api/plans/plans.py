@@ -28,6 +28,7 @@ from geo.errors import ConflictError, NotFoundError
 from geo.messages import text
 from geo.model import Grid, GridPlan, Region
 from geo.model.grid import PlanStatus
+from geo.partition.scoring.objective import Balance
 from geo.plans import edits, store
 from geo.plans.validation import limits_from_parameters
 
@@ -35,11 +36,25 @@ router = APIRouter(tags=["plans"])
 
 
 class LimitsResponse(BaseModel):
-    """Households of a grid: target, lower limit, upper limit."""
+    """Households of a grid, or units of its workload: target, lower limit, upper limit."""
 
     target: int
     lower: int
     upper: int
+    balance: Balance
+
+
+class ServicePointResponse(BaseModel):
+    """The building from which the walks to all households of a grid are shortest together."""
+
+    grid: str
+    building: str = Field(description="code of the building or unit")
+    lon: float
+    lat: float
+    walk_m: float | None = Field(
+        description="mean walk to it along streets and paths; null where no way leads"
+    )
+    far: int = Field(description="households that walk over 500 m, or that no way connects")
 
 
 class ScoreResponse(BaseModel):
@@ -67,11 +82,18 @@ class ScoreResponse(BaseModel):
     water_inside_m: float | None = None
     polsby_popper: float | None = None
     walk_m: float | None = None
+    walk_ways_m: float | None = None
+    walk_far: float | None = None
+    service_points: list[ServicePointResponse] = []
     barriers_inside_m: float | None = None
     places: dict[str, list[tuple[float, float, float, float]]] = {}
     border_cost: float | None = None
+    walk_cost: float | None = None
     objective: float | None = None
     moved: int | None = None
+    workload: int | None = Field(None, description="sum, if the plan balances workload")
+    smallest_households: int | None = None
+    largest_households: int | None = None
     bound: float | None = None
     gap: float | None = None
     seconds: float | None = None

@@ -19,6 +19,7 @@ from geo.db.views import GRIDS
 from geo.errors import NotFoundError
 from geo.model import STORAGE_SRID, Facility, Region
 from geo.model.facility import Category
+from geo.plans.micro_grids import list_micro_grids
 
 router = APIRouter(tags=["grids"])
 
@@ -48,9 +49,19 @@ class StationResponse(BaseModel):
     address: str
 
 
-class GridDetailResponse(GridResponse):
-    """A grid in force with its manager and its community's service station."""
+class GridPartResponse(BaseModel):
+    """A micro-grid: its households, and its whole buildings and stairwell units of others."""
 
+    serial: int
+    households: int
+    buildings: int
+    units: int
+
+
+class GridDetailResponse(GridResponse):
+    """A grid in force with its manager, its community's service station, and its micro-grids."""
+
+    micro_grids: list[GridPartResponse]
     manager: ManagerResponse | None
     station: StationResponse | None
 
@@ -76,6 +87,7 @@ def grid(request: Request, connection: Connection, code: Code) -> Response:
             "colour": colours.get(row["id"], 0),
             "manager": _manager(connection, code),
             "station": _station(connection, row["community_code"]),
+            "micro_grids": _parts(connection, row["plan"], code),
         }
     ).model_dump()
     return etag_response(request, orjson.dumps(feature(row, properties, id=code)), GEOJSON)
@@ -93,6 +105,18 @@ def photo(request: Request, connection: Connection, code: Code) -> Response:
     if picture is None:
         raise NotFoundError("no_photo", grid=code)
     return etag_response(request, bytes(picture), _image_type(bytes(picture)), max_age=300)
+
+
+def _parts(connection: Connection, plan: int, code: str) -> list[GridPartResponse]:
+    return [
+        GridPartResponse(
+            serial=part["serial"],
+            households=part["households"],
+            buildings=len(part["buildings"]),
+            units=len(part["units"]),
+        )
+        for part in list_micro_grids(connection, plan, code)
+    ]
 
 
 def _manager(connection: Connection, code: str) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from geo.codes import code_prefix
 from geo.errors import NotFoundError, TooLargeError
 from geo.model import Grid, GridInformant, GridManager, GridPlan
 from geo.model.grid import PlanStatus
+from geo.partition.micro import FEWEST_PARTS, MAX_HOUSEHOLDS, MIN_HOUSEHOLDS, MOST_PARTS
 from geo.staff import (
     MAX_DUTIES_LENGTH,
     MAX_NAME_LENGTH,
@@ -30,12 +31,6 @@ router = APIRouter(tags=["people"])
 
 STAFF = allow("planner", "fire", "grid_manager", "office", "admin")
 INFORMANT_READERS = allow("planner", "grid_manager", "office", "admin")
-
-MIN_INFORMANTS, MAX_INFORMANTS = 6, 8
-"""Informants of a grid (the city's programme of 2011)."""
-
-MIN_HOUSEHOLDS, MAX_HOUSEHOLDS = 50, 100
-"""Households for which one informant is responsible (the same programme)."""
 
 Code15 = Annotated[str, Path(pattern="^[0-9]{15}$")]
 Phone = Annotated[str, Field(max_length=MAX_PHONE_LENGTH, pattern=PHONE)]
@@ -75,6 +70,7 @@ class InformantRequest(BaseModel):
     phone: Phone = ""
     households: int = Field(0, ge=0, le=10_000)
     buildings: Annotated[list[Annotated[str, Field(max_length=80)]], Field(max_length=500)] = []
+    micro_grid: int | None = Field(None, ge=1, le=99, description="serial of their micro-grid")
 
 
 class InformantResponse(InformantRequest):
@@ -230,6 +226,7 @@ _INFORMANT = (
     GridInformant.phone,
     GridInformant.households,
     GridInformant.buildings,
+    GridInformant.micro_grid,
 )
 
 
@@ -305,8 +302,8 @@ def breaches(
     parameters = {
         "region": code_prefix(region),
         "scope": caller.scope,
-        "min_informants": MIN_INFORMANTS,
-        "max_informants": MAX_INFORMANTS,
+        "min_informants": FEWEST_PARTS,
+        "max_informants": MOST_PARTS,
         "min_households": MIN_HOUSEHOLDS,
         "max_households": MAX_HOUSEHOLDS,
     }

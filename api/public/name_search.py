@@ -130,6 +130,13 @@ def search_names(connection: Connection, query: str, kind: str, limit: int) -> S
     return []
 
 
+def search_exact_name(connection: Connection, name: str, kind: str, limit: int) -> list[RowMapping]:
+    """Return the places of exactly this name: one query, where a text may take several."""
+    parameters = Interpretation(tuple(name.split()[:MAX_WORDS])).parameters(kind, limit)
+    rows = connection.execute(_SEARCH, parameters).mappings().all()
+    return [row for row in rows if row["name"] == name]
+
+
 def interpretations(query: str) -> Iterator[Interpretation]:
     """Yield ways to interpret a query, the strictest first."""
     words = tuple(query.split()[:MAX_WORDS])

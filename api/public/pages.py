@@ -26,11 +26,12 @@ from maps.style import maplibre_style
 
 router = APIRouter(tags=["page"])
 
-PageName = Literal["public", "plan", "fire", "data", "cases", "assess", "session"]
+PageName = Literal["public", "plan", "fire", "data", "cases", "assess", "admin", "session"]
 
 CODED_VALUE_SECTIONS = (
     *("use.", "structure.", "category.", "households_source.", "kind.", "level.", "material."),
     *("network.", "oneway.", "road_class.", "surface."),
+    *("laying.", "depth_of.", "pipe_status.", "pressure_class."),
 )
 """Sections of the catalogue with the texts of coded values, one for each column."""
 
@@ -68,6 +69,7 @@ SECTIONS: dict[PageName, tuple[str, ...]] = {
         *("page.", "legend.", "session.", "tour.", "assess.", "case_level."),
         "assessment_measure.",
     ),
+    "admin": ("page.", "session.", "tour.", "admin."),
     "session": ("page.", "session."),
 }
 """Sections of the catalogue that each page loads."""
@@ -138,6 +140,12 @@ def cases_page(place: str = "") -> Response:
 def assess_page() -> Response:
     """Return the page of the assessment."""
     return _html("assess.html")
+
+
+@router.get("/admin", response_class=FileResponse, include_in_schema=False)
+def admin_page() -> Response:
+    """Return the page of accounts."""
+    return _html("admin.html")
 
 
 @router.get("/signed-in", response_class=FileResponse, include_in_schema=False)

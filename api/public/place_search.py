@@ -58,8 +58,8 @@ def _is_named(row: Mapping[str, Any], query: str) -> bool:
 def _search_street(connection: Connection, query: str, kind: str, limit: int) -> PlaceHits:
     """Return what has the name of a street, and the numbers on it."""
     road = parse_address(query).road
-    named = name_search.search_names(connection, road, kind, limit)
-    rows = [dict(row) | {"exact": False} for row in named if row["name"] == road]
+    named = name_search.search_exact_name(connection, road, kind, limit)
+    rows = [dict(row) | {"exact": False} for row in named]
     numbers = address_search.list_street_numbers(connection, road, limit - len(rows))
     return PlaceHits([*rows, *numbers.rows], asks_number=bool(numbers.rows))
 
@@ -80,7 +80,6 @@ def _search_pinyin(connection: Connection, query: str, kind: str, limit: int) ->
         rows = [
             dict(row)
             for name in names
-            for row in name_search.search_names(connection, name, kind, limit)
-            if row["name"] == name
+            for row in name_search.search_exact_name(connection, name, kind, limit)
         ]
     return PlaceHits([row | {"exact": False} for row in rows[:limit]])

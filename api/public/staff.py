@@ -135,6 +135,7 @@ def _response(row: GridStaff) -> GridStaffResponse:
             phone=one.phone,
             households=one.households,
             buildings=list(one.buildings),
+            micro_grid=one.micro_grid,
         )
         for one in row.informants
     ]

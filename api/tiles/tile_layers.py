@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
+    collate,
     column,
     func,
     literal,
@@ -46,6 +47,7 @@ from geo.model import (
     Building,
     Compound,
     Facility,
+    LayerChange,
     PipeNode,
     PipeSegment,
     Railway,
@@ -187,8 +189,13 @@ def published_tile_query(
 def prepared_tile_query(
     z: int, protected: frozenset[str], without: frozenset[str] = frozenset()
 ) -> PreparedQuery:
-    """Return :func:`published_tile_query` prepared for asyncpg."""
-    return prepare_query(published_tile_query(z, protected, without))
+    """Return :func:`published_tile_query` prepared for asyncpg.
+
+    Its last column is the number of changes to all layers in the same snapshot.
+    """
+    changes = select(cast(func.coalesce(func.sum(LayerChange.changes), 0), BigInteger))
+    query = published_tile_query(z, protected, without)
+    return prepare_query(query.add_columns(changes.scalar_subquery()))
 
 
 @dataclass(frozen=True)
@@ -286,9 +293,16 @@ def layer_query(name: str, source: Source, tile: Tile) -> ColumnElement[bytes]:
     rows = select(*source.columns, clipped.label("geom")).where(is_near, source.where)
     if source.join:
         rows = rows.join(*source.join)
+    # The same bytes for the same state, however the planner finds the rows.
+    rows = rows.order_by(_sort_key(source.geometry.expression.table))
     subquery = rows.subquery(f"{name}_rows")
     encoded = func.ST_AsMVT(literal_column(f"{name}_rows"), name, EXTENT, "geom", type_=LargeBinary)
     return select(encoded).select_from(subquery).scalar_subquery()
+
+
+def _sort_key(table: FromClause) -> ColumnElement[Any]:
+    """Return a column by which the rows of a table have one order; codes are compared by bytes."""
+    return table.c.id if "id" in table.c else collate(table.c.code, "C")
 
 
 def _base_sources(z: int) -> dict[str, Source]:

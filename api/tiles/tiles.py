@@ -2,10 +2,11 @@
 
 import gzip
 import hashlib
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import asyncpg
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from sqlalchemy import Connection as Database
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -39,6 +40,9 @@ CACHE_VERSION = 1
 TIMEOUT_MS, MAX_BYTES = 3_000, 2_000_000
 """Limits of a tile's query and size; beyond them :data:`OPTIONAL_LAYERS` are left out."""
 
+MAX_ATTEMPTS = 3
+"""How often a tile is encoded while layers change under it."""
+
 DETAIL_HEADER = "X-Gridatlas-Detail"
 OPTIONAL_LAYERS = frozenset(
     {"building_detail", "pipe_segment", "pipe_node", "building", "compound"}
@@ -54,23 +58,50 @@ TILE_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
+async def find_tile(
+    request: Request,
+    z: Annotated[int, Path(ge=0, le=MAX_ZOOM)],
+    x: Annotated[int, Path(ge=0)],
+    y: Annotated[int, Path(ge=0)],
+) -> Tile:
+    """Return the tile that the path names.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none, or a number is written in another way, such as 05: a tile has one address.
+    """
+    tile = Tile(z, x, y)
+    numbers = {name: request.path_params[name] for name in "zxy"}
+    if numbers != {"z": str(z), "x": str(x), "y": str(y)} or not tile.exists:
+        raise NotFoundError("no_such_tile", **{name: one[:20] for name, one in numbers.items()})
+    return tile
+
+
+RequestedTile = Annotated[Tile, Depends(find_tile)]
+
+
+@dataclass(frozen=True)
+class EncodedTile:
+    """A tile, the state of the layers that it shows, and whether layers were left out."""
+
+    body: bytes
+    state: int
+    is_reduced: bool = False
+
+
 @router.get(
     "/tiles/{z}/{x}/{y}", response_class=Response, responses=TILE_RESPONSES | problems.DOCUMENTED
 )
 async def tile(
     request: Request,
     caller: CurrentCaller,
-    z: Annotated[int, Path(ge=0, le=MAX_ZOOM)],
-    x: Annotated[int, Path(ge=0)],
-    y: Annotated[int, Path(ge=0)],
+    requested: RequestedTile,
     status: Shown = "published",
     plan: Annotated[int | None, Query(ge=1, lt=2**63, description="the grids of one plan")] = None,
 ) -> Response:
     """Return a tile with the layers water, railway, road, compound, building, facility,
     community and grid, and label points; 204 if it is empty."""
-    requested = Tile(z, x, y)
-    if not requested.exists:
-        raise NotFoundError("no_such_tile", z=z, x=x, y=y)
     if plan is not None or status == "draft":
         body = await run_in_threadpool(_encode_plan_tile, request, requested, caller, plan)
         return etag_response(request, body, MEDIA_TYPE)
@@ -79,20 +110,31 @@ async def tile(
 
 async def answer_tile(request: Request, requested: Tile, caller: Caller) -> Response:
     """Return a tile with the grids in force, 204 if it is empty, or 304 if the client has it."""
-    # Read the state before the tile: after a change in between, the tile is newer than its tag.
     state = await request.app.state.layer_state.now()
-    tag = tile_etag(state, caller, requested)
-    for known in (tag, compressed_etag(tag)):
-        if is_not_modified(request, known):
-            return Response(status_code=304, headers=etag_headers(known))
-    body, reduced = await _encode_within_limits(request, state, requested, caller)
-    headers = etag_headers(tag) | ({DETAIL_HEADER: "reduced"} if reduced else {})
+    if response := _answer_not_modified(request, tile_etag(state, caller, requested)):
+        return response
+    encoded = await _encode_current(request, state, requested, caller)
+    body, tag = encoded.body, tile_etag(encoded.state, caller, requested)
+    headers = etag_headers(tag)
+    if encoded.is_reduced:
+        tag = f'{tag[:-1]}-reduced"'
+        if response := _answer_not_modified(request, tag):
+            return response
+        headers = etag_headers(tag) | {DETAIL_HEADER: "reduced"}
     if not body:
         return Response(status_code=204, headers=headers)
     if "gzip" in request.headers.get("accept-encoding", "") and len(body) > MIN_GZIP_BYTES:
         body = gzip.compress(body, 1, mtime=0)
         headers |= {"Content-Encoding": "gzip", "ETag": compressed_etag(tag)}
     return Response(body, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _answer_not_modified(request: Request, tag: str) -> Response | None:
+    """Return 304 if the client has the tile of a tag, plain or compressed."""
+    for known in (tag, compressed_etag(tag)):
+        if is_not_modified(request, known):
+            return Response(status_code=304, headers=etag_headers(known))
+    return None
 
 
 def compressed_etag(tag: str) -> str:
@@ -114,22 +156,39 @@ def tile_etag(state: int, caller: Caller, tile: Tile) -> str:
     return f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
 
 
+async def _encode_current(request: Request, state: int, tile: Tile, caller: Caller) -> EncodedTile:
+    """Return a tile, encoded again with the colours of the new state if a layer changed meanwhile.
+
+    Parameters
+    ----------
+    state
+        The number of changes to all layers.
+    """
+    colourings, engine = request.app.state.colourings, request.app.state.engine
+    for _ in range(MAX_ATTEMPTS):
+        colours = await colourings.in_force(engine, state)
+        encoded = await _encode_within_limits(request, tile, caller, colours)
+        if encoded.state == state:
+            break
+        state = encoded.state
+    return encoded
+
+
 async def _encode_within_limits(
-    request: Request, state: int, tile: Tile, caller: Caller
-) -> tuple[bytes, bool]:
-    """Return a tile within the time and size limits, and whether layers were left out.
+    request: Request, tile: Tile, caller: Caller, colours: MapColours
+) -> EncodedTile:
+    """Return a tile within the limits of time and size.
 
     A tile beyond the limits is encoded again without :data:`OPTIONAL_LAYERS`.
     """
-    app_state = request.app.state
-    colours = await app_state.colourings.in_force(app_state.engine, state)
     try:
-        body = await _encode_tile(request, tile, caller, colours)
-        if len(body) <= MAX_BYTES:
-            return body, False
+        encoded = await _encode_tile(request, tile, caller, colours)
+        if len(encoded.body) <= MAX_BYTES:
+            return encoded
     except asyncpg.QueryCanceledError:
         pass
-    return await _encode_tile(request, tile, caller, colours, OPTIONAL_LAYERS), True
+    encoded = await _encode_tile(request, tile, caller, colours, OPTIONAL_LAYERS)
+    return replace(encoded, is_reduced=True)
 
 
 async def _encode_tile(
@@ -138,14 +197,14 @@ async def _encode_tile(
     caller: Caller,
     colours: MapColours,
     without: frozenset[str] = frozenset(),
-) -> bytes:
+) -> EncodedTile:
     protected = protected_layers(tile.z, caller)
     query = prepared_tile_query(tile.z, protected, without)
     arguments = query.arguments(**tile_parameters(tile, colours))
     async with request.app.state.pool.transaction_as(caller, timeout_ms=TIMEOUT_MS) as connection:
-        row = await connection.fetchrow(query.sql, *arguments)
+        *layers, state = await connection.fetchrow(query.sql, *arguments)
     request.app.state.read_audit.note(caller, protected, tile.degrees())
-    return b"".join(row)
+    return EncodedTile(b"".join(layers), state)
 
 
 def _encode_plan_tile(request: Request, tile: Tile, caller: Caller, plan: int | None) -> bytes:

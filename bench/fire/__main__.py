@@ -154,7 +154,10 @@ def _calls(connection: Connection, contexts: FireContextCache, context: FireCont
     def at(place: shapely.Point) -> Callable[[], object]:
         def call() -> object:
             current = contexts.context_of(connection, snapshot.city)
-            return incident.incident_briefing(connection, current, place.x, place.y, 300.0, "zh")
+            mains = contexts.hydrant_mains(connection, snapshot.city)
+            return incident.incident_briefing(
+                connection, current, place.x, place.y, 300.0, mains, "zh"
+            )
 
         return call
 

@@ -5,6 +5,7 @@ Writes ``partition.json``, ``partition.md`` and the pictures to ``out/bench`` (o
 
 import argparse
 import json
+import os
 import statistics
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.partition import places, proofs, quality, speed, tessellation
+from bench.partition.peers import TOOLS
 from bench.partition.places import MONACO, Place
 
 CELLS = 456
@@ -21,7 +23,10 @@ CELLS = 456
 ATOMS = 500
 """Buildings of the community whose drawing is timed."""
 
-SECTIONS = ("quality", "cells", "proof", "speed", "redraw", "scale")
+EXACT_NODES = 24
+"""Nodes of the pieces of communities that CP-SAT is tried on."""
+
+SECTIONS = ("quality", "exact", "cells", "proof", "speed", "redraw", "scale")
 
 
 def main() -> None:
@@ -44,6 +49,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--proof-seconds", type=float, default=60.0)
     parser.add_argument("--best-seconds", type=float, default=0.0, help="600: our ten-minute run")
     parser.add_argument("--sizes", nargs="+", default=["M"], help="of the made city: S, M, L")
+    parser.add_argument("--tools", nargs="+", choices=list(TOOLS), default=list(TOOLS))
     parser.add_argument("--whole-only", action="store_true", help="places as one community only")
     return parser.parse_args()
 
@@ -56,23 +62,41 @@ def _places(extract: Path | None) -> list[Place]:
 
 def _quality(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
     report: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
     for place in known:
-        whole = quality.compare_tools(place.whole(), place.name)
+        whole = quality.compare_tools(place.whole(), place.name, options.tools)
         quality.picture([whole], options.out / f"{place.name}.png")
         each = []
         if not options.whole_only and len(place.communities) > 1:
-            each = [quality.compare_tools(one, one.name) for one in place.communities]
+            each = [
+                quality.compare_tools(one, f"{place.name}: {one.name}", options.tools)
+                for one in place.communities
+            ]
             quality.picture(each, options.out / f"{place.name}_communities.png")
         report[place.name] = {
             "whole": quality.as_rows([whole]),
             "communities": quality.as_rows(each),
             "card": whole.drawing.score.as_json(),
         }
+        rows += quality.as_rows([whole, *each])
         if options.best_seconds:
             best = quality.best_of(whole.problem, options.best_seconds)
             ours = whole.objective("gridatlas") or 0.0
             report[place.name]["best"] = {"objective": best, "ratio": ours / best}
-    return report
+    return {"summary": quality.summarize(rows), "load": os.getloadavg(), "places": report}
+
+
+def _exact(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
+    pieces = [
+        piece for place in known for piece in proofs.pieces_of(place.communities, EXACT_NODES)
+    ]
+    rows = [quality.compare_with_optimum(name, graph) for name, graph in pieces]
+    ratios = [row["ratio"] for row in rows if row["ratio"] is not None]
+    return {
+        "median_ratio": statistics.median(ratios) if ratios else None,
+        "largest_ratio": max(ratios, default=None),
+        "rows": rows,
+    }
 
 
 def _cells(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
@@ -127,6 +151,7 @@ def _scale(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
 
 RUNS: dict[str, Callable[[list[Place], argparse.Namespace], dict[str, Any]]] = {
     "quality": _quality,
+    "exact": _exact,
     "cells": _cells,
     "proof": _proof,
     "speed": _speed,
@@ -159,8 +184,9 @@ def _plain_lines(figures: dict[str, Any], before: str = "") -> list[str]:
 
 
 def _quality_lines(report: dict[str, Any]) -> list[str]:
-    lines = []
-    for place, figures in report.items():
+    lines = ["### Our objective as a share of theirs", "", *_table(report["summary"])]
+    lines += [f"Load of the machine at the end: {report['load'][0]:.1f}", ""]
+    for place, figures in report["places"].items():
         lines += [f"### {place} as one community", "", *_table(_against(figures["whole"]))]
         card = figures["card"]
         lines += [f"- ours: gap {card['gap_m2']:.6f} m², overlap {card['overlap_m2']:.6f} m²"]

@@ -33,9 +33,14 @@ class Proven:
 
 def proven(communities: list[Community], atoms: int, seconds: float) -> list[Proven]:
     """Return the proofs of contiguous pieces of some atoms, from two corners of each community."""
+    return [_proven(name, piece, seconds) for name, piece in pieces_of(communities, atoms)]
+
+
+def pieces_of(communities: list[Community], atoms: int) -> list[tuple[str, Graph]]:
+    """Return contiguous pieces of some atoms, from two corners of each community, with its name."""
     graphs = [(one.name, build_problem(one, Constraints(), None).graph) for one in communities]
     return [
-        _proven(name, piece, seconds)
+        (name, piece)
         for name, graph in graphs
         for piece in _pieces(graph, atoms)
         if piece.households.sum() >= LEAST_HOUSEHOLDS

@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 
 from geo.partition.cells.barriers import build_rooms, clip_barriers
-from geo.partition.cells.tessellation import build_cells
+from geo.partition.cells.tessellation import RIDGE_SIMPLIFY_M, build_cells
 from geo.partition.community import Community, build_barriers
 from geo.types import Floats, Polygons
 
@@ -57,7 +57,7 @@ def compare_tessellations(community: Community) -> Tessellation:
                 community.buildings.geometry, enclosures.geometry, segment=spacing, n_jobs=1
             )
 
-    ours = build_cells(community.polygon, feet, barriers)
+    ours = build_cells(community.polygon, feet, barriers, RIDGE_SIMPLIFY_M)
     owner = np.full(len(ours.polygons), -1)
     owner[ours.cell_of_atom] = np.arange(len(feet))
     fine = peer(FINE_M)

@@ -29,6 +29,7 @@ from sqlalchemy import func, select
 
 from api.core.caller import PUBLIC_CALLER, transaction_as
 from api.tiles import tile_archive
+from bench.web import lighthouse
 from etl.pipeline.publish_frames import publish
 from etl.sample import city
 from geo import db
@@ -93,6 +94,7 @@ def main() -> None:
             moves(browser, engine, address)
             fire(browser, engine, address)
             browser.close()
+            lighthouse.measure_pages(address)
         atlas(engine)
 
 

@@ -28,6 +28,7 @@ REFERENCES: dict[str, dict[str, str]] = {
     "building_unit": {"building_code": "building"},
     "dwelling": {"building_code": "building", "unit_code": "building_unit"},
     "entity": {"building_code": "building"},
+    "building_fire": {"building_code": "building"},
     "pipe_segment": {"from_node": "pipe_node", "to_node": "pipe_node"},
     "region": {"parent_code": "region"},
 }

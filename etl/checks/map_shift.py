@@ -32,6 +32,7 @@ _SHIFTS = {
     "bd09": (crs.wgs84_to_bd09, crs.bd09_to_wgs84),
 }
 _METRE_DEGREES = 1 / 111_000
+_CELL_DEGREES = _SHIFT_TOLERANCE_M * _METRE_DEGREES
 _NEARBY_DEGREES = 100 * _METRE_DEGREES
 
 _SAME_OUTLINE = (
@@ -228,6 +229,7 @@ def _shift_by_places(connection: Connection, staged: Staged, source: str) -> dic
 
 
 def _sample_shapes(connection: Connection, staged: Staged) -> Geometries:
+    """Return some of the shapes, one of those side by side: they all fit a place by one chance."""
     step = max(1, staged.rows // _MAX_SHAPES)
     wkb = connection.scalars(
         text(
@@ -235,7 +237,11 @@ def _sample_shapes(connection: Connection, staged: Staged) -> Geometries:
             f"AND {ROW} % {step} = 0 LIMIT {_MAX_SHAPES}"
         )
     ).all()
-    return np.asarray(shapely.from_wkb([bytes(one) for one in wkb]), dtype=object)
+    shapes = np.asarray(shapely.from_wkb([bytes(one) for one in wkb]), dtype=object)
+    shapes = shapes[~shapely.is_empty(shapes)]
+    cells = np.floor(shapely.get_coordinates(shapely.centroid(shapes)) / _CELL_DEGREES)
+    _, first = np.unique(cells, axis=0, return_index=True)
+    return shapes[np.sort(first)]
 
 
 def _select_shapes(shapes: Geometries, comparison: Comparison) -> Geometries:

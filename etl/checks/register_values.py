@@ -1,4 +1,4 @@
-"""Values of dwellings and organisations that follow from others, and checks between them."""
+"""Values of register rows, dwellings and organisations that follow from others, and checks."""
 
 import re
 
@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from etl.checks.values import Fault, format_value
 from etl.input.feature_batch import Batch
+from etl.input.layer_columns import REGISTER
 from geo import clock
 from geo.addresses import normalise_address, parse_address
 from geo.codes import is_credit_code
@@ -22,15 +23,27 @@ Texts = list[str | None]
 
 
 def complete_register_batch(batch: Batch, layer: str) -> Batch:
-    """Return a batch of dwellings or organisations with the columns that follow from others.
+    """Return a batch of the register or of a building's parts with the columns that follow.
 
     Unit, floor and room of a dwelling are written as :mod:`geo.addresses` does, and taken from the
     address where they have no column; an organisation's section and division of industry follow
-    from its code of industry, and its code is its credit code where it has no other.
+    from its code of industry, and its code is its credit code where it has no other. The code of an
+    item found on site follows from its building, which is linked later.
     """
+    if layer == REGISTER:
+        return _complete_unit_numbers(batch)
     if "building_code" not in batch.columns:
         batch = batch.with_columns(building_code=pa.nulls(len(batch), pa.string()))
+    if layer == "building_fire":
+        return batch.with_columns(code=pa.nulls(len(batch), pa.string()))
     return _complete_dwellings(batch) if layer == "dwelling" else _complete_entities(batch)
+
+
+def _complete_unit_numbers(batch: Batch) -> Batch:
+    if "unit" not in batch.columns:
+        return batch
+    units = [_without(_UNIT_WORDS, value) for value in _texts(batch, "unit")]
+    return batch.with_columns(unit=pa.array(units, pa.string()))
 
 
 def _complete_dwellings(batch: Batch) -> Batch:
@@ -117,16 +130,17 @@ def _texts(batch: Batch, column: str) -> Texts:
 
 
 def register_faults(batch: Batch, layer: str) -> list[Fault]:
-    """Return the faults of dwellings and organisations: check digits, industries and dates."""
+    """Return the faults of a layer of a building's parts: check digits, industries, dates."""
     faults: list[Fault] = []
     if layer == "entity":
         faults = [_credit_code_fault(batch), _industry_fault(batch)]
-    if layer == "dwelling" and "verified_on" in batch.columns:
-        days = batch.columns["verified_on"]
+    column = {"dwelling": "verified_on", "building_fire": "checked_on"}.get(layer, "")
+    if column in batch.columns:
+        days = batch.columns[column]
         if pa.types.is_date(days.type):
             today = clock.today()
             later = np.asarray(pc.greater(days, pa.scalar(today, pa.date32())).fill_null(False))
-            faults = [_fault("date_in_future", later, "verified_on", days.to_pylist())]
+            faults = [_fault("date_in_future", later, column, days.to_pylist())]
     return [fault for fault in faults if fault.rows.any()]
 
 

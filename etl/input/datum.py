@@ -47,7 +47,7 @@ class Conversion:
 
 
 def find_conversion(
-    crs: pyproj.CRS, transformation: str | None = None, city: Floats | None = None
+    crs: pyproj.CRS, transformation: str | None = None, area: Floats | None = None
 ) -> Conversion:
     """Return how coordinates of a system become degrees of the storage system.
 
@@ -57,9 +57,9 @@ def find_conversion(
         System of the coordinates.
     transformation
         Operation of PROJ or grid file of a mapping, None for a published transformation.
-    city
-        (n, 4) west, south, east and north of the live cities in degrees, for which published
-        transformations are chosen.
+    area
+        (n, 4) west, south, east and north in degrees, for which published transformations are
+        chosen. Without it one of another place may be taken.
 
     Raises
     ------
@@ -72,13 +72,42 @@ def find_conversion(
         return Conversion(None)
     if _is_geocentric(crs):
         return Conversion(_function(pyproj.Transformer.from_crs(crs, systems.STORAGE, True)))
-    published = _published_transformer(crs, city)
+    published = _published_transformer(crs, area)
     if published is not None:
         return Conversion(_function(published))
     return Conversion(
         _function(pyproj.Transformer.from_crs(crs, systems.STORAGE, always_xy=True)),
         is_accurate=False,
     )
+
+
+def has_other_datum(crs: pyproj.CRS) -> bool:
+    """Return whether a transformation leads from the datum of a system to the storage system."""
+    return not _is_geocentric(crs)
+
+
+def rough_bounds(crs: pyproj.CRS, points: Floats) -> Floats | None:
+    """Return the bounds of points in degrees of their own datum; None if they are off the globe.
+
+    Parameters
+    ----------
+    points
+        (n, 2) coordinates, east and north.
+
+    Returns
+    -------
+    float64 array of shape (1, 4) or None
+        West, south, east, north.
+    """
+    if crs.geodetic_crs is None or len(points) == 0:
+        return None
+    to_degrees = pyproj.Transformer.from_crs(crs, crs.geodetic_crs.to_2d(), always_xy=True)
+    lonlat = np.column_stack(to_degrees.transform(*points.T))
+    with np.errstate(invalid="ignore"):
+        lonlat = lonlat[(np.abs(lonlat) <= [180.0, 90.0]).all(axis=1)]
+    if len(lonlat) == 0:
+        return None
+    return np.concatenate([lonlat.min(axis=0), lonlat.max(axis=0)])[np.newaxis]
 
 
 def _function(transformer: pyproj.Transformer) -> Shift:
@@ -96,7 +125,7 @@ def _is_geocentric(crs: pyproj.CRS) -> bool:
     )
 
 
-def _published_transformer(crs: pyproj.CRS, city: Floats | None) -> pyproj.Transformer | None:
+def _published_transformer(crs: pyproj.CRS, area: Floats | None) -> pyproj.Transformer | None:
     """Return a transformation of known accuracy that the system itself or EPSG gives."""
     if crs.is_bound:
         operation = crs.coordinate_operation
@@ -104,10 +133,10 @@ def _published_transformer(crs: pyproj.CRS, city: Floats | None) -> pyproj.Trans
         if has_values or (crs.source_crs is not None and _is_geocentric(crs.source_crs)):
             return pyproj.Transformer.from_crs(crs, _WGS84, always_xy=True)
         return None
-    area = None
-    if city is not None:
-        area = AreaOfInterest(*city[:, :2].min(axis=0), *city[:, 2:].max(axis=0))
-    group = TransformerGroup(crs, _WGS84, always_xy=True, area_of_interest=area)
+    box = None
+    if area is not None:
+        box = AreaOfInterest(*area[:, :2].min(axis=0), *area[:, 2:].max(axis=0))
+    group = TransformerGroup(crs, _WGS84, always_xy=True, area_of_interest=box)
     best = group.transformers[0] if group.transformers else None
     is_known = best is not None and best.accuracy is not None and best.accuracy >= 0
     return best if is_known else None

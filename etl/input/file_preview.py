@@ -36,7 +36,7 @@ MAX_CODES = 1000
 
 LAYERS = (
     *("region", "community", "compound", "building", "building_unit", "register", "facility"),
-    *("road", "railway", "water", "pipe_node", "hydrant", "pipe_segment"),
+    *("road", "railway", "water", "pipe_node", "hydrant", "pipe_segment", "building_fire"),
 )
 """Layers that a file can be read as."""
 

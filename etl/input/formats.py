@@ -11,6 +11,9 @@ DRIVERS = {
     ".gpkg": "GPKG",
     ".geojson": "GeoJSON",
     ".json": "GeoJSON",
+    ".geojsonl": "GeoJSON",
+    ".geojsons": "GeoJSON",
+    ".ndjson": "GeoJSON",
     ".gdb": "OpenFileGDB",
     ".kml": "LIBKML",
     ".dxf": "DXF",
@@ -18,14 +21,24 @@ DRIVERS = {
 """The only GDAL driver that may open a suffix."""
 
 VECTOR_SUFFIXES = tuple(DRIVERS)
+SEQUENCE_SUFFIXES = (".geojsonl", ".geojsons", ".ndjson")
+"""GeoJSON with one feature a line or record, of which one collection is made for GDAL."""
+
+ARCHIVE_SUFFIXES = (".zip", ".kmz")
 TEXT_TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
 """Tables as text; spreadsheets save "Unicode text" as ``.txt``."""
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".xlsx", ".parquet")
 """Tables that are also read from an archive, in which a ``.txt`` is mostly a note."""
 
-DATASET_SUFFIXES = (*VECTOR_SUFFIXES, ".csv", ".tsv", ".txt", ".xlsx", ".parquet", ".zip")
-POLYGON_SUFFIXES = (".shp", ".gpkg", ".geojson", ".json", ".kml")
+DATASET_SUFFIXES = (
+    *(*VECTOR_SUFFIXES, *ARCHIVE_SUFFIXES),
+    *(".csv", ".tsv", ".txt", ".xlsx", ".parquet"),
+)
+POLYGON_SUFFIXES = (
+    *(".shp", ".gpkg", ".geojson", ".json", *SEQUENCE_SUFFIXES),
+    *(".kml", ".kmz"),
+)
 """Formats for polygons of communities, grids or plans."""
 
 GEOMETRY_COLUMN = "gridatlas geometry"
@@ -51,6 +64,7 @@ _SIGNATURES: dict[str, Callable[[bytes], bool]] = {
     ".gpkg": lambda head: head.startswith(b"SQLite format 3\0"),
     ".geojson": lambda head: head.lstrip(_BLANKS).startswith(b"{"),
     ".json": lambda head: head.lstrip(_BLANKS).startswith(b"{"),
+    **dict.fromkeys(SEQUENCE_SUFFIXES, lambda head: head.lstrip(_BLANKS)[:1] in (b"{", b"\x1e")),
     ".kml": lambda head: head.lstrip(_BLANKS).startswith(b"<"),
     ".dxf": lambda head: re.match(rb"\s*(0|999)\s*\n", head.lstrip(_BLANKS)) is not None,
     ".pbf": lambda head: b"OSMHeader" in head[:64],

@@ -49,6 +49,8 @@ class Georeference:
         Coordinate settings of the mapping.
     city
         (n, 4) west, south, east and north of the live cities in degrees; None if there are none.
+    area
+        The same of where the layer lies, for which published transformations are chosen.
     """
 
     path: Path
@@ -56,11 +58,12 @@ class Georeference:
     crs: pyproj.CRS
     settings: Coordinates
     city: Bounds | None
+    area: Bounds | None = None
 
     @cached_property
     def conversion(self) -> Conversion:
         """Return how coordinates of the system become degrees of the storage system."""
-        return find_conversion(self.crs, self.settings.transformation, self.city)
+        return find_conversion(self.crs, self.settings.transformation, self.area)
 
     def to_storage(self, batch: Batch) -> Batch:
         """Return a batch in longitude and latitude, without heights."""

@@ -26,16 +26,18 @@ _REGISTER = Table(
 RESIDENT = "resident"
 """Rows of persons, which are counted by dwelling while they are read and are no layer."""
 
-BUILDING_PARTS = ("building_unit", "dwelling", "entity")
+BUILDING_PARTS = ("building_unit", "dwelling", "entity", "building_fire")
 """Layers whose features belong to a building, and get their place from it."""
 
-PERSONAL_LAYERS = (REGISTER, "dwelling", "entity")
+PERSONAL_LAYERS = (REGISTER, "dwelling", "entity", "building_fire")
 """Layers whose files may name persons: of a rejected row only the mapped columns are stored."""
 
 MATCHING_COLUMNS = {
+    REGISTER: ("unit",),
     "building_unit": ("address",),
     "dwelling": ("address", "unit"),
     "entity": ("address", "industry"),
+    "building_fire": ("address",),
 }
 """Delivered columns that serve only to match features, and are not stored."""
 
@@ -43,6 +45,7 @@ INFERRED_COLUMNS = {
     "building_unit": ("building_code", "geom"),
     "dwelling": ("code", "building_code", "unit_code", "floor", "room", "geom"),
     "entity": ("code", "building_code", "floor", "geom"),
+    "building_fire": ("code", "building_code", "geom"),
 }
 """Columns that matching can fill after a delivery is staged."""
 

@@ -33,6 +33,7 @@ from etl.input.layer_columns import (
     is_text,
     required_columns,
 )
+from etl.input.pipe_columns import find_depth_of, separate_pressure_classes
 from etl.input.source import Source
 from etl.input.tabular import CoordinateColumns
 from etl.input.units import (
@@ -313,6 +314,9 @@ def guess_mapping(layer: str, fields: Sequence[str], source: str) -> Mapping:
         if field is not None and field not in taken:
             columns[column] = ColumnRule.model_validate({"from": field, "unit": unit})
             taken.add(field)
+    sources = {column: rule.source for column, rule in columns.items() if rule.source}
+    if depth_of := find_depth_of(sources):
+        columns.setdefault("depth_of", ColumnRule(default=depth_of))
     return Mapping(layer=layer, source=source, columns=columns)
 
 
@@ -414,6 +418,8 @@ def apply_mapping(mapping: Mapping, batch: Batch) -> Batch:
     columns: dict[str, pa.Array] = {}
     for name, rule in mapping.columns.items():
         columns[name] = _fill_column(name, rule, mapping.table, batch)
+    if "pressure_mpa" in columns and mapping.table == "pipe_segment":
+        columns |= separate_pressure_classes(columns)
     constants = IMPLIED_VALUES.get(mapping.layer, {}) | mapping.constants
     for name, value in constants.items():
         columns[name] = pa.array([value] * len(batch))

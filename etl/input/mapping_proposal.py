@@ -109,7 +109,9 @@ def _column_lines(source: Source, batch: Batch, mapping: Mapping) -> Iterator[st
 
 
 def _format_rule(column: str, layer: str, rule: ColumnRule, batch: Batch) -> str:
-    name = rule.source or ""
+    if rule.source is None:
+        return f"{{ default = {_quote(str(rule.default))} }}"
+    name = rule.source
     values = batch.columns[name]
     parts = [f"from = {_quote(name)}"]
     unit = rule.unit or (fitting_unit(column, values) if column in PLAUSIBLE else None)

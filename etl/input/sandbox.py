@@ -29,7 +29,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from etl.input.formats import DRIVERS, dataset_files, is_logged
+from etl.input.formats import DRIVERS, SEQUENCE_SUFFIXES, dataset_files, is_logged
 from geo.errors import GridatlasError, InputError
 
 _VALUE, _TABLE, _ERROR, _END = b"V", b"T", b"E", b"Z"
@@ -196,6 +196,7 @@ def _answer(connection: Connection) -> None:
 def _confine_to(path: Path, scratch: Path) -> Path:
     """Confine this process to a data set; return the path that opens it."""
     from etl.input.confinement import confine
+    from etl.input.json_sequence import collect_features, is_sequence
     from etl.input.kml import normalize_kml
 
     parts = [part for part in dataset_files(path) if part.is_file()]
@@ -207,7 +208,11 @@ def _confine_to(path: Path, scratch: Path) -> Path:
     size = sum(part.stat().st_size for part in parts)
     _discard_output()
     confine(size, [path] if path.is_dir() else parts, [scratch])
-    return normalize_kml(link, scratch) if path.suffix.lower() == ".kml" else link
+    suffix = path.suffix.lower()
+    is_json = DRIVERS.get(suffix) == "GeoJSON"
+    if suffix in SEQUENCE_SUFFIXES or (is_json and is_sequence(link)):
+        return collect_features(link, scratch)
+    return normalize_kml(link, scratch) if suffix == ".kml" else link
 
 
 def _discard_output() -> None:
@@ -267,7 +272,8 @@ def _send(connection: Connection, kind: bytes, content: Any) -> None:
 
 def main() -> None:
     """Serve the process on the socket whose number is the argument."""
-    from etl.input import confinement, format_readers, kml  # noqa: F401 -- loaded once, before the first fork
+    # loaded once, before the first fork
+    from etl.input import confinement, format_readers, json_sequence, kml  # noqa: F401
 
     logging.getLogger("pyogrio").setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")

@@ -22,6 +22,7 @@ import shapely
 from etl.input import curves, sandbox, tabular, zip_archive
 from etl.input.feature_batch import BATCH_ROWS, Batch, Flags
 from etl.input.formats import (
+    ARCHIVE_SUFFIXES,
     DATASET_SUFFIXES,
     DRIVERS,
     GEOMETRY_COLUMN,
@@ -93,12 +94,13 @@ def open_dataset(path: Path) -> Iterator[Path]:
         yield path
         return
     check_file(path, *DATASET_SUFFIXES)
-    if path.suffix.lower() != ".zip":
+    archive = path.suffix.lower()
+    if archive not in ARCHIVE_SUFFIXES:
         _refuse_locked(path)
         yield path
         return
     with zip_archive.unpack(path) as folder:
-        suffixes = (*VECTOR_SUFFIXES, *TABLE_SUFFIXES)
+        suffixes = (".kml",) if archive == ".kmz" else (*VECTOR_SUFFIXES, *TABLE_SUFFIXES)
         datasets = zip_archive.find_datasets(folder, suffixes)
         if not datasets:
             raise InputError("zip_without_data", file=path, formats=", ".join(suffixes))

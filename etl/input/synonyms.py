@@ -55,6 +55,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "phone": "phone tel telephone 电话 联系电话 dh lxdh",
         "address": "address addr 地址 详细地址 dz",
         "region_code": "regioncode 社区代码 社区编码 所属社区代码 sqdm",
+        "staff_count": "staffcount staff 人员数 人数 队员人数 站员人数 编制人数 执勤人数",
+        "station_class": "stationclass 消防站等级 消防站类别 站级 消防救援站等级",
     },
     "road": {
         "code": "code 编码 道路编码 道路编号 路段编号 dlbm dlbh ldbh id",
@@ -94,18 +96,41 @@ COLUMNS: dict[str, dict[str, str]] = {
         "flow_l_s": "flowls flow 流量 ll",
         "pressure_mpa": "pressurempa pressure 压力 水压 yl sy",
         "burial_depth_m": "burialdepthm burialdept depth 埋深 ms",
+        "hydrant_type": "hydranttype 消火栓类型 消火栓形式 消防栓类型 消火栓型式 安装形式",
         "building_code": "buildingcode 楼栋编码 建筑编码",
     },
     "pipe_segment": {
-        "code": "code 编码 编号 管段编号 管线编号 管线编码 gxbh gdbh id",
+        "code": "code 编码 编号 管段编号 管段编码 管线编号 管线编码 管线段编号 gxbh gxdbh gdbh "
+        "lno id",
         "network": "network 管线种类 管网类型 管线类型 管类 gxzl gxlx",
-        "from_node": "fromnode 起点编号 起点点号 起点物探点号 起点 qdbh qddh qd",
-        "to_node": "tonode 终点编号 终点点号 终点物探点号 终点 连接点号 zdbh zddh zd",
-        "diameter_mm": "diametermm diameter 管径 管径mm 断面尺寸 gj dmcc",
-        "material": "material 材质 管材 管线材料 cz gc",
-        "burial_depth_m": "burialdepthm burialdept depth 埋深 起点埋深 ms qdms",
-        "pressure_mpa": "pressurempa pressure 压力 压力值 yl",
-        "year_built": "yearbuilt year 建设年代 埋设年代 敷设年份 建成年份 jsnd msnd",
+        "from_node": "fromnode 起点编号 起点点号 起点物探点号 起点管线点号 起始点号 起点号 起点 "
+        "sexp startid qdbh qddh qd",
+        "to_node": "tonode 终点编号 终点点号 终点物探点号 终点管线点号 终止点号 终点号 终点 "
+        "连接点号 连接管线点号 连接点物探点号 连接点 eexp endid zdbh zddh zd",
+        "diameter_mm": "diametermm diameter 管径 管径mm 管径或断面尺寸 断面尺寸 管线规格 规格 "
+        "psize gj dmcc gxgg",
+        "material": "material 材质 管材 管线材料 管线材质 cz gc",
+        "burial_depth_m": "burialdepthm burialdept depth 埋深 管顶埋深 外顶埋深 管底埋深 "
+        "管内底埋深 内底埋深 沟底埋深 ms",
+        "depth_from_m": "depthfromm depthfrom sdeep sdepth startdepth 起点埋深 起点管线埋深 "
+        "起始点埋深 起点管顶埋深 起点外顶埋深 起点管底埋深 起点管内底埋深 起点内底埋深 "
+        "起点沟底埋深 qdms",
+        "depth_to_m": "depthtom depthto edeep edepth enddepth 终点埋深 终点管线埋深 终止点埋深 "
+        "连接点埋深 连接点管线埋深 终点管顶埋深 终点外顶埋深 终点管底埋深 终点管内底埋深 "
+        "终点内底埋深 终点沟底埋深 zdms",
+        "depth_of": "depthof depthtype 埋深类型 埋深类别 埋深部位 埋深位置 埋深基准 测深部位 "
+        "mslx msbw",
+        "laying": "laying embed embedtype embedding 埋设方式 敷设方式 埋设类型 敷设类型 埋设方法 "
+        "msfs fsfs",
+        "status": "status 状态 管线状态 使用状态 使用情况 运行状态 当前状态 zt gxzt syzt syzk",
+        "owner": "owner belong 权属单位 权属单位名称 产权单位 管线权属单位 权属 权属人 qsdw cqdw",
+        "pressure_mpa": "pressurempa pressure 压力 压力值 工作压力 设计压力 yl ylz",
+        "pressure_class": "pressureclass pressurecl 压力级别 压力等级 压力类型 压力类别 压力分级 "
+        "yljb yldj yllx",
+        "voltage_kv": "voltagekv voltage 电压 电压值 电压等级 电压kv dyz dydj",
+        "ducts": "ducts totalhole holes 总孔数 孔数 管孔数 孔总数 zks ks",
+        "year_built": "yearbuilt year mdate 建设年代 埋设年代 埋设日期 敷设年份 敷设日期 "
+        "建成年份 建设年份 建设日期 jsnd msnd msrq",
     },
     "dwelling": {
         "code": "code 编码 户室编码 户室编号 户室代码 房屋编码 房屋编号 房间编码 住宅编码 fwbm "
@@ -172,10 +197,21 @@ COLUMNS: dict[str, dict[str, str]] = {
         "occupancy": "occupancy 住户类型 居住类型 居住方式 房屋使用情况 zhlx",
         "verified_on": "verifiedon 核实日期 核查日期 采集日期 登记日期 更新日期 hsrq cjrq",
     },
+    "building_fire": {
+        "building_code": "buildingcode buildingco 楼栋编码 楼栋编号 建筑编码 建筑编号 建筑物编码 "
+        "所属楼栋 ldbm jzwbm",
+        "address": "address addr 地址 门牌 门牌地址 详细地址 建筑地址 单位地址 dz mpdz",
+        "item": "item 项目 采集项目 项目名称 内容 设施 xm xmmc",
+        "value": "value 情况 说明 采集情况 现状 数量及说明 qk",
+        "place": "place 位置 部位 所在位置 设置位置 wz",
+        "checked_on": "checkedon 采集日期 核查日期 检查日期 熟悉日期 cjrq hcrq",
+        "checked_by": "checkedby 采集人 核查人 检查人 熟悉人 cjr hcr",
+    },
     "register": {
         "code": "buildingcode buildingco 楼栋编码 楼栋编号 建筑编码 建筑编号 建筑物编码 code 编码 "
         "幢号 ldbm jzwbm",
         "unit_code": "unitcode 单元编码 单元编号 dybm dybh",
+        "unit": "unit 单元 单元号 单元名称 dy dyh",
         "address": "address addr 地址 门牌 门牌地址 住址 详细地址 dz mpdz",
         "households": "households 户数 总户数 住户数 hs",
         "population": "population 人口 人口数 人数 rk rks",
@@ -184,6 +220,31 @@ COLUMNS: dict[str, dict[str, str]] = {
 """Synonyms of each column, by layer."""
 
 VALUES: dict[str, dict[str, str]] = {
+    "item": {
+        "exits": "安全出口 出口 疏散出口",
+        "evacuation_stairs": "疏散楼梯 楼梯 疏散楼梯间 防烟楼梯间",
+        "fire_lifts": "消防电梯",
+        "control_room": "消防控制室 消控室",
+        "duty_phone": "物业24小时电话 值班电话 24小时电话 物业电话 物业24小时值班电话 消控室电话",
+        "pump_adapters": "水泵接合器 消防水泵接合器",
+        "tanks": "消防水池 水池 取水口 消防水池取水口 消防水箱 天然水源",
+        "power_cut_off": "切断电源位置 电源 总电源 配电房 配电室 断电位置 配电总闸",
+        "cladding": "外墙保温 外墙装饰 外墙保温材料 外墙装饰材料 幕墙 外墙保温装饰材料",
+        "window_grilles": "防盗网 外窗防盗网 广告牌 外窗防盗网广告牌",
+        "ebike_charging": "电动自行车 电动自行车充电 电动车充电 电动自行车停放充电",
+        "bottled_gas": "瓶装液化气 液化气 液化石油气 瓶装液化石油气 瓶装燃气",
+        "people_to_help": "需协助疏散人数 需协助疏散 行动不便人员",
+    },
+    "station_class": {
+        "first": "一级 一级站 一级普通消防站 一级消防站",
+        "second": "二级 二级站 二级普通消防站 二级消防站",
+        "small": "小型 小型站 小型消防站 小型普通消防站",
+        "special": "特勤 特勤站 特勤消防站",
+    },
+    "hydrant_type": {
+        "above_ground": "地上 地上式 地上消火栓 地上式消火栓 室外地上消火栓",
+        "underground": "地下 地下式 地下消火栓 地下式消火栓 室外地下消火栓",
+    },
     "occupancy": {
         "owner": "自住 自有 业主 业主自住 产权人自住 自住户 户主 自有住房",
         "rented": "租住 出租 租赁 租户 承租 出租屋 出租户 租房 公租房",
@@ -250,6 +311,7 @@ VALUES: dict[str, dict[str, str]] = {
         "elderly_care": "养老 养老院 敬老院 福利院",
         "police": "派出所 警务室 公安 警察",
         "fire_station": "消防站 消防队 消防救援站",
+        "micro_station": "微型消防站 社区微型消防站 小区微型消防站",
         "shelter": "避难场所 应急避难场所",
         "intake": "消防取水点 取水口 消防水池 消防水鹤",
         "market": "市场 菜市场 农贸市场 超市",
@@ -294,13 +356,51 @@ VALUES: dict[str, dict[str, str]] = {
         "sea": "海",
     },
     "network": {
-        "water": "给水 供水 上水 自来水 js",
-        "sewage": "污水 排水 ws",
+        "water": "给水 供水 上水 自来水 配水 输水 原水 消防水 js jp xs",
+        "sewage": "污水 ws",
         "storm": "雨水 ys",
-        "gas": "燃气 煤气 天然气 rq",
-        "heat": "热力 供热 rl",
-        "power": "电力 供电 dl",
-        "telecom": "通信 电信 通讯 dx tx",
+        "combined": "合流 雨污合流 雨污合流管 合流管 hs hl",
+        "gas": "燃气 煤气 天然气 液化气 rq mq tr yh",
+        "heat": "热力 供热 热水 蒸汽 rl rs zq",
+        "power": "电力 供电 路灯 交通信号 电车 dl gd ld xh",
+        "telecom": "通信 电信 通讯 电话 有线电视 信息网络 广播 dx tx dh ds xx",
+    },
+    "laying": {
+        "direct": "直埋 直接埋设 zm",
+        "duct": "管埋 套管 保护管 导管 排管 穿管 gm",
+        "duct_bank": "管块 gk",
+        "trench": "管沟 沟埋 方沟 沟道 电缆沟 地沟 gg",
+        "overhead": "架空 jk",
+        "surface": "地面 地表 dm",
+        "riser": "上架 上杆 sj",
+        "in_drain": "小通道 xtd",
+        "tunnel": "综合管廊 综合管廊沟 综合管沟 管廊 共同沟 zh",
+        "shelter": "人防 rf",
+        "in_manhole": "井内连线 jn",
+        "trenchless": "顶管 非开挖 定向钻 拖拉管 顶管非开挖或定向钻 dg",
+        "under_water": "水下 sx",
+    },
+    "depth_of": {
+        "top": "管顶 外顶 管外顶 沟顶 块顶 管块顶",
+        "invert": "内底 管内底 管底 沟底 沟内底",
+    },
+    "status": {
+        "in_use": "在用 使用 使用中 正常 运行 运行中 在役 0",
+        "abandoned": "废弃 报废 弃用 退役 已废弃 1",
+        "empty": "空管 空 空置 预埋 2",
+        "other": "其他 其它 3",
+    },
+    "pressure_class": {
+        "low": "低压 低压管 dy",
+        "medium": "中压 中压管 zy",
+        "medium_b": "中压b 中压b级 中b",
+        "medium_a": "中压a 中压a级 中a",
+        "sub_high": "次高压",
+        "sub_high_b": "次高压b 次高压b级 次高b",
+        "sub_high_a": "次高压a 次高压a级 次高a",
+        "high": "高压 高压管 gy",
+        "high_b": "高压b 高压b级",
+        "high_a": "高压a 高压a级",
     },
     "kind@pipe_node": {
         "source": "水源 水厂 气源 热源",
@@ -322,13 +422,13 @@ VALUES: dict[str, dict[str, str]] = {
         "ductile_iron": "球墨铸铁 球铁 球墨铸铁管",
         "cast_iron": "铸铁 铸铁管",
         "steel": "钢 钢管 无缝钢管 镀锌 镀锌钢管 镀锌管 焊接钢管",
-        "pe": "pe 聚乙烯 hdpe 塑料 pe管 hdpe管",
-        "pvc": "pvc upvc 聚氯乙烯 pvc管 upvc管 pvc-u",
+        "pe": "pe 聚乙烯 聚乙烯塑料 hdpe 塑料 pe管 hdpe管",
+        "pvc": "pvc upvc 聚氯乙烯 聚氯乙烯塑料 pvc管 upvc管 pvc-u",
         "concrete": "砼 混凝土 钢筋混凝土 水泥 混凝土管 水泥管 砼管 钢筋混凝土管",
         "copper": "铜",
-        "aluminium": "铝",
+        "aluminium": "铝 钢芯铝绞线",
         "fibre": "光纤 光缆",
-        "other": "其他 其它",
+        "other": "其他 其它 玻璃钢 砖石 砖 石 石棉 陶瓷",
     },
     "level": {
         "city": "市 地级市",
@@ -364,6 +464,12 @@ VALUES: dict[str, dict[str, str]] = {
     },
 }
 """Synonyms of each of our values, by column (``column@layer`` where layers differ)."""
+
+DEPTH_WORDS = {
+    "top": ("管顶", "外顶", "沟顶"),
+    "invert": ("管底", "内底", "沟底"),
+}
+"""Words in the header of a depth that say what it is measured to."""
 
 TRUE_WORDS = ("true", "1", "1.0", "yes", "y", "t", "是", "有", "真", "开", "在用", "完好")
 FALSE_WORDS = ("false", "0", "0.0", "no", "n", "f", "否", "无", "假", "关", "停用", "损坏")

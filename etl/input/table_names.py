@@ -23,6 +23,7 @@ _SHEET_WORDS = {
     "register": "register 台账 登记 户",
     "dwelling": "dwelling 户室 房屋 住户 户",
     "entity": "entity 单位 企业 法人 商户",
+    "building_fire": "building_fire 采集 重点单位 消防卡片 预案",
     "resident": "resident 居民 人口 人员",
 }
 """Words for each layer in the names of sheets and file layers."""

@@ -27,6 +27,7 @@ UNITS = {
     **dict.fromkeys(("公斤", "千克"), "kg"),
     **{"Bar": "bar", "巴": "bar", "帕": "Pa", "kpa": "kPa", "千帕": "kPa", "Mpa": "MPa"},
     **{"兆帕": "MPa", "%": "percent", "‰": "permille"},
+    **{"kV": "kV", "V": "V", "千伏": "kV", "伏": "V"},
 }
 """Spellings of units in pint's terms. What is not here is not read: ``st`` (stone or short ton),
 ``gpm`` (American or imperial), ``mpa`` (milli or mega)."""
@@ -38,14 +39,19 @@ COLUMN_UNITS = {
     "_l_s": ("l/s", "m3/h", "l/min", "m3/s"),
     "_t": ("t", "kg"),
     "_percent": ("%", "‰"),
+    "_kv": ("kV", "V"),
 }
 """Usual units of a column by the ending of its name. In a column these are read in any case: its
 ``mpa`` is no millipascal."""
 
 _TARGET_UNITS = {
-    **{"_mm": "mm", "_m": "m", "_mpa": "MPa", "_l_s": "l/s", "_t": "t", "_percent": "percent"}
+    **{"_mm": "mm", "_m": "m", "_mpa": "MPa", "_l_s": "l/s", "_t": "t", "_percent": "percent"},
+    "_kv": "kV",
 }
 """Unit in which a column is stored, by the ending of its name."""
+
+_UNITS_IN_MESSAGES = {"_mpa": "MPa", "_l_s": "L/s", "_percent": "%", "_kv": "kV"}
+"""How people write a stored unit that is not the ending of its column."""
 
 COUNTERS = ("层", "户", "level", "levels", "storey", "storeys", "floor", "floors", "flats")
 """What may stand after a number of things."""
@@ -58,6 +64,7 @@ COLUMN_COUNTERS = {
     "population": ("人", "口"),
     "lanes": ("条", "车道"),
     "year_built": ("年",),
+    "ducts": ("孔",),
 }
 """What may stand after the whole numbers of a column, or in brackets in its header."""
 
@@ -127,6 +134,12 @@ def units_of_column(column: str) -> dict[str, float]:
     if ending is None:
         return {}
     return {unit: _factor(UNITS[unit], _TARGET_UNITS[ending]) for unit in COLUMN_UNITS[ending]}
+
+
+def stored_unit(column: str) -> str:
+    """Return the unit in which a column is stored, as people write it; empty if it has none."""
+    ending = _ending(column)
+    return _UNITS_IN_MESSAGES.get(ending, ending[1:]) if ending else ""
 
 
 def unit_factor(column: str, spelling: str) -> float | None:

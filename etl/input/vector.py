@@ -11,17 +11,23 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from etl.input.datum import find_conversion, rough_bounds
 from etl.input.formats import check_file
-from etl.input.georeference import resolve_crs
+from etl.input.georeference import finite_coordinates, resolve_crs
 from etl.input.mapping import Coordinates
-from etl.input.source import Source, open_layer
+from etl.input.source import Source, open_dataset, open_layer
 from geo import crs as systems
 from geo.errors import InputError
 from geo.types import Geometries
 
 
 def read_vector(
-    path: Path, layer: str | None = None, *, crs: str | None = None, encoding: str | None = None
+    path: Path,
+    layer: str | None = None,
+    *,
+    crs: str | None = None,
+    transformation: str | None = None,
+    encoding: str | None = None,
 ) -> gpd.GeoDataFrame:
     """Read a layer and transform it to the storage system.
 
@@ -33,6 +39,9 @@ def read_vector(
         Name of the layer; by default the only one of the file.
     crs
         Coordinate system of a file that does not name its own.
+    transformation
+        Operation of PROJ or grid file from the datum of the file to CGCS2000; by default a
+        published one.
     encoding
         Encoding of the texts, where the file declares a wrong one.
 
@@ -45,15 +54,24 @@ def read_vector(
     Raises
     ------
     InputError
-        If the file can't be read to its end, is empty, has no geometry or no coordinate system, or
-        has coordinates off the globe.
+        If the file can't be read to its end, is empty, has no geometry or no coordinate system,
+        has coordinates off the globe, or no transformation from its datum is known.
     """
-    source = open_layer(check_file(path), layer, encoding=encoding)
-    frame = _concatenate(source)
+    with open_dataset(check_file(path)) as data:
+        source = open_layer(data, layer, encoding=encoding)
+        frame = _concatenate(source)
     if frame.empty:
         raise InputError("layer_empty", file=path, layer=source.layer)
     system = resolve_crs(source.crs, Coordinates(crs=crs), path, source.layer)
-    frame = frame.set_crs(system, allow_override=True).to_crs(systems.STORAGE)
+    area = rough_bounds(system, finite_coordinates(frame.geometry.to_numpy()))
+    conversion = find_conversion(system, transformation, area)
+    if not conversion.is_accurate:
+        datum = system.datum.name if system.datum is not None else system.name
+        values = {"file": path, "layer": source.layer, "crs": system.name, "datum": datum}
+        raise InputError("datum_without_transformation", **values)
+    if conversion.convert is not None:
+        frame = frame.set_geometry(shapely.transform(frame.geometry.to_numpy(), conversion.convert))
+    frame = frame.set_crs(systems.STORAGE, allow_override=True)
     refuse_off_globe(frame, path, source.layer)
     return frame
 

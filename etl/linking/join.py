@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from etl.checks.integrity import Rule, reject_rows
-from etl.linking.address_match import match_addresses
+from etl.linking.address_match import fill_units_by_number, match_addresses
 from etl.pipeline import staging
 from etl.pipeline.staging import Staged
 
@@ -114,13 +114,14 @@ def reject_unlinked_rows(
     count = 0
     if "address" in {*staged.columns, *staged.extras}:
         nearest = f"SELECT m.nearest FROM {_MATCHES} m WHERE m.address = staged.address"
-        unknown = Rule(
-            "address_not_found",
-            f"staged.{column} IS NULL AND staged.address <> '' AND ({condition})",
-            f"'value', staged.address, 'nearest', coalesce(nullif(({nearest}), ''), '-')",
-            {},
-        )
-        count = reject_rows(connection, staged, rejected, unknown)
+        missing = f"staged.{column} IS NULL AND staged.address <> '' AND ({condition})"
+        for key, is_near, detail in (
+            ("address_not_found", "<> ''", f", 'nearest', ({nearest})"),
+            ("address_unknown", "= ''", ""),
+        ):
+            values = f"'value', staged.address{detail}"
+            rule = Rule(key, f"{missing} AND coalesce(({nearest}), '') {is_near}", values, {})
+            count += reject_rows(connection, staged, rejected, rule)
     shown = f"'value', {_describe_place_sql(staged)}"
     unlinked = Rule("building_not_found", condition, shown, {})
     return count + reject_rows(connection, staged, rejected, unlinked)
@@ -230,7 +231,9 @@ def stage_register(
     Returns
     -------
     tuple
-        Staging tables of the counts by layer, and how many rows were joined by which method.
+        Staging tables of the counts by layer, and notes for the report: how many rows were joined
+        by which method (``joined``), and how many name a unit, but count only for their building
+        (``register_units_unknown``).
     """
     for column in ("code", "unit_code", "households", "population"):
         if column not in rows.columns:
@@ -244,32 +247,67 @@ def stage_register(
         )
     )
     methods = find_buildings(connection, rows, "code")
-    if "address" in rows.columns and (units := _find_units(connection, rows)):
-        methods["units"] = units
+    notes: dict[str, Any] = {"joined": methods}
+    if by_unit := _find_units(connection, rows):
+        methods["units"] = by_unit
     no_building = "NOT EXISTS (SELECT FROM building b WHERE b.code = staged.code)"
     rows.rows -= reject_unlinked_rows(connection, rows, rejected, "code", no_building)
+    if "unit" in rows.extras and (unknown := _count_unknown_units(connection, rows)):
+        notes["register_units_unknown"] = unknown
     counts = {
         "building": _sum_households(connection, rows, number, "building", "code"),
         "building_unit": _sum_households(connection, rows, number, "building_unit", "unit_code"),
     }
-    return {name: one for name, one in counts.items() if one.rows}, methods
+    return {name: one for name, one in counts.items() if one.rows}, notes
 
 
 def _find_units(connection: Connection, rows: Staged) -> int:
-    """Fill the unit codes of register rows whose address names the unit; return how many.
+    """Fill the unit codes of register rows whose column or address names the unit.
 
-    Only where every row of a building has its unit, so that no unit gets a part of its households.
+    Only where every row of a building has its unit, so that no unit gets a part of its households,
+    and not where column and address name two units. Return how many were filled.
     """
-    return connection.execute(
+    by_number = "unit" in rows.extras
+    by_address = "address" in rows.columns
+    if not (by_number or by_address):
+        return 0
+    connection.execute(text(f"ALTER TABLE {rows.table} ADD delivered_unit text"))
+    connection.execute(text(f"UPDATE {rows.table} SET delivered_unit = unit_code"))
+    if by_number:
+        fill_units_by_number(connection, rows, "code")
+    if by_address:
+        _fill_units_by_address(connection, rows)
+    incomplete = f"SELECT code FROM {rows.table} WHERE code IS NOT NULL AND unit_code IS NULL"
+    connection.execute(
         text(
-            f"UPDATE {rows.table} r SET unit_code = m.unit_code FROM {_MATCHES} m "
-            "WHERE m.address = r.address AND m.code = r.code AND r.unit_code IS NULL "
-            "AND m.unit_code IS NOT NULL AND r.code NOT IN ("
-            f"SELECT other.code FROM {rows.table} other LEFT JOIN {_MATCHES} m "
-            "ON m.address = other.address AND m.code = other.code "
-            "WHERE other.code IS NOT NULL AND other.unit_code IS NULL AND m.unit_code IS NULL)"
+            f"UPDATE {rows.table} SET unit_code = NULL "
+            f"WHERE delivered_unit IS NULL AND code IN ({incomplete})"
         )
-    ).rowcount
+    )
+    filled = f"SELECT count(*) FROM {rows.table} WHERE delivered_unit IS NULL AND unit_code <> ''"
+    count = int(connection.scalar(text(filled)) or 0)
+    connection.execute(text(f"ALTER TABLE {rows.table} DROP delivered_unit"))
+    return count
+
+
+def _fill_units_by_address(connection: Connection, rows: Staged) -> None:
+    """Fill unit codes by the units that addresses name; clear those that contradict them."""
+    has_number = "coalesce(r.unit, '') <> ''" if "unit" in rows.extras else "false"
+    connection.execute(
+        text(
+            f"UPDATE {rows.table} r SET unit_code = CASE WHEN {has_number} THEN NULL "
+            f"ELSE m.unit_code END FROM {_MATCHES} m "
+            "WHERE m.address = r.address AND m.code = r.code AND m.unit_code IS NOT NULL "
+            "AND r.delivered_unit IS NULL AND r.unit_code IS DISTINCT FROM m.unit_code"
+        )
+    )
+
+
+def _count_unknown_units(connection: Connection, rows: Staged) -> int:
+    """Return how many linked rows name a unit that their building does not have on record."""
+    unknown = "unit <> '' AND unit_code IS NULL AND code IS NOT NULL"
+    counted = connection.scalar(text(f"SELECT count(*) FROM {rows.table} WHERE {unknown}"))
+    return int(counted or 0)
 
 
 def _sum_households(

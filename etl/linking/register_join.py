@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, text
 
 from etl.checks.integrity import Rule, reject_rows
-from etl.linking.address_match import units_by_number
+from etl.linking.address_match import fill_units_by_number
 from etl.pipeline.staging import ROW, Staged
 from geo.model.register import AGE_BANDS
 
@@ -29,13 +29,23 @@ def fill_buildings_of_units(connection: Connection, staged: Staged) -> None:
     )
 
 
+def complete_items(connection: Connection, staged: Staged) -> None:
+    """Give each item found on site its code: that of its building, and the item."""
+    connection.execute(
+        text(
+            f"UPDATE {staged.table} SET code = building_code || '-' || item "
+            "WHERE building_code IS NOT NULL"
+        )
+    )
+
+
 def complete_dwellings(connection: Connection, staged: Staged, rejected: str) -> int:
     """Fill units and codes of linked dwellings; return how many have neither code nor room.
 
     Counts of persons of the same dwelling are added up.
     """
     if "unit" in staged.extras:
-        _fill_units(connection, staged)
+        fill_units_by_number(connection, staged, "building_code")
     unit = "coalesce(nullif(unit, ''), unit_code)" if "unit" in staged.extras else "unit_code"
     connection.execute(
         text(
@@ -48,23 +58,6 @@ def complete_dwellings(connection: Connection, staged: Staged, rejected: str) ->
     if staged.is_aggregate:
         _add_up(connection, staged)
     return missing
-
-
-def _fill_units(connection: Connection, staged: Staged) -> None:
-    """Fill the codes of the units whose numbers dwellings name."""
-    units = [(*key, code) for key, code in units_by_number(connection).items() if code]
-    if not units:
-        return
-    buildings, numbers, codes = map(list, zip(*units, strict=True))
-    connection.execute(
-        text(
-            f"UPDATE {staged.table} s SET unit_code = u.code FROM unnest("
-            "CAST(:buildings AS text[]), CAST(:numbers AS text[]), CAST(:codes AS text[])) "
-            "AS u (building, number, code) WHERE s.unit_code IS NULL "
-            "AND u.building = s.building_code AND u.number = s.unit"
-        ),
-        {"buildings": buildings, "numbers": numbers, "codes": codes},
-    )
 
 
 def _add_up(connection: Connection, staged: Staged) -> None:

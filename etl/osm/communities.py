@@ -37,6 +37,9 @@ HUGE_BLOCK_M2, ENDLESS_BLOCK_M = 150_000.0, 900.0
 MIN_HOUSEHOLDS = 300
 """A community with fewer could not fill one grid and is merged into a neighbour."""
 
+MAX_JOIN_M = 500.0
+"""A community that adjoins none is merged into one as near as this; farther away it stays."""
+
 CROSSING_M = {Kind.ARTERIAL: 300.0, Kind.RAILWAY: 400.0, Kind.RIVER: 400.0, Kind.STREET: 40.0}
 """Metres added to the distance between a block and a place for crossing a barrier."""
 
@@ -342,7 +345,10 @@ def _holder(footprints: Geometries, land: Geometries) -> Ints:
 def _with_enough_households(
     communities: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame
 ) -> tuple[gpd.GeoDataFrame, list[str]]:
-    """Merge communities with too few households into a neighbour; return the merged names too."""
+    """Merge communities with too few households into a neighbour; return the merged names too.
+
+    One that adjoins none goes to the nearest within MAX_JOIN_M.
+    """
     land, names = communities.geometry.to_numpy().copy(), communities["name"].tolist()
     holder = _holder(buildings.geometry.to_numpy(), land)
     held = holder >= 0
@@ -356,15 +362,26 @@ def _with_enough_households(
         shared = table[np.flatnonzero(root == small)].sum(axis=0)
         shared = np.asarray(shared).ravel()
         shared[small] = 0.0
-        if shared.max(initial=0.0) == 0:
-            continue
         into = int(shared.argmax())
+        if shared[into] == 0:
+            into = _nearest_community(land, root, small)
+        if into < 0:
+            continue
         count[into] += count[small]
         root[root == small] = into
         merged.append(names[small])
     remaining = np.unique(root)
     frame = {"name": [names[i] for i in remaining], "geom": _dissolve_blocks(land, root)}
     return gpd.GeoDataFrame(frame, geometry="geom", crs=communities.crs), merged
+
+
+def _nearest_community(land: Geometries, root: Ints, small: int) -> int:
+    """Return the community nearest to one that adjoins none, -1 if none is within MAX_JOIN_M."""
+    others = np.flatnonzero(root != small)
+    away = shapely.distance(shapely.union_all(land[root == small]), land[others])
+    if away.min(initial=np.inf) > MAX_JOIN_M:
+        return -1
+    return int(root[others[away.argmin()]])
 
 
 def community_barriers(layers: dict[str, gpd.GeoDataFrame]) -> Barriers:

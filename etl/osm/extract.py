@@ -96,6 +96,7 @@ def read_osm(
     *,
     communities: Path | None = None,
     crs: str | None = None,
+    transformation: str | None = None,
     code: str | None = None,
     progress: Progress = silent,
 ) -> Extract:
@@ -110,6 +111,8 @@ def read_osm(
         its place nodes.
     crs
         Coordinate system of that file, if it does not name it.
+    transformation
+        Operation of PROJ or grid file from the datum of that file to CGCS2000.
     code
         First six digits of the division codes to assign.
 
@@ -119,7 +122,9 @@ def read_osm(
         If the file is no extract or has no building, or no building lies in the given communities.
     """
     progress("osm", 0, STEPS)
-    given_communities = None if communities is None else read_communities(communities, crs)
+    given_communities = (
+        None if communities is None else read_communities(communities, crs, transformation)
+    )
     code = code or district_code(path)
     source = read_features(check_file(path, ".pbf"))
     progress("osm", 1, STEPS)

@@ -236,6 +236,7 @@ def hydrants(source: ExtractFeatures) -> gpd.GeoDataFrame:
         kind="hydrant",
         name=_name(rows),
         in_service=[False if broken else None for broken in is_broken],
+        hydrant_type=rows["fire_hydrant_type"].map(tags.HYDRANT_TYPE),
         flow_l_s=rate.fillna(capacity),
         pressure_mpa=source.read_figures(
             rows,

@@ -66,7 +66,9 @@ def _district_codes(path: Path) -> Iterator[str]:
         yield f"9{(start + step) % 1000:03d}{start // 1000 % 99 + 1:02d}"
 
 
-def read_communities(path: Path, crs: str | None) -> gpd.GeoDataFrame:
+def read_communities(
+    path: Path, crs: str | None, transformation: str | None = None
+) -> gpd.GeoDataFrame:
     """Read communities from a file: ``name``, ``code`` and polygons.
 
     Codes are empty unless all have 12 digits and are unique.
@@ -74,9 +76,9 @@ def read_communities(path: Path, crs: str | None) -> gpd.GeoDataFrame:
     Raises
     ------
     InputError
-        If the file can't be read or has no polygon.
+        If the file can't be read or placed, or has no polygon.
     """
-    frame = read_vector(path, crs=crs)
+    frame = read_vector(path, crs=crs, transformation=transformation)
     land = polygonal(frame.geometry.to_numpy())
     has_area = ~shapely.is_missing(land) & (shapely.area(land) > 0)
     if not has_area.any():

@@ -263,6 +263,10 @@ def _is_negative(value: str | None) -> bool:
     )
 
 
+HYDRANT_TYPE = {"pillar": "above_ground", "wall": "above_ground", "underground": "underground"}
+"""How a hydrant is built, by the tag ``fire_hydrant:type``."""
+
+
 def is_intake(tags: Mapping[str, Any]) -> bool:
     """Return whether a hydrant has no pressure, because it draws from a pond or a tank."""
     if tags["fire_hydrant_pressure"] == "suction" or tags["fire_hydrant_type"] == "pond":

@@ -48,9 +48,8 @@ def cross_check(run: Run, delivery: Delivery, findings: Findings) -> None:
                 connection.execute(text(f"ANALYZE {staged.table}"))
         if REGISTER in delivery.staged:
             register = delivery.staged.pop(REGISTER)
-            counts, findings.notes["joined"] = join.stage_register(
-                connection, register, delivery.rejected, run.number
-            )
+            counts, notes = join.stage_register(connection, register, delivery.rejected, run.number)
+            findings.notes |= notes
             delivery.register_rows = register.rows
             delivery.staged |= counts
         if "pipe_segment" in delivery.staged and "pipe_node" not in delivery.staged:
@@ -129,6 +128,8 @@ def _link_to_buildings(
     )
     if staged.layer == "dwelling":
         register_join.complete_dwellings(connection, staged, rejected)
+    if staged.layer == "building_fire":
+        register_join.complete_items(connection, staged)
 
 
 def _assign_communities(connection: Connection, delivery: Delivery, names: Sequence[str]) -> None:

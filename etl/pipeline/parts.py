@@ -24,6 +24,9 @@ from etl.runs.run_records import Run, layer_versions
 from geo.errors import InputError
 from geo.model import LAYERS
 
+_TABLES_OF_PROGRAMS = {"layer_styles", "qgis_projects"}
+"""Tables in which QGIS keeps its settings in a GeoPackage."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -114,6 +117,7 @@ def open_file(run: Run, path: Path, layer: str, mapping: Mapping | None) -> Iter
                 for part in parts
                 if (unused := unused_columns(part.mapping, part.source.fields))
             },
+            "unread_layers": _unread_layers(data, parts),
             "mapping": [
                 part.delivered.model_dump(mode="json", by_alias=True, exclude_defaults=True)
                 for part in parts
@@ -122,6 +126,14 @@ def open_file(run: Run, path: Path, layer: str, mapping: Mapping | None) -> Iter
         with run.connection.begin():
             run.report["state"] = layer_versions(run.connection, [p.layer for p in parts])
         yield opened
+
+
+def _unread_layers(data: Path, parts: list[Part]) -> list[str]:
+    """Return the layers of a data set that no part reads, without those of programs."""
+    if len(parts) == 1 and data.suffix.lower() == ".xlsx":
+        return []  # its reader says which sheets it passed over
+    read = {part.source.layer or data.stem for part in parts}
+    return [name for name in layer_names(data) if name not in read | _TABLES_OF_PROGRAMS]
 
 
 def _open_parts(data: Path, layer: str, mapping: Mapping | None) -> list[Part]:

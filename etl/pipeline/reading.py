@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyproj
 import shapely
 from sqlalchemy import Connection, Engine, select, text
 
@@ -16,6 +17,7 @@ from etl.checks import plausibility
 from etl.checks.geometry_repair import Repairs, repair_batch, split_multilines
 from etl.checks.register_values import complete_register_batch, register_faults
 from etl.checks.values import Fault, KnownValues, check_batch, format_value, reader_faults
+from etl.input.datum import has_other_datum, rough_bounds
 from etl.input.feature_batch import Batch, read_ahead
 from etl.input.formats import TABLE_SUFFIXES, TEXT_TABLE_SUFFIXES
 from etl.input.georeference import Georeference, finite_coordinates, guess_reading, resolve_crs
@@ -30,7 +32,7 @@ from etl.input.layer_columns import (
 )
 from etl.input.mapping import Mapping, apply_mapping, unused_columns
 from etl.input.source import Source
-from etl.input.zones import Reading
+from etl.input.zones import UNIT_M, Reading
 from etl.pipeline import staging
 from etl.pipeline.deferred_indexes import MIN_ROWS
 from etl.pipeline.delivery import Concern, Delivery, Scope
@@ -354,15 +356,23 @@ class LayerReader:
         coordinates, source = self.part.mapping.coordinates, self.part.source
         crs = resolve_crs(source.crs, coordinates, self.path, source.layer, self._likely_reading)
         expected = None if self.part.layer == "region" else self.city_bounds
-        return Georeference(self.path, source.layer, crs, coordinates, expected)
+        area = self._rough_bounds(crs) if has_other_datum(crs) else None
+        return Georeference(self.path, source.layer, crs, coordinates, expected, area)
+
+    def _rough_bounds(self, crs: pyproj.CRS) -> Bounds | None:
+        """Return where the layer lies, (1, 4), else the bounds of the live cities, (n, 4)."""
+        coordinates, points = self.part.mapping.coordinates, self._first_coordinates()
+        points = points[:, ::-1] if coordinates.swap_axes else points
+        bounds = rough_bounds(crs, points * UNIT_M.get(coordinates.unit, 1.0))
+        return self.city_bounds if bounds is None else bounds
 
     def _likely_reading(self) -> Reading | None:
+        return guess_reading(self._first_coordinates(), self.city_bounds)
+
+    def _first_coordinates(self) -> Bounds:
+        """Return the finite corners of the first batch, (n, 2)."""
         first = next(iter(self.part.source.batches()), None)
-        return (
-            None
-            if first is None
-            else guess_reading(finite_coordinates(first.geometry), self.city_bounds)
-        )
+        return np.empty((0, 2)) if first is None else finite_coordinates(first.geometry)
 
     def _without_ignored(self, raw: Batch) -> Batch:
         ignored = self._ignored_columns()
@@ -457,7 +467,7 @@ def add_derived_columns(batch: Batch, layer: str) -> Batch:
     """
     if layer == "building_unit" and "building_code" not in batch.columns:
         return batch.with_columns(building_code=pa.nulls(len(batch), pa.string()))
-    if layer in ("dwelling", "entity"):
+    if layer in (REGISTER, "dwelling", "entity", "building_fire"):
         return complete_register_batch(batch, layer)
     if layer != "region" or "code" not in batch.columns:
         return batch

@@ -59,8 +59,9 @@ def terminal_lines(outcome: Outcome) -> Iterator[str]:
         yield message("import.topology", healed=healed, breaches=left)
     if report.get("corrections_kept"):
         yield message("import.corrections_kept", count=len(report["corrections_kept"]))
-    if report.get("register_kept"):
-        yield message("import.register_kept", count=report["register_kept"])
+    for what in ("register_kept", "register_units_unknown"):
+        if report.get(what):
+            yield message(f"import.{what}", count=report[what])
     if report.get("moved_count"):
         yield message("import.moved", count=report["moved_count"])
     for what in ("units_removed", "ends_loosened"):
@@ -75,7 +76,9 @@ def terminal_lines(outcome: Outcome) -> Iterator[str]:
 
 def reading_lines(report: dict[str, Any], lang: Language | None = None) -> list[str]:
     """Return what the reader skipped, filled or read in another encoding than declared."""
-    return [
+    layers = ", ".join(report.get("unread_layers", []))
+    unread = [message("import.unread_layers", lang=lang, layers=layers)] if layers else []
+    return unread + [
         message(f"import.reading_{key}", lang=lang, layer=layer, **values)
         for layer, notes in report.get("reading", {}).items()
         for key, values in notes.items()

@@ -41,6 +41,7 @@ READ_LAYERS = {
     "building_unit": ("building",),
     "dwelling": ("building", "building_unit"),
     "entity": ("building",),
+    "building_fire": ("building",),
     "register": ("building", "building_unit"),
     "pipe_segment": ("pipe_node",),
 }

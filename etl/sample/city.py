@@ -13,6 +13,8 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from etl.sample import pipe_networks, planted_faults, quarters, street_plan, streets
+from etl.sample.pipe_rows import Pipes
+from etl.sample.register import build_register
 from etl.sample.street_plan import CITY, CITY_NAME, METRIC, OFFICE_BLOCKS, Office
 from geo import crs
 from geo.errors import InputError
@@ -33,7 +35,7 @@ HIGH_RISE_M = 24.0
 
 _INTEGERS = (
     *("storeys_above", "storeys_below", "fire_class", "year_built", "households", "population"),
-    *("lanes", "storeys"),
+    *("lanes", "storeys", "ducts"),
 )
 
 
@@ -72,6 +74,11 @@ def sample_city(size: str, seed: int, progress: Progress = silent) -> LayerSet:
     return {name: _concat_frames(frames) for name, frames in parts.items()}
 
 
+def add_register(layers: LayerSet, seed: int) -> LayerSet:
+    """Return the layers with invented dwellings and organisations (:mod:`etl.sample.register`)."""
+    return layers | build_register(layers["building"], layers["building_unit"], seed)
+
+
 def write_geopackage(layers: LayerSet, file: Path) -> None:
     """Write layers as a GeoPackage, which is replaced only when all is written."""
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +94,7 @@ def write_parquet(size: str, seed: int, folder: Path, progress: Progress = silen
     total = len(street_plan.offices(size))
     for done, (office, layers) in enumerate(sample_offices(size, seed)):
         progress("sample", done, total)
-        for name, frame in layers.items():
+        for name, frame in add_register(layers, seed).items():
             target = folder / name / f"{office.code}.parquet"
             target.parent.mkdir(parents=True, exist_ok=True)
             frame.to_parquet(target)
@@ -178,12 +185,14 @@ def _build_office(office: Office, places: set[tuple[int, int]], seed: int, sourc
             rows.add_block(i, j, built, random)
     rows.assign_public_buildings()
     rows.clear_some_attributes(random)
-    lanes = [lane for lane in rows.lanes if lane["road_class"] == "internal"]
+    # By high-rises a lane that no engine passes would break other rules too.
+    lanes = [lane for lane in rows.lanes if lane["width_m"] == quarters.SLAB_LANE_M]
     planted_faults.obstruct_lanes(lanes, random)
     planted_faults.leave_gap(lanes, [(edge.line, edge.width) for edge in edges])
     rows.add_planted_faults()
     corners = _corners_of_office(office, east=east, north=north)
-    laid = pipe_networks.lay_networks(office, edges, corners, rows.taps, random)
+    footprints = {building["code"]: building["geom"] for building in rows.buildings}
+    laid = pipe_networks.lay_networks(office, edges, corners, rows.taps, footprints, random)
     return _build_layers(office, rows, edges, laid, source)
 
 
@@ -373,7 +382,7 @@ def _build_layers(
     office: Office,
     rows: _OfficeRows,
     edges: list[streets.Edge],
-    laid: pipe_networks.Pipes,
+    laid: Pipes,
     source: str,
 ) -> LayerSet:
     roads = [*streets.road_rows(office, edges), *rows.lanes]
@@ -400,7 +409,9 @@ def _build_layers(
         "pipe_segment": laid.segments,
     }
     frames = {name: _build_frame(features, source) for name, features in layers.items() if features}
-    geometry_by_code = {row["code"]: row["geom"] for row in (*roads, *rows.buildings, *laid.nodes)}
+    geometry_by_code = {
+        row["code"]: row["geom"] for row in (*roads, *rows.buildings, *laid.nodes, *laid.segments)
+    }
     marked = [
         {name: row.get(name) for name in ANSWER_COLUMNS} | {"geom": geometry_by_code[row["code"]]}
         for row in planted

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from geo.model.register import EntityKind
+
 Random = np.random.Generator
 
 _FIRST = (
@@ -18,6 +20,34 @@ _FAMILY = "王 李 张 刘 陈 杨 黄 赵 周 吴 徐 孙 马 朱 胡 郭 何 �
 _GIVEN = (
     "秀兰 建国 丽华 志强 桂英 海燕 明辉 玉梅 文静 春生 晓东 红霞 国庆 雪梅 俊杰 淑珍 立新 婷 磊 敏"
 ).split(" ")
+_OWNER = "鑫源 宏达 顺发 惠民 佳和 康泰 兴旺 祥瑞 百顺 德信 汇丰 同庆".split(" ")
+# Name, section and division of GB/T 4754.
+_SHOP_TRADES = (
+    ("便利店", "F", 52),
+    ("超市", "F", 52),
+    ("五金店", "F", 52),
+    ("药房", "F", 52),
+    ("水果店", "F", 52),
+    ("面馆", "H", 62),
+    ("小吃店", "H", 62),
+    ("快餐店", "H", 62),
+    ("理发店", "O", 80),
+    ("洗衣店", "O", 80),
+    ("修车行", "O", 81),
+    ("旅馆", "H", 61),
+)
+_FIRM_TRADES = (
+    ("商贸有限公司", "F", 51),
+    ("科技有限公司", "I", 65),
+    ("物业服务有限公司", "K", 70),
+    ("装饰工程有限公司", "E", 50),
+    ("人力资源有限公司", "L", 72),
+    ("检测有限公司", "M", 74),
+    ("货运有限公司", "G", 54),
+    ("餐饮管理有限公司", "H", 62),
+)
+_WORKS_TRADES = (("机械有限公司", "C", 34), ("纺织有限公司", "C", 17), ("仓储有限公司", "G", 59))
+_INSTITUTIONS = {"education": ("教学部", "P", 83), "medical": ("门诊部", "Q", 84)}
 
 
 def _choose(words: list[str], random: Random) -> str:
@@ -70,3 +100,22 @@ def street(number: int, along: bool) -> str:
 def person(random: Random) -> str:
     """Return the name of a person."""
     return _choose(_FAMILY, random) + _choose(_GIVEN, random)
+
+
+def trade(kind: EntityKind, use: str, random: Random) -> tuple[str, str, int]:
+    """Return the name of an organisation in a building of a use, and its industry.
+
+    Returns
+    -------
+    name, section, division
+        Section and division are those of GB/T 4754.
+    """
+    if kind is EntityKind.INSTITUTION:
+        branch, section, division = _INSTITUTIONS[use]
+    elif kind is EntityKind.INDIVIDUAL:
+        branch, section, division = _SHOP_TRADES[int(random.integers(len(_SHOP_TRADES)))]
+    else:
+        trades = _WORKS_TRADES if use in ("industrial", "warehouse") else _FIRM_TRADES
+        branch, section, division = trades[int(random.integers(len(trades)))]
+    town = "襄阳" if kind is EntityKind.ENTERPRISE else ""
+    return f"{town}{_choose(_FIRST, random)}{_choose(_OWNER, random)}{branch}", section, division

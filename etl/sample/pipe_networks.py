@@ -4,7 +4,6 @@ Water mains form loops with valves and hydrants; sewage and storm drains run to 
 gas, power and telecom networks too.
 """
 
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +11,9 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from etl.sample import planted_faults
+from etl.sample import planted_faults, planted_pipes
+from etl.sample.gas_services import ServiceRouter
+from etl.sample.pipe_rows import DRAINS, FALL, MAIN_DIAMETER_MM, MATERIAL, OFFSET_M, Pipes
 from etl.sample.street_plan import Office, corner_point
 from etl.sample.streets import Edge, crossing_widths
 
@@ -21,76 +22,20 @@ HYDRANT_FROM_CORNER_M = 18.0
 HYDRANT_CLEAR_M = 8.0
 """Smallest distance of a hydrant from the edge of a crossing street."""
 
+HYDRANT_FROM_WALL_M = 5.1
+HYDRANT_SHIFT_M = 20.0
+"""A hydrant that would stand too near to a wall is moved less than this along its street."""
+
 KERB_M = 1.0
 MISPLACED_KERB_M = (3.5, -1.0)
 """Distance from the kerb of two hydrants of an office: too far off, and in the carriageway."""
 
 VALVE_FROM_CORNER_M = 8.0
 MANHOLE_SPACING_M = 50.0
+GAS_SERVICE_MM = 63.0
 
-MAIN_DIAMETER_MM = {
-    "water": {"arterial": 600, "secondary": 400, "local": 200},
-    "gas": {"arterial": 315, "secondary": 200, "local": 160},
-    "sewage": {"arterial": 1000, "secondary": 800, "local": 400},
-    "storm": {"arterial": 1500, "secondary": 1000, "local": 600},
-}
-"""Diameter of a main in millimetres by class of street."""
-
-MATERIAL = {
-    "water": "ductile_iron",
-    "gas": "pe",
-    "sewage": "concrete",
-    "storm": "concrete",
-    "power": "copper",
-    "telecom": "fibre",
-}
-DEPTH_M = {"water": 1.2, "gas": 1.0, "sewage": 2.6, "storm": 2.0, "power": 0.8, "telecom": 0.7}
-PRESSURE_MPA = {"water": 0.35, "gas": 0.3}
-OFFSET_M = {"water": 3.0, "gas": -3.0, "sewage": 0.0, "storm": 5.0, "power": -5.0, "telecom": -6.5}
-"""Offset of a main to the left of the centreline of its street, in metres."""
-
-
-@dataclass
-class Pipes:
-    """Nodes, segments and planted faults of an office."""
-
-    prefix: str
-    year: int
-    nodes: list[dict[str, Any]] = field(default_factory=list)
-    segments: list[dict[str, Any]] = field(default_factory=list)
-    planted: list[dict[str, Any]] = field(default_factory=list)
-
-    def add_node(
-        self, network: str, kind: str, geom: shapely.Point, code: str = "", **more: Any
-    ) -> str:
-        """Add a node and return its code."""
-        code = code or f"{self.prefix}-{network}-{len(self.nodes):05d}"
-        depth = DEPTH_M[network]
-        self.nodes.append(
-            {"code": code, "network": network, "kind": kind, "geom": geom, "burial_depth_m": depth}
-            | {"in_service": True}
-            | more
-        )
-        return code
-
-    def add_segment(
-        self, network: str, ends: tuple[str, str], points: list[Any], diameter: float
-    ) -> None:
-        """Add a segment between two nodes."""
-        self.segments.append(
-            {
-                "code": f"{self.prefix}-{network}-s{len(self.segments):05d}",
-                "network": network,
-                "from_node": ends[0],
-                "to_node": ends[1],
-                "geom": shapely.LineString(points),
-                "diameter_mm": float(diameter),
-                "material": MATERIAL[network],
-                "burial_depth_m": DEPTH_M[network],
-                "pressure_mpa": PRESSURE_MPA.get(network),
-                "year_built": self.year,
-            }
-        )
+Taps = dict[tuple[tuple[int, int], tuple[int, int]], list[tuple[str, BaseGeometry]]]
+"""Code and footprint of the buildings that are supplied from each street, by its corners."""
 
 
 def corner_code(network: str, corner: tuple[int, int], north: bool) -> str:
@@ -102,7 +47,8 @@ def lay_networks(
     office: Office,
     edges: list[Edge],
     corners: list[tuple[int, int]],
-    taps: dict[tuple[tuple[int, int], tuple[int, int]], list[tuple[str, BaseGeometry]]],
+    taps: Taps,
+    footprints: dict[str, BaseGeometry],
     random: np.random.Generator,
 ) -> Pipes:
     """Lay all networks of an office.
@@ -111,8 +57,8 @@ def lay_networks(
     ----------
     edges, corners
         Streets and corners that belong to this office.
-    taps
-        Code and footprint of the buildings that are supplied from each street.
+    footprints
+        All buildings by code, under which no gas may pass.
     """
     pipes = Pipes(office.code[:9], int(random.integers(1998, 2018)))
     north = office.row >= 0
@@ -123,20 +69,29 @@ def lay_networks(
     misplaced = dict(
         zip([n for n in range(len(edges)) if n not in dry], MISPLACED_KERB_M, strict=False)
     )
+    walls = shapely.STRtree(list(footprints.values()))
     for number, edge in enumerate(edges):
         supplied = taps.get((edge.start, edge.end), [])
-        stops = [] if number in dry else _add_hydrants(pipes, edge, misplaced.get(number), random)
+        stops = (
+            []
+            if number in dry
+            else _add_hydrants(pipes, edge, misplaced.get(number), walls, random)
+        )
         _add_water(pipes, edge, supplied, stops)
         if number in dry:
             gap = planted_faults.build_answer("hydrant_gap", "hydrant_spacing", None, 120.0)
             pipes.planted.append(gap | {"code": f"{pipes.prefix}R{number:04d}"})
-        _add_gas(pipes, edge, supplied)
         _add_drain(pipes, "sewage", edge)
         _add_drain(pipes, "storm", edge)
         for network, diameter in (("power", 150.0), ("telecom", 110.0)):
             if edge.along or edge.start[0] == office.corner[0]:
                 _add_main(pipes, network, edge, diameter)
     _weaken_hydrants(pipes)
+    drains = [line for network in DRAINS for line in pipes.lines_of(network)]
+    router = ServiceRouter(footprints, pipes.lines_of("water"), drains)
+    _add_gas(pipes, edges, taps, router)
+    planted_pipes.tighten_crossing(pipes)
+    planted_pipes.add_abandoned_main(pipes, _course(edges[0], "water"))
     return pipes
 
 
@@ -264,7 +219,11 @@ def _add_water(
 
 
 def _add_hydrants(
-    pipes: Pipes, edge: Edge, misplaced: float | None, random: np.random.Generator
+    pipes: Pipes,
+    edge: Edge,
+    misplaced: float | None,
+    walls: shapely.STRtree,
+    random: np.random.Generator,
 ) -> list[tuple[float, str]]:
     """Add hydrants along a street, away from crossing streets; return their tees."""
     near, far = (
@@ -276,18 +235,37 @@ def _add_hydrants(
     kerbs = [KERB_M] * count
     if misplaced is not None:
         kerbs[count // 2] = misplaced
+    ends = near, edge.line.length - far
     return [
-        _add_hydrant(pipes, edge, float(d), kerb, random)
+        _add_hydrant(pipes, edge, _clear_of_walls(edge, float(d), ends, kerb, walls), kerb, random)
         for d, kerb in zip(places, kerbs, strict=True)
     ]
 
 
+def _clear_of_walls(
+    edge: Edge, d: float, ends: tuple[float, float], kerb_m: float, walls: shapely.STRtree
+) -> shapely.Point:
+    """Return the place of a hydrant near another along a street, clear of walls.
+
+    The left side comes first, then the right.
+    """
+    shifts = np.arange(0.0, HYDRANT_SHIFT_M, 1.0)
+    along = np.clip(np.column_stack([d + shifts, d - shifts]).ravel(), *ends)
+    share = along / edge.line.length
+    kerbs = [edge.line.offset_curve(side * (edge.width / 2 + kerb_m)) for side in (1, -1)]
+    points = np.concatenate(
+        [shapely.line_interpolate_point(kerb, share, normalized=True) for kerb in kerbs]
+    )
+    near = walls.query(points, predicate="dwithin", distance=HYDRANT_FROM_WALL_M)[0]
+    clear = np.setdiff1d(np.arange(len(points)), near)
+    place: shapely.Point = points[int(clear[0]) if len(clear) else 0]
+    return place
+
+
 def _add_hydrant(
-    pipes: Pipes, edge: Edge, d: float, kerb_m: float, random: np.random.Generator
+    pipes: Pipes, edge: Edge, at: shapely.Point, kerb_m: float, random: np.random.Generator
 ) -> tuple[float, str]:
     """Add a hydrant behind the kerb; return its tee on the main."""
-    kerb = edge.line.offset_curve(edge.width / 2 + kerb_m)
-    at = kerb.interpolate(d / edge.line.length, normalized=True)
     works = bool(random.random() > 0.02)
     code = pipes.add_node(
         "water",
@@ -326,11 +304,39 @@ def _misplaced_hydrant(kerb_m: float) -> dict[str, Any]:
     return planted_faults.build_answer("hydrant_off_kerb", "hydrant_kerb_most", kerb_m, 2.0)
 
 
-def _add_gas(pipes: Pipes, edge: Edge, supplied: list[tuple[str, BaseGeometry]]) -> None:
-    course = _course(edge, "gas")
-    stops = _add_valves(pipes, "gas", course)
-    stops += _add_services(pipes, "gas", course, supplied, 63.0)
-    _add_chain(pipes, "gas", edge, course, stops, MAIN_DIAMETER_MM["gas"][edge.road_class])
+def _add_gas(pipes: Pipes, edges: list[Edge], taps: Taps, router: ServiceRouter) -> None:
+    """Add gas mains, and the services that reach their building without passing under another."""
+    for edge in edges:
+        course = _course(edge, "gas")
+        stops = _add_valves(pipes, "gas", course)
+        for code, footprint in taps.get((edge.start, edge.end), []):
+            front = course.project(shapely.get_point(shapely.shortest_line(course, footprint), 0))
+            line = router.find_line(course, footprint, front, [d for d, _ in stops])
+            if line is not None:
+                stops.append(_add_gas_service(pipes, course, line, code)[0])
+            elif not planted_pipes.is_planted(pipes, "gas_under_building"):
+                under = planted_pipes.find_line_under(router, course, footprint, front)
+                if under is not None:
+                    stop, segment = _add_gas_service(pipes, course, under.line, code)
+                    stops.append(stop)
+                    planted_pipes.add_answer(
+                        pipes, "gas_under_building", segment, under.metres, 0.0, under.building
+                    )
+        if not (edge.along and edge.start[1] == 0):  # no drain runs along the river
+            sewer = _course(edge, "sewage")
+            stops += planted_pipes.add_branches(pipes, router, course, sewer, stops)
+        _add_chain(pipes, "gas", edge, course, stops, MAIN_DIAMETER_MM["gas"][edge.road_class])
+
+
+def _add_gas_service(
+    pipes: Pipes, course: shapely.LineString, line: shapely.LineString, code: str
+) -> tuple[tuple[float, str], str]:
+    """Add a service along a line; return where its tee is, with the tee's code, and its code."""
+    start, wall = (shapely.Point(place) for place in line.coords)
+    tee = pipes.add_node("gas", "junction", start)
+    end = pipes.add_node("gas", "consumer", wall, building_code=code)
+    segment = pipes.add_segment("gas", (tee, end), [start, wall], GAS_SERVICE_MM)
+    return (course.project(start), tee), segment["code"]
 
 
 def _add_drain(pipes: Pipes, network: str, edge: Edge) -> None:
@@ -352,7 +358,7 @@ def _add_drain(pipes: Pipes, network: str, edge: Edge) -> None:
         course = shapely.reverse(course)
     count = max(int(course.length // MANHOLE_SPACING_M), 1)
     last = corner_code(network, edge_start, edge.north)
-    last_at = course.interpolate(0.0)
+    mouth = last_at = course.interpolate(0.0)
     for number in range(1, count + 1):
         final = number == count
         if final and edge_end is not None:
@@ -360,7 +366,12 @@ def _add_drain(pipes: Pipes, network: str, edge: Edge) -> None:
         else:
             at = course.interpolate(number * course.length / (count + 1))
             code = pipes.add_node(network, "manhole", at)
+        rise = FALL * at.distance(mouth), FALL * last_at.distance(mouth)
         pipes.add_segment(
-            network, (code, last), [at, last_at], MAIN_DIAMETER_MM[network][edge.road_class]
+            network,
+            (code, last),
+            [at, last_at],
+            MAIN_DIAMETER_MM[network][edge.road_class],
+            rise=rise if edge.along else (0.0, 0.0),
         )
         last, last_at = code, at

@@ -5,6 +5,7 @@ A block is filled in a local frame that faces south, with rows of houses spaced 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,9 @@ def fill_block(
     turned = shapely.affinity.rotate(land, -angle, origin=pivot)
     built = BLOCK_KINDS[kind][1](turned, random)
     _connect_lanes(built, turned, south_gate=south_gate)
+    if built.buildings and not south_gate and kind in _BESIDE_STREETS:
+        south = min(building["geom"].bounds[1] for building in built.buildings)
+        _add_crossing_lane(built, turned, south - 9.0, _LANE_M)
 
     def back(geometry: Any) -> Any:
         return shapely.affinity.rotate(geometry, angle, origin=pivot)
@@ -66,6 +70,10 @@ def fill_block(
             unit["geom"] = back(unit["geom"])
     built.compound = None if built.compound is None else back(built.compound)
     return built
+
+
+_BESIDE_STREETS = ("shops", "market")
+"""Kinds of block whose southern row has a lane of its own where no street runs along it."""
 
 
 def angle_of(land: BaseGeometry) -> float:
@@ -136,16 +144,55 @@ def _compound(land: BaseGeometry, random: Random, *, gated: bool = True) -> Bloc
     return BlockContent(compound=land, compound_name=names.compound(random), gated=gated)
 
 
-def _add_lanes(built: BlockContent, land: BaseGeometry, rows: list[float], width: float) -> None:
-    """Add the lanes of a compound: along every second row, and one to be laid from the gate."""
+def _add_lanes(built: BlockContent, land: BaseGeometry, levels: list[float], width: float) -> None:
+    """Add the lanes of a compound: at some levels, and one to be laid from the gate."""
     west, _, east, _ = land.bounds
     inner = shapely.buffer(land, -2.5)
-    for y in rows[::2]:
+    for y in levels:
         line = shapely.intersection(shapely.LineString([(west, y), (east, y)]), inner)
         for part in shapely.get_parts(line):
             if part.geom_type == "LineString" and part.length > 20:
                 built.lanes.append({"geom": part, "road_class": "internal", "width_m": width})
     built.lanes.append({"geom": None, "road_class": "internal", "width_m": width})
+
+
+def _add_lanes_between(
+    built: BlockContent, land: BaseGeometry, rows: list[tuple[float, float, float]], depth: float
+) -> None:
+    """Add lanes from street to street between rows of houses, within 15 m of both.
+
+    North of the last row there is one where the street is farther away.
+    """
+    if not rows:
+        return
+    for (y, _, _), (following, _, _) in pairwise(rows):
+        gap = following - y - depth
+        if gap > 0:  # else both stand in one row, on two parts of the land
+            width = max(_LANE_M, gap - 2 * _BESIDE_M)
+            _add_crossing_lane(built, land, y + depth + gap / 2, width)
+    y, west, east = rows[-1]
+    to_border = [_border_north(land, x) - y - depth for x in (west, east)]
+    if max(to_border) > _BESIDE_M - _SIDEWALK_M:
+        _add_crossing_lane(built, land, y + depth + min(9.0, min(to_border) + 1.0), _LANE_M)
+
+
+_LANE_M, _SIDEWALK_M = 6.0, 4.0
+_BESIDE_M = 14.5
+"""A lane runs along a wall up to 15 m away."""
+
+
+def _border_north(land: BaseGeometry, x: float) -> float:
+    """Return where the northern border of a block is."""
+    upright = shapely.LineString([(x, -1e7), (x, 1e7)])
+    return float(shapely.intersection(land, upright).bounds[3])
+
+
+def _add_crossing_lane(built: BlockContent, land: BaseGeometry, y: float, width: float) -> None:
+    """Add a lane across a block, from the street in the west to that in the east."""
+    west, _, east, _ = land.bounds
+    across = shapely.LineString([(west - 20, y), (east + 20, y)])
+    line = shapely.intersection(across, shapely.buffer(land, 9))
+    built.lanes.append({"geom": line, "road_class": "internal", "width_m": width})
 
 
 def _connect_lanes(built: BlockContent, land: BaseGeometry, *, south_gate: bool) -> None:
@@ -193,6 +240,10 @@ def _spines(
 _SPINE_STEP_M = 3.0
 
 
+SLAB_LANE_M = 5.0
+"""Width of the lanes of compounds without high-rises."""
+
+
 def slabs(land: BaseGeometry, random: Random) -> BlockContent:
     """Return a gated compound of slab blocks, five to seven storeys."""
     built = _compound(land, random)
@@ -211,7 +262,7 @@ def slabs(land: BaseGeometry, random: Random) -> BlockContent:
                 if units < 2:
                     break
                 x += _add_slab(built, x, y, units, storeys, depth, random) + 10.0
-    _add_lanes(built, land, lanes[:-1], 5.0)
+    _add_lanes(built, land, lanes[:-1][::2], SLAB_LANE_M)
     _add_guard_house(built, land)
     return built
 
@@ -219,17 +270,19 @@ def slabs(land: BaseGeometry, random: Random) -> BlockContent:
 def towers(land: BaseGeometry, random: Random) -> BlockContent:
     """Return a gated compound of towers, 18 to 33 storeys, one to three units each."""
     built = _compound(land, random)
-    inner, lanes = shapely.buffer(land, -14, join_style="mitre"), []
+    inner = shapely.buffer(land, -14, join_style="mitre")
+    lanes: list[float] = []
     middle = (land.bounds[0] + land.bounds[2]) / 2
     for y, west, east in _rows(inner, 18.0, 72.0):
-        lanes.append(y + 46.0)
+        # Beside every tower, with the open ground of the yard to turn on.
+        lanes.append(y + 18.0 + 9.0 if not lanes else y - 9.0)
         for low, high in ((west, middle - 7), (middle + 7, east)):
             x = low
             while x + 26.0 <= high:
                 units = 1 if x + 52.0 > high else int(random.choice([1, 2], p=[0.6, 0.4]))
                 _add_tower(built, x, y, units, int(random.choice([18, 24, 26, 33])), random)
                 x += units * 26.0 + 22.0
-    _add_lanes(built, land, lanes[:-1], 6.0)
+    _add_lanes(built, land, list(dict.fromkeys(lanes)), _LANE_M)
     _add_guard_house(built, land)
     return built
 
@@ -271,7 +324,7 @@ def giant(land: BaseGeometry, random: Random) -> BlockContent:
         if number == 1:
             tower["households"] = sum(unit["households"] for unit in tower["units"])
             tower["units"] = []
-    _add_lanes(built, land, [row[0] + 36 for row in rows[:-1]], 6.0)
+    _add_lanes(built, land, [row[0] + 36 for row in rows[:-1]][::2], _LANE_M)
     _add_guard_house(built, land)
     return built
 
@@ -322,11 +375,14 @@ def village(land: BaseGeometry, random: Random) -> BlockContent:
     built = BlockContent(compound=land, compound_name=names.village(random), gated=False)
     inner = shapely.buffer(land, -3, join_style="mitre")
     west0, _, east0, _ = land.bounds
-    for number, (y, west, east) in enumerate(_rows(inner, 24.0, 28.5)):
+    rows = list(_rows(inner, 24.0, 28.5))
+    for number, (y, west, east) in enumerate(rows):
         if number:
             across = shapely.LineString([(west0 - 20, y - 2), (east0 + 20, y - 2)])
             lane = shapely.intersection(across, shapely.buffer(land, 9))
-            built.lanes.append({"geom": lane, "road_class": "alley", "width_m": 3.0})
+            # One alley in the middle is wide enough for an engine.
+            width = 4.0 if number == len(rows) // 2 else 3.0
+            built.lanes.append({"geom": lane, "road_class": "alley", "width_m": width})
         for side in (0.0, 12.6):
             x = west
             while x + 10.0 < east:
@@ -366,6 +422,7 @@ def shops(land: BaseGeometry, random: Random) -> BlockContent:
                 for unit in range(int(length // 18)):
                     _add_unit(shop, x + (unit + 0.5) * 18, y + 16.0, storeys - 1, 2, random)
             x += length + 9.0
+    _add_lanes_between(built, land, rows, 16.0)
     return built
 
 
@@ -381,7 +438,8 @@ def school(land: BaseGeometry, random: Random) -> BlockContent:
     built = _grounds(land, "school", name)
     built.compound, built.compound_name = land, name
     inner = shapely.buffer(land, -10, join_style="mitre")
-    for y, west, east in list(_rows(inner, 14.0, 42.0))[:3]:
+    rows = list(_rows(inner, 14.0, 42.0))[:3]
+    for y, west, east in rows:
         built.add(
             shapely.box(west, y, west + min(70.0, (east - west) * 0.4), y + 14.0),
             name=name,
@@ -391,6 +449,7 @@ def school(land: BaseGeometry, random: Random) -> BlockContent:
             fire_class=2,
             year_built=int(random.integers(1988, 2016)),
         )
+    _add_lanes_between(built, land, rows, 14.0)
     return built
 
 
@@ -399,7 +458,8 @@ def hospital(land: BaseGeometry, random: Random) -> BlockContent:
     name = names.hospital(random)
     built = _grounds(land, "hospital", name)
     inner = shapely.buffer(land, -14, join_style="mitre")
-    for number, (y, west, east) in enumerate(list(_rows(inner, 22.0, 60.0))[:3]):
+    rows = list(_rows(inner, 22.0, 60.0))[:3]
+    for number, (y, west, east) in enumerate(rows):
         built.add(
             shapely.box(west + 5, y, west + 5 + min(85.0, (east - west) * 0.6), y + 22.0),
             name=name,
@@ -409,6 +469,7 @@ def hospital(land: BaseGeometry, random: Random) -> BlockContent:
             fire_class=1,
             year_built=2009,
         )
+    _add_lanes_between(built, land, rows, 22.0)
     return built
 
 
@@ -436,6 +497,7 @@ def park(land: BaseGeometry, random: Random) -> BlockContent:
             structure="brick_wood" if use == "culture" else "brick_concrete",
             fire_class=3,
         )
+    _add_crossing_lane(built, land, y + 20.0, _LANE_M)
     built.facilities.append(
         {"geom": shapely.Point(x + 43, y + 3), "category": "toilet", "name": "公共厕所"}
     )
@@ -447,7 +509,8 @@ def works(land: BaseGeometry, random: Random) -> BlockContent:
     built = _compound(land, random)
     built.compound_name = names.works(random)
     inner = shapely.buffer(land, -10, join_style="mitre")
-    for number, (y, west, east) in enumerate(_rows(inner, 28.0, 44.0)):
+    rows = list(_rows(inner, 28.0, 44.0))
+    for number, (y, west, east) in enumerate(rows):
         if number >= 2:
             if y + 12 < inner.bounds[3]:
                 _add_slab(built, west, y, max(2, int((east - west) // 26)), 5, 12.0, random)
@@ -464,6 +527,7 @@ def works(land: BaseGeometry, random: Random) -> BlockContent:
                 year_built=int(random.integers(1975, 2010)),
             )
             x += length + 14.0
+    _add_lanes_between(built, land, rows, 28.0)
     return built
 
 

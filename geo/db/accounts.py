@@ -1,12 +1,14 @@
-"""Accounts of the API: add, list and disable them, set their passwords."""
+"""Accounts of the API: add, list, change and disable them, set their passwords."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
 import argon2
-from sqlalchemy import ColumnElement, Connection, Engine, Row, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
 from geo.errors import InputError
-from geo.model import Account, AuditEvent, GridManager, Role
+from geo.model import Account, AuditEvent, GridManager, Role, Session
 from geo.model.pipe import Network
 
 MIN_PASSWORD_CHARACTERS = 12
@@ -128,37 +130,74 @@ def hash_password(password: str) -> str:
 
 def list_accounts(
     connection: Connection,
-) -> Sequence[Row[str, str, str, list[str], list[str], bool]]:
-    """Return name, role, scope, networks, grids and active state of every account."""
+) -> Sequence[Row[str, str, str, list[str], list[str], bool, bool, datetime]]:
+    """Return name, role, scope, networks, grids, active state, whether it has a password, and the
+    time of creation of every account, by name."""
     own = (GridManager.account_id == Account.id, GridManager.valid_to.is_(None))
     codes = select(GridManager.grid_code).where(*own).order_by(GridManager.grid_code)
     grids: ColumnElement[list[str]] = func.array(codes.scalar_subquery()).label("grids")
-    columns = Account.name, Account.role, Account.scope, Account.networks, grids, Account.active
-    return connection.execute(select(*columns).order_by(Account.name)).all()
+    statement = select(
+        *(Account.name, Account.role, Account.scope, Account.networks, grids, Account.active),
+        Account.password.is_not(None).label("has_password"),
+        Account.created_at,
+    )
+    return connection.execute(statement.order_by(Account.name)).all()
 
 
-def set_password(engine: Engine, name: str, password: str) -> bool:
-    """Set a password and end the account's sessions; return whether there is such an account."""
-    return _change_account(engine, name, "password_set", password=hash_password(password))
+def set_password(connection: Connection, name: str, password: str) -> bool:
+    """Set a password and end the account's sessions; return whether there is such an account.
+
+    Raises
+    ------
+    InputError
+        If the password is too short or too long.
+    """
+    return _update_account(connection, name, "password_set", password=hash_password(password))
 
 
-def disable_account(engine: Engine, name: str) -> bool:
+def disable_account(connection: Connection, name: str) -> bool:
     """Disable an account and end its sessions; return whether there is such an account."""
-    return _change_account(engine, name, "account_disabled", active=False)
+    return _update_account(connection, name, "account_disabled", active=False)
 
 
-def _change_account(engine: Engine, name: str, action: str, **values: object) -> bool:
-    with engine.begin() as connection:
-        changed = update(Account).where(Account.name == name).values(**values)
-        number = connection.execute(changed.returning(Account.id)).scalar()
-        if number is None:
-            return False
-        end = text("UPDATE session SET revoked_at = now() WHERE account_id = :account")
-        connection.execute(end, {"account": number})
-        _record(connection, action, name)
+def change_account(connection: Connection, name: str, **values: Any) -> bool:
+    """Change an account and end its sessions; return whether there is such an account.
+
+    Parameters
+    ----------
+    values
+        New ``role``, ``scope``, ``networks`` or ``active``.
+
+    Raises
+    ------
+    InputError
+        If the role is unknown, or lacks its scope or networks.
+    """
+    columns = Account.role, Account.scope, Account.networks
+    account = connection.execute(select(*columns).where(Account.name == name)).first()
+    if account is None:
+        return False
+    changed = account._asdict() | values
+    _validate(name, changed["role"], changed["scope"], changed["networks"])
+    actions = {True: "account_enabled", False: "account_disabled"}
+    action = actions[values["active"]] if "active" in values else "account_changed"
+    return _update_account(connection, name, action, **values)
+
+
+def _update_account(connection: Connection, name: str, action: str, **values: object) -> bool:
+    changed = update(Account).where(Account.name == name).values(**values)
+    number = connection.execute(changed.returning(Account.id)).scalar()
+    if number is None:
+        return False
+    ended = update(Session).where(Session.account_id == number, Session.revoked_at.is_(None))
+    connection.execute(ended.values(revoked_at=func.now()))
+    _record(connection, action, name)
     return True
 
 
 def _record(connection: Connection, action: str, name: str) -> None:
+    """Record a change in the name of the API's caller, else of the session's role."""
+    caller = func.nullif(func.current_setting("gridatlas.actor", True), "")
     event = {"action": action, "object_type": "account", "object_code": name}
-    connection.execute(insert(AuditEvent).values(actor=func.session_user(), **event))
+    actor = func.coalesce(caller, func.session_user())
+    connection.execute(insert(AuditEvent).inline().values(actor=actor, **event))

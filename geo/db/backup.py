@@ -201,7 +201,7 @@ def _replace_rows(
 ) -> None:
     """Empty the tables, migrate them to the archive's revision, load, and migrate to the newest."""
     connection.execute(_RESTORE_SESSION)
-    locks.acquire(connection, Lock.MIGRATION)
+    _lock_migrations(connection)
     _lock_tables(connection)
     _refuse_running_work(connection)
     if not replace and _has_rows(connection):
@@ -225,6 +225,26 @@ _RESTORE_SESSION = text(
     # The server keeps the locks of a killed process until it checks the connection.
     "set_config('client_connection_check_interval', '2s', true)"
 )
+
+
+def _lock_migrations(connection: Connection) -> None:
+    """Keep out migrations until the transaction ends.
+
+    Raises
+    ------
+    ConflictError
+        If another one lasts longer than :data:`LOCK_TIMEOUT_S`.
+    """
+    try:
+        with connection.begin_nested():
+            connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'"))
+            locks.acquire(connection, Lock.MIGRATION)
+    except DBAPIError as error:
+        if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+            raise
+        holders = connection.execute(_WORKERS, {"namespaces": [int(Lock.MIGRATION)]})
+        raise _in_use(holders.all()) from error
+    connection.execute(text("SET LOCAL lock_timeout = 0"))
 
 
 def _lock_tables(connection: Connection) -> None:

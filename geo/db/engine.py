@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
 
 from geo import locks
@@ -33,7 +33,12 @@ MIGRATIONS = next(
 """Beside the package in an installation, at the top of a checkout."""
 MIN_POSTGRESQL = cluster.MIN_MAJOR
 MIN_POSTGIS = (3, 3)
-_INSUFFICIENT_PRIVILEGE = "42501"
+_INSUFFICIENT_PRIVILEGE, _LOCK_NOT_AVAILABLE = "42501", "55P03"
+_NO_START = "GRIDATLAS_NO_SERVER_START"
+"""Environment variable of processes that must not start the private cluster."""
+
+MIGRATION_LOCK_TIMEOUT_S = 60
+"""How long a migration waits for another one, or for work on the tables that it changes."""
 
 CONFLICTS = frozenset({"40001", "40P01"})
 """SQLSTATEs of serialization failures and deadlocks: the transaction may succeed when repeated."""
@@ -56,11 +61,20 @@ def database_url() -> str:
     """
     configured = settings().database_url
     if not configured:
-        return local_server.ensure_running(settings().home)
+        may_start = _NO_START not in os.environ
+        return (local_server.ensure_running if may_start else cluster.url)(settings().home)
     url = _to_url(configured)
     options = str(url.query.get("options", "")).replace(cluster.UTC_SESSION, "").strip()
     options = f"{options} -c gridatlas.owner=on {cluster.UTC_SESSION}".strip()
     return url.update_query_dict({"options": options}).render_as_string(hide_password=False)
+
+
+def forbid_server_start() -> None:
+    """Keep this process and its children from starting the private cluster.
+
+    A server calls it once the cluster runs: later it may have been stopped on purpose.
+    """
+    os.environ[_NO_START] = "1"
 
 
 def printable_url(url: URL) -> str:
@@ -221,7 +235,8 @@ def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
     Raises
     ------
     SetupError
-        If the server can't be reached, is too old, lacks PostGIS, or refuses to create the tables.
+        If the server can't be reached, is too old, lacks PostGIS, or refuses to create the tables,
+        or if other work holds them longer than :data:`MIGRATION_LOCK_TIMEOUT_S`.
     """
     bind = bind or get_engine()
     url = printable_url(bind.url)
@@ -229,6 +244,8 @@ def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
     def work(connection: Connection) -> None:
         _check_server(connection, url)
         _check_owner(connection, url)
+        timeout = f"{MIGRATION_LOCK_TIMEOUT_S}s"
+        connection.execute(select(func.set_config("lock_timeout", timeout, True)))
         locks.acquire(connection, Lock.MIGRATION)
         _refuse_newer_revision(connection, url)
         if revision != "head" or not is_current_on(connection):
@@ -239,6 +256,9 @@ def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
     try:
         run_in_transaction(bind, work)
     except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+            seconds = MIGRATION_LOCK_TIMEOUT_S
+            raise SetupError("database_locked", url=url, seconds=seconds) from error
         raise SetupError("database_unreachable", url=url, said=_line(error)) from error
     except ProgrammingError as error:
         if getattr(error.orig, "sqlstate", None) != _INSUFFICIENT_PRIVILEGE:

@@ -169,13 +169,24 @@ _LAYER_RULES: dict[str, Rule] = {
         | EDITORS,
         write=EDITORS,
     ),
+    "building_fire": Rule(read=_FIRE.read, write=_FIRE.read),
 }
 """Rules of the feature tables; who may read a layer may read its past."""
 
 RULES: dict[str, Rule] = {
     **_LAYER_RULES,
     **{
-        table.name: Rule(read=_LAYER_RULES[name].read, write=EDITORS, add=_LAYER_RULES[name].change)
+        table.name: Rule(
+            read=_LAYER_RULES[name].read,
+            write=EDITORS,
+            # The trigger of the layer writes its history under the role of whoever changes a row.
+            add=dict(_LAYER_RULES[name].change)
+            | {
+                role: condition
+                for role, condition in _LAYER_RULES[name].write.items()
+                if role not in EDITORS
+            },
+        )
         for name, table in HISTORY.items()
     },
     "grid_plan": Rule(
@@ -199,7 +210,17 @@ RULES: dict[str, Rule] = {
         | _rows(ALL_ROWS, "publisher", "admin", "keeper"),
         write={"planner": _OF_PLAN, "admin": ALL_ROWS},
     ),
+    "micro_grid": Rule(
+        read=_rows(_IN_FORCE, "public", "fire", "utility", "importer")
+        | {"planner": f"{_OF_PLAN} OR {_IN_FORCE}"}
+        | _rows(ALL_ROWS, "publisher", "admin"),
+        write={"planner": _OF_PLAN, "admin": ALL_ROWS},
+    ),
     "plan_edit": Rule(
+        read={"planner": _OF_PLAN, "admin": ALL_ROWS},
+        write={"planner": _OF_PLAN, "admin": ALL_ROWS},
+    ),
+    "plan_comment": Rule(
         read={"planner": _OF_PLAN, "admin": ALL_ROWS},
         write={"planner": _OF_PLAN, "admin": ALL_ROWS},
     ),
@@ -220,12 +241,14 @@ RULES: dict[str, Rule] = {
         add=_rows(_OWN_NAME, *ROLES[1:], "keeper"),
     ),
     **dict.fromkeys(("fire_finding", "fire_area", "fire_overlay"), _FIRE),
-    "building_fire": Rule(read=_FIRE.read, write=_FIRE.read),
+    "building_plan": Rule(read=_FIRE.read, write=_FIRE.read),
     "building_review": Rule(read=_FIRE.read, write=_FIRE.read),
     "hydrant_inspection": Rule(
         read=_rows(ALL_ROWS, "utility") | dict(_FIRE.read), write=_FIRE.read
     ),
-    "account": Rule(read=_rows(ALL_ROWS, "admin", "keeper"), write=_rows(ALL_ROWS, "admin")),
+    "account": Rule(
+        read=_rows(ALL_ROWS, "admin", "keeper"), write=_rows(ALL_ROWS, "admin", "keeper")
+    ),
     "session": Rule(
         read=_rows(ALL_ROWS, "admin", "keeper"), write=_rows(ALL_ROWS, "admin", "keeper")
     ),

@@ -14,10 +14,12 @@ from sqlalchemy import Connection
 from geo.errors import InputError, NotFoundError
 from geo.fire import (
     building_items,
+    building_plans,
     building_record,
     finding_queries,
     fire_lanes,
     ladder_areas,
+    register_extracts,
     reviews,
     separation,
     supply_routes,
@@ -26,8 +28,10 @@ from geo.fire import (
 from geo.fire.building_record import Details, plain_value
 from geo.fire.cities import city_of_code
 from geo.fire.context import FireContext, FireContextCache
+from geo.fire.finding_text import describe_proof
 from geo.fire.layer_state import read_data_age, read_layer_changes
 from geo.fire.rules import TOLERANCE_M
+from geo.fire.surroundings import describe_surroundings
 from geo.messages import Language, text
 from geo.missing_data import MissingData, describe_missing, list_missing
 from geo.model.pipe import Network
@@ -36,6 +40,9 @@ from geo.plans.building_grids import grids_of_buildings
 
 BRIEFING_LAYERS = ("building", "road", "pipe_node", "facility")
 """Layers whose age is given with a briefing."""
+
+INTAKE_RADIUS_M = 500.0
+"""Tanks and intake points are listed up to this distance from the wall."""
 
 ROADSIDE_M = 40.0
 """Roads are listed as beside a building up to this distance."""
@@ -71,8 +78,10 @@ def building_briefing(
     row = context.snapshot.row_of.get(code)
     if row is None:
         raise NotFoundError("no_such_building", code=code)
+    mains = contexts.hydrant_mains(connection, city, layer_changes)
     content = {
-        **_describe_building_and_access(connection, context, row, lang),
+        **_describe_building_and_access(connection, context, row, mains, lang),
+        **_describe_people_and_plans(connection, code),
         **_describe_valves(connection, contexts, city, code, layer_changes, lang),
         "findings": finding_queries.list_building_findings(connection, city, code, lang),
         "data": read_data_age(connection, BRIEFING_LAYERS),
@@ -86,7 +95,11 @@ def building_briefing(
 
 
 def _describe_building_and_access(
-    connection: Connection, context: FireContext, row: int, lang: Language
+    connection: Connection,
+    context: FireContext,
+    row: int,
+    mains: Mapping[str, float],
+    lang: Language,
 ) -> Details:
     """Return a building's record, neighbours, water supply, stations and engine access."""
     snapshot = context.snapshot
@@ -102,12 +115,44 @@ def _describe_building_and_access(
         "units": building_record.read_units(connection, context, code),
         "grids": grids_of_buildings(connection, [code]).get(code, []),
         "neighbours": _describe_neighbours(context, row, lang),
-        "hydrants": supply_routes.describe_nearest_hydrants(connection, context, destination),
+        "surroundings": describe_surroundings(context, row, lang),
+        "hydrants": supply_routes.describe_nearest_hydrants(
+            connection, context, destination, mains, lang
+        ),
+        "intakes": _describe_intakes(context, row),
         "stations": supply_routes.describe_nearest_stations(context, destination),
         "fire_lane": describe_approach(context, row, lang),
         "ladder": describe_ladder_areas(context, row, lang),
         "review": reviews.read_review(connection, code),
         "items": building_items.list_items(connection, code, lang),
+    }
+
+
+def _describe_intakes(context: FireContext, row: int) -> list[Details]:
+    """Return the nearest tanks and intake points within 500 m, the nearest first."""
+    facility = context.snapshot.facility
+    intakes = facility[facility["category"] == "intake"]
+    points = shapely.point_on_surface(intakes.geometry.to_numpy())
+    distances = shapely.distance(points, context.snapshot.walls[row])
+    near = [k for k in np.argsort(distances) if distances[k] <= INTAKE_RADIUS_M]
+    return [
+        {
+            "code": str(intakes["code"].iloc[k]),
+            "name": intakes["name"].iloc[k],
+            "distance_m": round(float(distances[k]), 1),
+            "point": points[k],
+        }
+        for k in near[:3]
+    ]
+
+
+def _describe_people_and_plans(connection: Connection, code: str) -> Details:
+    """Return people by unit, key units and attached plans; people None where not to be seen."""
+    people = register_extracts.read_people_by_unit(connection, [code])
+    return {
+        "people": None if people is None else people.get(code, []),
+        "key_units": register_extracts.read_key_units(connection, [code]).get(code, []),
+        "plans": building_plans.list_plans(connection, code),
     }
 
 
@@ -132,7 +177,7 @@ def _describe_neighbours(context: FireContext, row: int, lang: Language) -> list
                 "too_close": too_close,
                 "rule": rule,
                 "text": rules[rule].text(lang),
-                "proof": None if proof is None else text(f"proof.{proof}", lang=lang),
+                "proof": describe_proof(proof, rules, lang),
                 "line": shapely.shortest_line(snapshot.walls[row], snapshot.walls[other]),
                 "fire_class": plain_value(record["fire_class"]),
                 "storeys_above": plain_value(record["storeys_above"]),

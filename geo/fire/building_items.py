@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ARRAY, Connection, Text, any_, cast, delete, select
+from sqlalchemy import ARRAY, Connection, Text, any_, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from geo import clock
 from geo.errors import InputError, NotFoundError
 from geo.messages import Language, text
 from geo.model import Building, BuildingFireItem
-from geo.model.fire import FireItem
+from geo.model.fire import SITE_SOURCE, FireItem
 
 Item = dict[str, Any]
 """An item as people read it; value, place, day and name are None where nothing was recorded."""
@@ -82,7 +82,10 @@ def record_items(
     InputError
         If nobody signs, the day lies in the future, or a place has no value.
     """
-    if not connection.execute(select(Building.code).where(Building.code == code)).first():
+    place_of_building = connection.execute(
+        select(func.ST_PointOnSurface(Building.geom)).where(Building.code == code)
+    ).scalar()
+    if place_of_building is None:
         raise NotFoundError("no_such_building", code=code)
     if not checked_by.strip():
         raise InputError("items_unsigned", code=code)
@@ -98,12 +101,12 @@ def record_items(
             connection.execute(delete(table).where(*is_own))
             continue
         values = {
+            "source": SITE_SOURCE,
             "value": value,
             "place": place,
             "checked_on": checked_on,
             "checked_by": checked_by.strip(),
         }
-        statement = upsert(table).values(building_code=code, item=item.value, **values)
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=["building_code", "item"], set_=values)
-        )
+        identity = {"code": f"{code}-{item.value}", "building_code": code, "item": item.value}
+        statement = upsert(table).values(**identity, **values, geom=place_of_building)
+        connection.execute(statement.on_conflict_do_update(index_elements=["code"], set_=values))

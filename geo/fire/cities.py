@@ -6,8 +6,10 @@ where no region is known.
 
 from typing import Any
 
+import pyproj
 from sqlalchemy import Connection, func, select
 
+from geo import crs as systems
 from geo.errors import NotFoundError
 from geo.model import STORAGE_SRID, Base, Building, Region
 
@@ -66,6 +68,12 @@ def city_extent(connection: Connection, city: str) -> Box:
     west, south, east, north = bounds
     margin = MARGIN_DEGREES
     return west - margin, south - margin, east + margin, north + margin
+
+
+def city_crs(connection: Connection, city: str) -> pyproj.CRS:
+    """Return the metric system in which a city is read."""
+    west, south, east, north = city_extent(connection, city)
+    return systems.metric_crs((west + east) / 2, (south + north) / 2)
 
 
 def _bounds(connection: Connection, extent: Any) -> Box | None:

@@ -11,20 +11,26 @@ from scipy.sparse import csr_array
 from sqlalchemy import Connection
 
 from geo.errors import InputError
-from geo.fire import separation, station_response, vehicle_access
+from geo.fire import hydrant_supply, separation, station_response, vehicle_access
 from geo.fire.cities import city_extent
 from geo.fire.layer_state import read_layer_changes
+from geo.fire.pipe_checks import check_pipes
 from geo.fire.rules import Rules, rules_in_force
 from geo.fire.snapshot import CitySnapshot, SnapshotCache
 from geo.fire.vehicle_access import VehicleReach
 from geo.model.pipe import Network
 from geo.network import isolation, pipes
 from geo.network.isolation import Sectors
+from geo.network.pipe_findings import PipeFinding
 from geo.network.roads import Vehicle
 from geo.types import Bools
 
 PipeVersion = tuple[int | None, int | None]
 """Change counts of the layers of pipe nodes and pipe segments."""
+
+
+_CHECKED_LAYERS = ("pipe_node", "pipe_segment", "road", "building", "region")
+_FindingsOfVersion = tuple[tuple[int | None, ...], list[PipeFinding]]
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,9 @@ class FireContextCache:
         self._contexts: dict[str, FireContext] = {}
         self._lock = threading.Lock()
         self._pipes: dict[tuple[str, str], tuple[PipeVersion, Sectors]] = {}
+        self._mains: dict[str, tuple[PipeVersion, dict[str, float]]] = {}
         self._pipe_locks = {network.value: threading.Lock() for network in Network}
+        self._pipe_findings: dict[tuple[str, frozenset[str], bool], _FindingsOfVersion] = {}
 
     def are_used(self) -> bool:
         """Return whether any city was asked for."""
@@ -102,6 +110,54 @@ class FireContextCache:
                 self._pipes[city, network] = cached
             return cached[1]
 
+    def pipe_findings(
+        self, connection: Connection, city: str, networks: frozenset[str], *, at_buildings: bool
+    ) -> list[PipeFinding]:
+        """Return where a city's pipes come too close to something, the gravest first.
+
+        Parameters
+        ----------
+        networks, at_buildings
+            The networks that the caller may see, and whether it may see buildings.
+        """
+        changes = read_layer_changes(connection)
+        version = tuple(changes.get(layer) for layer in _CHECKED_LAYERS)
+        key = city, networks, at_buildings
+        cached = self._pipe_findings.get(key)
+        if cached is None or cached[0] != version:
+            graphs = {}
+            for network in networks:
+                with suppress(InputError):  # without pipes in use in this city
+                    sectors = self.pipe_sectors(connection, city, network, changes)
+                    graphs[Network(network)] = sectors.graph
+            snapshot = self.snapshots.snapshot_of(connection, city) if at_buildings else None
+            cached = version, check_pipes(connection, city, graphs, snapshot)
+            self._pipe_findings[key] = cached
+        return cached[1]
+
+    def hydrant_mains(
+        self, connection: Connection, city: str, layer_changes: Mapping[str, int] | None = None
+    ) -> dict[str, float]:
+        """Return the diameter in millimetres of each hydrant's main, by code of the hydrant.
+
+        Parameters
+        ----------
+        layer_changes
+            Change counts of the layers; read from the database by default.
+        """
+        counts = read_layer_changes(connection) if layer_changes is None else layer_changes
+        version = counts.get("pipe_node"), counts.get("pipe_segment")
+        cached = self._mains.get(city)
+        if cached is None or cached[0] != version:
+            try:
+                sectors = self.pipe_sectors(connection, city, Network.WATER.value, counts)
+                snapshot = self.context_of(connection, city, counts).snapshot
+                mains = hydrant_supply.main_diameters(snapshot, sectors.graph)
+            except InputError:  # the city has no water mains on record
+                mains = {}
+            cached = self._mains[city] = version, mains
+        return cached[1]
+
     def context_of(
         self, connection: Connection, city: str, layer_changes: Mapping[str, int] | None = None
     ) -> FireContext:
@@ -131,6 +187,7 @@ class FireContextCache:
         context = self.context_of(connection, city, layer_changes)
         _ = context.vehicle_reach, context.costs_to_stations, context.is_high_rise
         _ = context.snapshot.barrier_tree
+        _ = self.hydrant_mains(connection, city, layer_changes)
         for network in Network:
             with suppress(InputError):  # a network that the city does not have
                 sectors = self.pipe_sectors(connection, city, network.value, layer_changes)

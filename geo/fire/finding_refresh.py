@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from geo import db, locks
 from geo.db.layer_frames import wkb
-from geo.fire import hydrants, separation, station_response, vehicle_access
+from geo.fire import hydrants, micro_stations, separation, station_response, vehicle_access
 from geo.fire.context import FireContext, FireContextCache
 from geo.fire.finding import Finding
 from geo.fire.layer_state import INSPECTION, read_data_age
@@ -59,7 +59,8 @@ OVERLAY_LAYERS: dict[Overlay, tuple[str, ...]] = {
     Overlay.FIRE_REACH: ("building", "road", "compound"),
     Overlay.SEPARATION: ("building",),
     Overlay.LADDER: ("building", "road", "water", "compound"),
-    Overlay.RESPONSE: ("building", "road", "compound", "facility"),
+    Overlay.RESPONSE: ("building", "road", "compound", "facility", "region"),
+    Overlay.MICRO_STATION: ("building", "road", "compound", "facility"),
 }
 """Layers whose change may change an overlay."""
 
@@ -71,6 +72,7 @@ RECHECK_RADIUS_M: dict[Overlay, float] = {
     Overlay.HYDRANT_COVERAGE: 125.0,
     Overlay.FIRE_REACH: 125.0,
     Overlay.RESPONSE: 125.0,
+    Overlay.MICRO_STATION: 125.0,
 }
 """Features within this distance of a changed building are checked again."""
 
@@ -374,6 +376,8 @@ def missing_overlay_data(
         return vehicle_access.missing_road_data(road, under)
     if overlay is Overlay.RESPONSE:
         return station_response.missing_response_data(snapshot)
+    if overlay is Overlay.MICRO_STATION:
+        return micro_stations.missing_micro_data(snapshot)
     return separation.missing_building_data(building, classes=overlay is Overlay.SEPARATION)
 
 

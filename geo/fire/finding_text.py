@@ -1,11 +1,14 @@
 """Findings in words: their texts and properties as people and programs read them."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from geo.fire.finding import Finding
-from geo.fire.rules import DEFAULT_RULES
+from geo.fire.hydrants import ROUTE_LIMIT_M
+from geo.fire.rules import DEFAULT_RULES, Rules, rules_in_force
 from geo.messages import Language, text
+from geo.settings import settings
 
 _TEXT_GROUPS = {
     "separation_": "separation",
@@ -30,8 +33,29 @@ def describe_finding(row: Mapping[str, Any], lang: Language) -> str:
         "obstacle": obstacle.get("name") or obstacle.get("road", ""),
         "obstacle_measured": _format_figure(obstacle.get("measured")),
         "obstacle_required": _format_figure(obstacle.get("required")),
+        "limit": f"{ROUTE_LIMIT_M:g}",
     }
     return text(f"finding.{next(groups, rule)}_{detail['kind']}", lang=lang, **fields)
+
+
+def describe_proof(proof: str | None, rules: Rules, lang: Language) -> str | None:
+    """Return what would allow a pair of buildings that stands too close, None where nothing."""
+    return None if proof is None else text(f"proof.{proof}", lang=lang, **_proof_figures(rules))
+
+
+def _proof_figures(rules: Rules) -> dict[str, float]:
+    return {
+        "openings": rules.figure("separation_openings_share"),
+        "group": rules.figure("separation_group"),
+        "area": rules.figure("separation_group_area"),
+        "protected": rules.figure("separation_protected"),
+        "protected_high": rules.figure("separation_protected_high"),
+    }
+
+
+@cache
+def _rules_of_figures(overrides: str) -> Rules:
+    return rules_in_force()
 
 
 def _format_figure(value: float | None) -> str:
@@ -48,6 +72,7 @@ def finding_properties(row: Mapping[str, Any], lang: Language) -> dict[str, Any]
     rule = _RULES[row["rule"]]
     table_rule = _RULES.get(row["detail"].get("table", ""), rule)
     proof = row["detail"].get("proof")
+    rules = _rules_of_figures(tuple(settings().fire_figures.items()))
     names = ("overlay", "rule", "severity", "feature", "layer", "other")
     figures = ("measured", "required", "shortfall")
     return {
@@ -61,7 +86,7 @@ def finding_properties(row: Mapping[str, Any], lang: Language) -> dict[str, Any]
         "title": text(f"overlay.{row['overlay']}", lang=lang),
         "severity_text": text(f"severity.{row['severity']}", lang=lang),
         "text": describe_finding(row, lang),
-        "proof": None if proof is None else text(f"proof.{proof}", lang=lang),
+        "proof": describe_proof(proof, rules, lang),
         "computed_at": row["computed_at"],
         "revision": row["revision"],
     }

@@ -6,7 +6,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
-from geo.fire import lane_coverage, separation
+from geo.fire import lane_bends, lane_coverage, lane_passages, separation
 from geo.fire.finding import Finding
 from geo.fire.rules import HEAVY_ENGINE_T, TOLERANCE_M, Rules, Severity
 from geo.fire.snapshot import CitySnapshot
@@ -47,6 +47,8 @@ def check_fire_lanes(
         *check_lane_attributes(snapshot, rules, rows),
         *check_wall_distance(snapshot, rules, rows),
         *check_dead_ends(snapshot, rules, rows),
+        *lane_bends.check_bends(snapshot, rules, rows[_lanes(snapshot.road)[rows]]),
+        *lane_passages.check_passages(snapshot, rules, buildings, reach),
         *lane_coverage.check_lanes_along(snapshot, rules, buildings, reach),
         *lane_coverage.check_lane_spacing(snapshot, rules, buildings),
         *check_road_joins(snapshot, rules, rows),

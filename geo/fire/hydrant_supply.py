@@ -88,6 +88,20 @@ def _missing(snapshot: CitySnapshot, rule: str, row: int, kind: str) -> Finding:
     )
 
 
+def main_diameters(snapshot: CitySnapshot, graph: PipeGraph) -> dict[str, float]:
+    """Return the diameter of the main that each hydrant stands on, by its code, millimetres.
+
+    Of several diameters the largest counts; hydrants on no main of known diameter are left out.
+    """
+    diameter = graph.segments["diameter_mm"].to_numpy(dtype=float)
+    codes = snapshot.hydrant["code"].tolist()
+    largest = {
+        str(codes[row]): float(np.nan_to_num(diameter[pieces], nan=0.0).max(initial=0.0))
+        for row, pieces in _mains(snapshot, graph).items()
+    }
+    return {code: value for code, value in largest.items() if value}
+
+
 def _mains(snapshot: CitySnapshot, graph: PipeGraph) -> dict[int, Ints]:
     """Return the segments of the main that each hydrant stands on, by row of the hydrant."""
     flat = graph.ends.ravel()

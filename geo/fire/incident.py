@@ -1,5 +1,6 @@
 """The briefing of an incident: everything within a radius of a place."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import shapely
 from sqlalchemy import ARRAY, Connection, Text, any_, cast, func, select
 
 from geo.db.layer_frames import wkb
-from geo.fire import building_items, supply_routes
+from geo.fire import building_items, register_extracts, supply_routes
 from geo.fire.building_record import Details
 from geo.fire.context import FireContext
 from geo.messages import Language, text
@@ -36,9 +37,18 @@ def incident_briefing(
     lon: float,
     lat: float,
     radius_m: float,
+    mains: Mapping[str, float],
     lang: Language,
 ) -> Details:
-    """Return what stands within a radius of a place; geometry is in metres."""
+    """Return what stands within a radius of a place; geometry is in metres.
+
+    Parameters
+    ----------
+    lon, lat, radius_m
+        The place in degrees, and metres around it.
+    mains
+        Diameter of the main by code of the hydrant, millimetres.
+    """
     snapshot = context.snapshot
     centre = snapshot.to_metric_point(lon, lat)
     rows = snapshot.wall_tree.query(centre, predicate="dwithin", distance=radius_m)
@@ -48,18 +58,18 @@ def incident_briefing(
     area = shapely.buffer(centre, radius_m, quad_segs=16)
     grids, outside = _count_people_by_grid(connection, context, rows)
     destination = supply_routes.point_destination(context, centre)
+    buildings = _describe_buildings(context, rows, distances, lang)
+    _add_register(connection, buildings)
     return {
         "radius_m": radius_m,
         "point": centre,
         "area": area,
-        "totals": _count_totals(connection, context, rows),
+        "totals": _count_totals(connection, context, rows) | _count_people(buildings),
         "grids": grids,
         "outside_grids": outside,
-        "buildings": building_items.add_recorded_items(
-            connection, _describe_buildings(context, rows, distances, lang), lang
-        ),
+        "buildings": building_items.add_recorded_items(connection, buildings, lang),
         "critical": _facilities(connection, context, CRITICAL_CATEGORIES, area, centre, lang),
-        "hydrants": _describe_hydrants(context, destination, radius_m),
+        "hydrants": _describe_hydrants(context, destination, radius_m, mains, lang),
         "intakes": _facilities(connection, context, INTAKE_CATEGORIES, area, centre, lang),
         "valves": _valves(connection, context, area, centre),
         "stations": supply_routes.describe_nearest_stations(context, destination),
@@ -133,6 +143,28 @@ def _describe_buildings(
     return buildings
 
 
+def _add_register(connection: Connection, buildings: list[Details]) -> None:
+    """Add to each building its counts of the register, None where not to be seen, and key units."""
+    codes = [building["code"] for building in buildings]
+    people = register_extracts.read_people_by_unit(connection, codes)
+    key_units = register_extracts.read_key_units(connection, codes)
+    for building in buildings:
+        units = [] if people is None else people.get(building["code"], [])
+        for name in ("residents", "need_help"):
+            known = [unit[name] for unit in units if unit[name] is not None]
+            building[name] = sum(known) if known else None
+        building["key_units"] = key_units.get(building["code"], [])
+
+
+def _count_people(buildings: list[Details]) -> dict[str, int | None]:
+    """Return the register's sums; None where it counts none of the buildings."""
+    sums: dict[str, int | None] = {}
+    for name in ("residents", "need_help"):
+        known = [building[name] for building in buildings if building[name] is not None]
+        sums[name] = sum(known) if known else None
+    return sums
+
+
 def _plain_column(frame: Any, name: str, rows: Ints) -> list[Any]:
     """Return a column of some rows as Python types: numbers as int, missing values as None.
 
@@ -196,7 +228,11 @@ def _intersects(context: FireContext, column: Any, area: shapely.Geometry) -> An
 
 
 def _describe_hydrants(
-    context: FireContext, destination: supply_routes.Destination, radius_m: float
+    context: FireContext,
+    destination: supply_routes.Destination,
+    radius_m: float,
+    mains: Mapping[str, float],
+    lang: Language,
 ) -> list[Details]:
     """Return the hydrants within a radius, in the order of ``supply_routes.order_hydrants``."""
     snapshot = context.snapshot
@@ -214,7 +250,7 @@ def _describe_hydrants(
             frame["pressure_mpa"].to_numpy(dtype=float),
         )
     ]
-    codes = frame["code"].to_numpy()
+    codes, types = frame["code"].to_numpy(), frame["hydrant_type"].tolist()
     return [
         {
             "code": str(codes[row]),
@@ -223,6 +259,8 @@ def _describe_hydrants(
             "distance_m": round(float(distances[row]), 1),
             "flow_l_s": flow,
             "pressure_mpa": pressure,
+            **supply_routes.describe_hydrant_type(types[row], lang),
+            "main_dn": mains.get(str(codes[row])),
             "in_service": bool(snapshot.hydrant_works[row]),
             "point": points[row],
         }

@@ -49,7 +49,7 @@ def check_lanes_along(
         name = str(names[row])
         served = sorted(
             (
-                (_served_share(snapshot, rules, reach, side), side)
+                (served_share(snapshot, rules, reach, side), side)
                 for side in _long_sides(snapshot, row)
             ),
             key=lambda item: -item[0],
@@ -92,14 +92,19 @@ def _side_rules(snapshot: CitySnapshot, rules: Rules) -> list[str | None]:
 
 def _long_sides(snapshot: CitySnapshot, row: int) -> list[shapely.LineString]:
     """Return the long sides of the smallest rectangle around a building: two, four of a square."""
-    rectangle = shapely.oriented_envelope(snapshot.walls[row])
-    ring = shapely.get_coordinates(shapely.orient_polygons(rectangle))
-    sides = [shapely.LineString(ring[k : k + 2]) for k in range(4)]
+    sides = rectangle_sides(snapshot.walls[row])
     longest = max(side.length for side in sides)
     return [side for side in sides if side.length >= LONG_SIDE_SHARE * longest]
 
 
-def _served_share(
+def rectangle_sides(shape: shapely.Geometry) -> list[shapely.LineString]:
+    """Return the four sides of the smallest rectangle around a shape, counter-clockwise."""
+    rectangle = shapely.oriented_envelope(shape)
+    ring = shapely.get_coordinates(shapely.orient_polygons(rectangle))
+    return [shapely.LineString(ring[k : k + 2]) for k in range(4)]
+
+
+def served_share(
     snapshot: CitySnapshot, rules: Rules, reach: VehicleReach, side: shapely.LineString
 ) -> float:
     """Return the percentage of a side with a lane straight out from it that the engine reaches."""

@@ -9,13 +9,16 @@ from geo.fire import (
     hydrant_supply,
     hydrants,
     ladder_areas,
+    micro_stations,
     separation,
+    station_areas,
     station_response,
     vehicle_access,
 )
 from geo.fire.context import FireContext
 from geo.fire.finding import Finding
-from geo.fire.rules import Overlay
+from geo.fire.rules import Overlay, Rules
+from geo.messages import Language, text
 from geo.network.isolation import Sectors
 from geo.types import Ints
 
@@ -70,11 +73,27 @@ def check_overlay(
         Overlay.LADDER: lambda: ladder_areas.check_ladder_areas(
             snapshot, rules, buildings, context.vehicle_reach
         ),
-        Overlay.RESPONSE: lambda: station_response.check_response_times(
-            snapshot, rules, buildings, context.vehicle_reach
-        ),
+        Overlay.RESPONSE: lambda: [
+            *station_response.check_response_times(
+                snapshot, rules, buildings, context.vehicle_reach
+            ),
+            # Areas depend on no building: their findings stay where only buildings changed.
+            *(station_areas.check_station_areas(snapshot, rules) if scope is None else []),
+        ],
+        Overlay.MICRO_STATION: lambda: [
+            *micro_stations.check_micro_response(snapshot, rules, buildings),
+            *(micro_stations.check_micro_people(snapshot, rules) if scope is None else []),
+        ],
     }
     return by_overlay[overlay]()
+
+
+def describe_overlay(overlay: Overlay, rules: Rules, lang: Language) -> str:
+    """Return what an overlay shows, with the travel-time model behind one of times."""
+    words = text(f"overlay_text.{overlay}", lang=lang)
+    if overlay not in {Overlay.RESPONSE, Overlay.MICRO_STATION}:
+        return words
+    return f"{words} {station_response.describe_travel_times(rules, lang)}"
 
 
 def _check_supply(context: FireContext, read_sectors: Callable[[], Sectors]) -> list[Finding]:

@@ -4,6 +4,7 @@ The text of a rule is in the catalogues under ``rule.<id>``. How far each clause
 ``docs/decisions/clauses-of-the-fire-rules.md``.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +13,8 @@ from typing import Any
 
 from geo.errors import InputError
 from geo.messages import Language, text
-from geo.settings import settings
+from geo.settings import Settings, settings
+from geo.standards import Force
 
 
 class Overlay(StrEnum):
@@ -27,6 +29,7 @@ class Overlay(StrEnum):
     SEPARATION = "separation"
     LADDER = "ladder"
     RESPONSE = "response"
+    MICRO_STATION = "micro_station"
 
 
 class Severity(StrEnum):
@@ -36,14 +39,6 @@ class Severity(StrEnum):
     MEDIUM = "medium"
     LOW = "low"
     MISSING = "missing"
-
-
-class Force(StrEnum):
-    """How binding a rule is: ``shall`` (应) and ``should`` (宜) of a standard, or ``own``."""
-
-    SHALL = "shall"
-    SHOULD = "should"
-    OWN = "own"
 
 
 @dataclass(frozen=True)
@@ -85,11 +80,14 @@ WATER = "GB 50974-2014"
 BUILDING = "GB 50016-2014"
 PLANNING = "GB 51080-2015"
 GENERAL = "GB 55037-2022"
+STATIONS = "建标 152-2017"
+MICRO_STATIONS = "公消〔2015〕301号 社区微型消防站建设标准（试行）"
 
 _COVERAGE, _SPACING = Overlay.HYDRANT_COVERAGE, Overlay.HYDRANT_SPACING
 _STANDING, _LANE, _REACH = Overlay.HYDRANT_STANDING, Overlay.FIRE_LANE, Overlay.FIRE_REACH
 _SUPPLY = Overlay.HYDRANT_SUPPLY
 _APART, _LADDER, _RESPONSE = Overlay.SEPARATION, Overlay.LADDER, Overlay.RESPONSE
+_MICRO = Overlay.MICRO_STATION
 _HIGH, _MEDIUM, _LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
 _SHALL, _SHOULD = Force.SHALL, Force.SHOULD
 
@@ -120,6 +118,10 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     Rule("lane_turning_high", _LANE, 15.0, "m", _MEDIUM, _SHOULD, BUILDING, "7.1.9"),
     Rule("lane_turning_heavy", _LANE, 18.0, "m", _LOW, _SHOULD, BUILDING, "7.1.9"),
     Rule("lane_dead_end", _LANE, 40.0, "m", _MEDIUM, _SHALL, GENERAL, "3.4.5(6)"),
+    Rule("lane_radius", _LANE, 0, "m", _HIGH, _SHALL, BUILDING, "7.1.8"),
+    Rule("lane_through_street", _LANE, 150, "m", _MEDIUM, _SHALL, BUILDING, "7.1.1"),
+    Rule("lane_through_total", _LANE, 220, "m", _MEDIUM, _SHALL, BUILDING, "7.1.1"),
+    Rule("lane_court", _LANE, 24, "m", _LOW, _SHOULD, BUILDING, "7.1.4"),
     Rule("lane_along_one", _LANE, 1, "", _MEDIUM, _SHALL, GENERAL, "3.4.3"),
     Rule("lane_along_two", _LANE, 2, "", _MEDIUM, _SHALL, GENERAL, "3.4.3"),
     Rule("lane_along_area", _LANE, 3000, "m²", _MEDIUM, _SHALL, GENERAL, "3.4.3"),
@@ -258,13 +260,19 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     Rule("ladder_slope", _LADDER, 3, "%", _LOW, _SHOULD, BUILDING, "7.2.2"),
     Rule("response_time", _RESPONSE, 300, "s", _HIGH, _SHALL, PLANNING, "4.1.3", verified=True),
     Rule("response_turnout", _RESPONSE, 60, "s"),
+    Rule("station_area_first", _RESPONSE, 7, "km²", _LOW, _SHOULD, STATIONS, "14", verified=True),
+    Rule("station_area_second", _RESPONSE, 4, "km²", _LOW, _SHOULD, STATIONS, "14", verified=True),
+    Rule("station_area_small", _RESPONSE, 2, "km²", _LOW, _SHOULD, STATIONS, "14", verified=True),
+    Rule("micro_time", _MICRO, 180, "s", _LOW, _SHOULD, MICRO_STATIONS, "1"),
+    Rule("micro_people", _MICRO, 6, "", _LOW, _SHALL, MICRO_STATIONS, "2"),
+    Rule("micro_turnout", _MICRO, 60, "s"),
 )
 
 HIGH_RISE_M = {"residential": 27.0, "other": 24.0}
 """Height above which a building is a high-rise (GB 50016-2014, 2.1.1); apartments and dormitories
 follow the rules of public buildings (5.1.1, note 2)."""
 
-CACHE_VERSION = "4"
+CACHE_VERSION = "5"
 """Version of the checks; a new one makes all stored findings stale after an update."""
 
 HEAVY_ENGINE_T = 12.0
@@ -292,9 +300,24 @@ class Rules:
 
     @property
     def stamp(self) -> str:
-        """Version of the checks and the overridden figures, to tell whether findings are stale."""
+        """Version of the checks, overridden figures, and settings of engine and micro-stations.
+
+        Findings with another stamp are stale.
+        """
         changed = sorted(rule.id for rule in self.by_id.values() if rule.overridden)
-        return ",".join([CACHE_VERSION, *(f"{name}={self.figure(name):g}" for name in changed)])
+        figures = (f"{name}={self.figure(name):g}" for name in changed)
+        return ",".join([CACHE_VERSION, *figures, *_changed_settings()])
+
+
+def _changed_settings() -> list[str]:
+    """Return the settings of engine and micro-stations that differ from their default."""
+    current = settings().model_dump(mode="json")
+    default = Settings.model_construct().model_dump(mode="json")
+    return [
+        f"{name}={json.dumps(value, sort_keys=True)}"
+        for name, value in current.items()
+        if name.startswith(("engine_", "micro_station_")) and value != default[name]
+    ]
 
 
 def rules_in_force(figures: Mapping[str, Any] | None = None) -> Rules:

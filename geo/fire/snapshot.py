@@ -32,14 +32,16 @@ LAYER_COLUMNS: dict[str, tuple[str, ...]] = {
         *("fire_class", "year_built", "high_rise", "households", "population"),
         *("households_source", "compound_code", "region_code", "valid_from"),
     ),
-    "facility": ("category", "name", "phone", "address", "region_code"),
+    "facility": (
+        *("category", "name", "phone", "address", "region_code", "staff_count", "station_class"),
+    ),
     "road": (
         *("road_class", "name", "width_m", "clear_height_m", "max_weight_t", "slope_percent"),
         *("oneway", "fire_lane", "bridge", "tunnel"),
     ),
     "water": ("kind", "width_m", "covered"),
     "compound": ("name", "gated"),
-    "pipe_node": ("network", "kind", "in_service", "flow_l_s", "pressure_mpa"),
+    "pipe_node": ("network", "kind", "in_service", "flow_l_s", "pressure_mpa", "hydrant_type"),
     "region": ("name", "level"),
 }
 """Columns read of each layer; of pipe nodes only hydrants, of regions only communities."""
@@ -156,9 +158,17 @@ class CitySnapshot:
     @cached_property
     def station(self) -> gpd.GeoDataFrame:
         """The fire stations as points."""
-        stations = self.facility[self.facility["category"] == "fire_station"]
-        points = shapely.centroid(stations.geometry.to_numpy())
-        return stations.set_geometry(points, crs=stations.crs).reset_index(drop=True)
+        return self._facilities_as_points("fire_station")
+
+    @cached_property
+    def micro_station(self) -> gpd.GeoDataFrame:
+        """The community micro-stations as points."""
+        return self._facilities_as_points("micro_station")
+
+    def _facilities_as_points(self, category: str) -> gpd.GeoDataFrame:
+        facilities = self.facility[self.facility["category"] == category]
+        points = shapely.centroid(facilities.geometry.to_numpy())
+        return facilities.set_geometry(points, crs=facilities.crs).reset_index(drop=True)
 
     def to_degrees(self, geometries: Any) -> Any:
         """Return geometries in longitude and latitude."""

@@ -12,9 +12,12 @@ from geo.fire import road_access, vehicle_access
 from geo.fire.finding import Finding
 from geo.fire.rules import Rules, Severity
 from geo.fire.snapshot import CitySnapshot
+from geo.messages import Language, text
 from geo.missing_data import MissingData, list_missing
 from geo.network import isochrones, routing
 from geo.network.roads import RoadGraph
+from geo.network.travel_time import travel_time_model
+from geo.settings import settings
 from geo.types import Bools, Floats, Geometries, Ints
 
 HOSE_PACE_S_PER_M = 1.0
@@ -255,6 +258,38 @@ def rank_station_candidates(
     )
 
 
+def travel_time_properties(rules: Rules) -> dict[str, Any]:
+    """Return the figures of the travel-time model, for JSON."""
+    model = travel_time_model()
+    return {
+        "speed_kmh": dict(model.speed_kmh),
+        "junction_delay_s": model.junction_delay_s,
+        "hose_s_per_m": HOSE_PACE_S_PER_M,
+        "turnout_s": rules.figure("response_turnout"),
+        "micro_station_kmh": settings().micro_station_speed_kmh,
+        "micro_turnout_s": rules.figure("micro_turnout"),
+    }
+
+
+def describe_travel_times(rules: Rules, lang: Language) -> str:
+    """Return the travel-time model in words."""
+    model = travel_time_properties(rules)
+    speeds = ", ".join(
+        f"{text(f'travel_model.{road_class}', lang=lang)} {speed:g}"
+        for road_class, speed in model["speed_kmh"].items()
+    )
+    return text(
+        "travel_model.text",
+        lang=lang,
+        speeds=speeds,
+        delay=model["junction_delay_s"],
+        hose=model["hose_s_per_m"],
+        turnout=model["turnout_s"],
+        micro=model["micro_station_kmh"],
+        micro_turnout=model["micro_turnout_s"],
+    )
+
+
 def missing_response_data(snapshot: CitySnapshot) -> list[MissingData]:
     """Return what is missing to judge response times and where engines pass."""
     off = int((snapshot.access.station < 0).sum())
@@ -304,6 +339,7 @@ def response_overview(
             }
             for row in range(len(frame))
         ],
+        "model": travel_time_properties(rules),
         "missing": missing_response_data(snapshot),
     }
 

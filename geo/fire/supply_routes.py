@@ -1,5 +1,6 @@
 """Routes to a place: hoses from hydrants, engines from fire stations."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,6 +13,7 @@ from geo.fire.building_record import Details, plain_value
 from geo.fire.context import FireContext
 from geo.fire.hydrants import ROUTE_LIMIT_M
 from geo.fire.station_response import HOSE_PACE_S_PER_M
+from geo.messages import Language, text
 from geo.network import routing
 from geo.types import Bools, Floats, Ints
 
@@ -211,11 +213,20 @@ def _route_line(
 
 
 def describe_nearest_hydrants(
-    connection: Connection, context: FireContext, destination: Destination
+    connection: Connection,
+    context: FireContext,
+    destination: Destination,
+    mains: Mapping[str, float],
+    lang: Language,
 ) -> list[Details]:
     """Return the three nearest working hydrants, with their last inspection.
 
     ``route_m`` and ``route`` are None where no hose route is known.
+
+    Parameters
+    ----------
+    mains
+        Diameter of the main by code of the hydrant, millimetres.
     """
     frame = context.snapshot.hydrant
     routes = nearest_hose_routes(context, destination)
@@ -229,12 +240,21 @@ def describe_nearest_hydrants(
             "straight_m": round(route.straight, 1),
             "flow_l_s": plain_value(frame["flow_l_s"].iloc[route.hydrant]),
             "pressure_mpa": plain_value(frame["pressure_mpa"].iloc[route.hydrant]),
+            **describe_hydrant_type(frame["hydrant_type"].iloc[route.hydrant], lang),
+            "main_dn": mains.get(code),
             "last_inspection": inspected_on.get(code),
             "point": points[route.hydrant],
             "route": route.line,
         }
         for code, route in zip(codes, routes, strict=True)
     ]
+
+
+def describe_hydrant_type(value: object, lang: Language) -> dict[str, str | None]:
+    """Return the type of a hydrant as it is stored and in words, None where not on record."""
+    known = value if isinstance(value, str) else None
+    words = None if known is None else text(f"hydrant_type.{known}", lang=lang)
+    return {"hydrant_type": known, "hydrant_type_text": words}
 
 
 def _last_inspection_days(connection: Connection, codes: list[str]) -> dict[str, date]:

@@ -34,7 +34,7 @@ def largest_turning_place(
         Side of the largest free square, or length of the arms of the largest head of at least
         12 m; 0 for none.
     """
-    obstacles = _obstacles_around(snapshot, end, 2 * required_side)
+    obstacles = obstacles_around(snapshot, end, 2 * required_side)
     line = lines[0]
     angle = _heading(line, end)
     for side in (required_side, 15.0, 12.0, 10.0, 8.0, 6.0, 4.0):
@@ -46,8 +46,16 @@ def largest_turning_place(
     return 0.0
 
 
-def _obstacles_around(snapshot: CitySnapshot, end: Floats, radius: float) -> Geometries:
-    """Return what a turning engine would hit: buildings, open water, fences of compounds."""
+def obstacles_around(snapshot: CitySnapshot, end: Floats, radius: float) -> Geometries:
+    """Return what an engine that turns near a place would hit: buildings, open water, fences.
+
+    Parameters
+    ----------
+    end
+        (2,) float64 the place, metres.
+    radius
+        Metres from the place to each side.
+    """
     near = shapely.box(*(end - radius), *(end + radius))
     walls = snapshot.walls[snapshot.wall_tree.query(near)]
     hard = snapshot.barriers[snapshot.barrier_tree.query(near)]

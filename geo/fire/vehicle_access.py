@@ -61,6 +61,7 @@ def vehicle_from_settings(rules: Rules) -> Vehicle:
         current.engine_length_m,
         current.engine_weight_t,
         rules.figure("engine_margin"),
+        current.engine_turning_radius_m,
     )
 
 

@@ -9,7 +9,8 @@ from numba import njit
 from geo.geometry.compile import COMPILED, INLINED, kernel
 from geo.geometry.delaunay import triangulate
 from geo.geometry.point_bins import find_nearest_in_room, measure_gaps
-from geo.types import Floats, Ints, Lines, Polygons
+from geo.geometry.shared_borders import split_into_segments
+from geo.types import Floats, Ints, Polygons
 
 SHRINK_M = 0.4
 """Outlines are shrunk by this before sampling, so that a shared wall has two sides."""
@@ -66,16 +67,15 @@ def _candidates(polygons: Polygons) -> tuple[Floats, Ints, Floats]:
     """Return points every CANDIDATE_M along outlines, their polygon, and metres to a corner."""
     rings, polygon_of_ring = shapely.get_rings(shapely.get_parts(polygons), return_index=True)
     _, polygon_of_part = shapely.get_parts(polygons, return_index=True)
-    coords, ring = shapely.get_coordinates(rings, return_index=True)
-    inside = np.flatnonzero(ring[1:] == ring[:-1])
-    start, along = coords[inside], coords[inside + 1] - coords[inside]
+    ends, ring = split_into_segments(rings)
+    start, along = ends[:, 0], ends[:, 1] - ends[:, 0]
     length = np.hypot(*along.T)
     pieces = np.maximum(np.ceil(length / CANDIDATE_M), 1).astype(np.int64)
-    edge = np.repeat(np.arange(len(inside)), pieces)
+    edge = np.repeat(np.arange(len(ends)), pieces)
     step = np.arange(len(edge)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     share = step / pieces[edge]
     corner_m = np.minimum(share, 1 - share) * length[edge]
-    owner = polygon_of_part[polygon_of_ring[ring[inside]]][edge]
+    owner = polygon_of_part[polygon_of_ring[ring]][edge]
     return start[edge] + along[edge] * share[:, None], owner.astype(np.int64), corner_m
 
 
@@ -95,25 +95,35 @@ class Sites:
     room: Ints
 
 
-def trace_ridges(sites: Sites) -> tuple[Lines, Ints]:
-    """Trace the Voronoi borders between different footprints of one room as lines.
+@dataclass(frozen=True)
+class Ridges:
+    """Voronoi borders, each between the same two footprints of one room all along.
 
-    Returns
-    -------
-    lines
-        (m,) LineStrings, each between the same two footprints all along.
+    Attributes
+    ----------
+    coords, line
+        (c, 2) float64 coordinates in metres and (c,) int64 border of each, one after the other.
+        Borders that meet have equal coordinates there.
+    clearance_m
+        (c,) float64 distance to the nearest footprint.
     room
-        (m,) int64 room of each line.
+        (m,) int64 room of each border.
     """
+
+    coords: Floats
+    line: Ints
+    clearance_m: Floats
+    room: Ints
+
+
+def trace_ridges(sites: Sites) -> Ridges:
+    """Trace the Voronoi borders between different footprints of one room."""
     starts = np.append(np.flatnonzero(np.diff(sites.room, prepend=-1)), len(sites.room))
     jittered = sites.points + np.random.default_rng(0).uniform(
         -JITTER_M, JITTER_M, sites.points.shape
     )
-    centre, line, room_of_line = _trace_borders(jittered, sites.owner, starts)
-    if len(room_of_line) == 0:
-        return np.empty(0, dtype=object), np.empty(0, dtype=np.int64)
-    lines: Lines = np.asarray(shapely.linestrings(centre, indices=line), dtype=object)
-    return lines, sites.room[starts[room_of_line]]
+    circle, line, room_of_line = _trace_borders(jittered, sites.owner, starts)
+    return Ridges(circle[:, :2], line, circle[:, 2] - SHRINK_M, sites.room[starts[room_of_line]])
 
 
 @kernel(**COMPILED)
@@ -129,14 +139,15 @@ def _trace_borders(points: Floats, owner: Ints, starts: Ints) -> tuple[Floats, I
 
     Returns
     -------
-    centre, line
-        (m, 2) coordinates along the borders and the border of each.
+    circle, line
+        (m, 3) coordinates along the borders with their distance to the nearest points, and the
+        border of each.
     room
         Room of each border, as an index of ``starts``.
     """
-    centre = np.empty((12 * len(points) + 24 * len(starts), 2))
-    line = np.empty(len(centre), np.int64)
-    room_of_line = np.empty(len(centre), np.int64)
+    circle = np.empty((12 * len(points) + 24 * len(starts), 3))
+    line = np.empty(len(circle), np.int64)
+    room_of_line = np.empty(len(circle), np.int64)
     count, lines = 0, 0
     for room in range(len(starts) - 1):
         first, stop = starts[room], starts[room + 1]
@@ -150,14 +161,16 @@ def _trace_borders(points: Floats, owner: Ints, starts: Ints) -> tuple[Floats, I
         order, of_line = _trace_chains(corners, beyond, owners)
         for k in range(len(order)):
             x, y = _circumcentre(enclosed, corners[order[k]])
-            centre[count, 0], centre[count, 1] = x + origin[0], y + origin[1]
+            corner = enclosed[corners[order[k], 0]]
+            circle[count, 0], circle[count, 1] = x + origin[0], y + origin[1]
+            circle[count, 2] = np.hypot(x - corner[0], y - corner[1])
             line[count] = lines + of_line[k]
             count += 1
         if len(order):
             for _ in range(of_line[-1] + 1):
                 room_of_line[lines] = room
                 lines += 1
-    return centre[:count], line[:count], room_of_line[:lines]
+    return circle[:count], line[:count], room_of_line[:lines]
 
 
 @njit(**INLINED)

@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geo.types import Floats, Ints, Polygons
+from geo.types import Floats, Ints, Lines, Polygons
 
 SPIKE_M = 1e-6
 """Half the width of a part of a polygon that is only rounding."""
@@ -61,14 +61,25 @@ def inner_points(polygons: Polygons) -> Polygons:
     return points
 
 
+def split_into_segments(lines: Lines) -> tuple[Floats, Ints]:
+    """Return (s, 2, 2) float64 the ends of all segments, and (s,) int64 the line of each.
+
+    Parameters
+    ----------
+    lines
+        (n,) LineStrings or LinearRings.
+    """
+    coords, line = shapely.get_coordinates(lines, return_index=True)
+    start = np.flatnonzero(line[1:] == line[:-1])
+    return np.stack([coords[start], coords[start + 1]], axis=1), line[start]
+
+
 def _segments(polygons: Polygons) -> tuple[Floats, Ints]:
     """Return every ring segment with its ends in a canonical order, and the polygon it is of."""
     parts, polygon_of_part = shapely.get_parts(polygons, return_index=True)
     rings, part_of_ring = shapely.get_rings(parts, return_index=True)
-    coords, ring = shapely.get_coordinates(rings, return_index=True)
-    inside = ring[1:] == ring[:-1]
-    ends = np.stack([coords[:-1][inside], coords[1:][inside]], axis=1)
-    owner = polygon_of_part[part_of_ring[ring[1:][inside]]]
+    ends, ring = split_into_segments(rings)
+    owner = polygon_of_part[part_of_ring[ring]]
     start, end = ends[:, 0], ends[:, 1]
     turned = (start[:, 0] > end[:, 0]) | ((start[:, 0] == end[:, 0]) & (start[:, 1] > end[:, 1]))
     ends[turned] = ends[turned][:, ::-1]

@@ -17,6 +17,7 @@ from geo.model.casework import (
 from geo.model.facility import Facility
 from geo.model.fire import (
     BuildingFireItem,
+    BuildingPlan,
     BuildingReview,
     FireArea,
     FireFinding,
@@ -30,6 +31,8 @@ from geo.model.grid import (
     GridManager,
     GridMember,
     GridPlan,
+    MicroGrid,
+    PlanComment,
     PlanEdit,
 )
 from geo.model.job import Job
@@ -63,6 +66,7 @@ LAYERS: dict[str, type[Feature]] = {
         PipeSegment,
         Dwelling,
         Entity,
+        BuildingFireItem,
     )
 }
 """Feature tables by layer name, parents before children."""
@@ -81,6 +85,7 @@ __all__ = [
     "Base",
     "Building",
     "BuildingFireItem",
+    "BuildingPlan",
     "BuildingReview",
     "BuildingUnit",
     "CaseContact",
@@ -109,8 +114,10 @@ __all__ = [
     "Job",
     "LayerChange",
     "LayerRevision",
+    "MicroGrid",
     "PipeNode",
     "PipeSegment",
+    "PlanComment",
     "PlanEdit",
     "Quarantine",
     "Railway",

@@ -12,14 +12,17 @@ from sqlalchemy import (
     DateTime,
     Identity,
     Index,
+    Integer,
+    LargeBinary,
     Text,
+    UniqueConstraint,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from geo.model.base import Base, between, display_geometry, geometry, one_of
+from geo.model.base import Base, Feature, between, display_geometry, geometry, one_of
 
 
 class ReviewState(StrEnum):
@@ -143,24 +146,66 @@ class FireItem(StrEnum):
     PEOPLE_TO_HELP = "people_to_help"
 
 
-class BuildingFireItem(Base):
+SITE_SOURCE = "site"
+"""Source of the items that are recorded in the fire desk."""
+
+
+class BuildingFireItem(Feature, Base):
     """What was found on site about an item of a building: what there is, and where it is.
 
-    People who need help are counted by unit, never named.
+    ``code`` is the building's code and the item, so that each item is on record once. People who
+    need help are counted by unit, never named.
     """
 
     __tablename__ = "building_fire"
 
-    building_code: Mapped[str] = mapped_column(Text, primary_key=True)
-    item: Mapped[str] = mapped_column(Text, primary_key=True)
+    building_code: Mapped[str] = mapped_column(Text)
+    item: Mapped[str] = mapped_column(Text)
     value: Mapped[str] = mapped_column(Text)
     place: Mapped[str] = mapped_column(Text, server_default="")
     checked_on: Mapped[date] = mapped_column(Date)
     checked_by: Mapped[str] = mapped_column(Text)
+    geom: Mapped[Any] = geometry("POINT", nullable=True)
+    geom_3857: Mapped[Any] = display_geometry()
 
     __table_args__ = (
         one_of("item", FireItem),
         CheckConstraint("value <> '' AND checked_by <> ''", name="signed"),
+        Index(None, "building_code"),
+    )
+
+
+class PlanMedia(StrEnum):
+    """Media types of the plans of a building."""
+
+    PDF = "application/pdf"
+    JPEG = "image/jpeg"
+    PNG = "image/png"
+
+
+class BuildingPlan(Base):
+    """A plan of a floor of a building, or of its site: a PDF or a picture.
+
+    ``digest`` is that of the content, ``pages`` the number of its pages (1 for a picture).
+    """
+
+    __tablename__ = "building_plan"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    building_code: Mapped[str] = mapped_column(Text)
+    title: Mapped[str] = mapped_column(Text)
+    media_type: Mapped[str] = mapped_column(Text)
+    pages: Mapped[int] = mapped_column(Integer)
+    digest: Mapped[str] = mapped_column(Text)
+    content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    added_by: Mapped[str] = mapped_column(Text, server_default="")
+    added_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+    __table_args__ = (
+        one_of("media_type", PlanMedia),
+        between("pages", 1, 100),
+        CheckConstraint("title <> ''", name="titled"),
+        UniqueConstraint("building_code", "digest"),
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Identity,
     Index,
     LargeBinary,
+    SmallInteger,
     Text,
     UniqueConstraint,
     func,
@@ -99,7 +100,11 @@ class GridPlan(Base):
 
 
 class Grid(Base):
-    """A grid of a plan, in force from ``valid_from`` to ``valid_to``; both are null in a draft."""
+    """A grid of a plan, in force from ``valid_from`` to ``valid_to``; both are null in a draft.
+
+    ``workload`` is null unless the plan balances it. ``micro_reasons`` says, as [key, fields], why
+    its micro-grids are not as the programme asks; null where it is not divided.
+    """
 
     __tablename__ = "grid"
 
@@ -109,6 +114,8 @@ class Grid(Base):
     name: Mapped[str] = mapped_column(Text, server_default="")
     kind: Mapped[str] = mapped_column(Text, server_default="general")
     households: Mapped[int]
+    workload: Mapped[int | None]
+    micro_reasons: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
     locked: Mapped[bool] = mapped_column(server_default="false")
     source: Mapped[str] = mapped_column(Text, server_default="")
     valid_from: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -121,6 +128,7 @@ class Grid(Base):
         one_of("kind", GridKind),
         CheckConstraint("code ~ '^[0-9]{15}$'", name="code_15_digits"),
         between("households", 0, 1_000_000),
+        between("workload", 0, 10_000_000),
         UniqueConstraint("plan_id", "code"),
         Index(None, "code"),
     )
@@ -141,6 +149,7 @@ class GridMember(Base):
     building_code: Mapped[str | None] = mapped_column(Text)
     unit_code: Mapped[str | None] = mapped_column(Text)
     households: Mapped[int]
+    workload: Mapped[int | None]
     geom: Mapped[Any] = geometry("MULTIPOLYGON")
 
     __table_args__ = (
@@ -149,6 +158,31 @@ class GridMember(Base):
         UniqueConstraint("plan_id", "building_code", "unit_code"),
         Index(None, "grid_id"),
         Index(None, "building_code"),
+    )
+
+
+class MicroGrid(Base):
+    """A part of a grid for one informant, with the buildings and stairwell units in it.
+
+    ``code`` is that of the grid and a serial of two digits.
+    """
+
+    __tablename__ = "micro_grid"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    plan_id: Mapped[int] = mapped_column(ForeignKey("grid_plan.id", ondelete="CASCADE"))
+    grid_id: Mapped[int] = mapped_column(ForeignKey("grid.id", ondelete="CASCADE"))
+    code: Mapped[str] = mapped_column(Text)
+    households: Mapped[int]
+    buildings: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    units: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    geom: Mapped[Any] = geometry("MULTIPOLYGON")
+
+    __table_args__ = (
+        CheckConstraint("code ~ '^[0-9]{17}$'", name="code_17_digits"),
+        between("households", 0, 1_000_000),
+        UniqueConstraint("plan_id", "code"),
+        Index(None, "grid_id"),
     )
 
 
@@ -172,6 +206,26 @@ class PlanEdit(Base):
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
     __table_args__ = (Index(None, "plan_id", "id"),)
+
+
+class PlanComment(Base):
+    """A remark on a place in a plan, open until somebody marks it as resolved."""
+
+    __tablename__ = "plan_comment"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    plan_id: Mapped[int] = mapped_column(ForeignKey("grid_plan.id", ondelete="CASCADE"))
+    words: Mapped[str] = mapped_column(Text)
+    author: Mapped[str] = mapped_column(Text, server_default="")
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    resolved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    resolved_by: Mapped[str] = mapped_column(Text, server_default="")
+    geom: Mapped[Any] = geometry("POINT")
+
+    __table_args__ = (
+        CheckConstraint("length(words) BETWEEN 1 AND 2000", name="words_given"),
+        Index(None, "plan_id", "id"),
+    )
 
 
 class GridManager(Base):
@@ -207,7 +261,10 @@ class GridManager(Base):
 
 
 class GridInformant(Base):
-    """One of the 6 to 8 informants of a grid, with the households and buildings in their care."""
+    """One of the 6 to 8 informants of a grid, with the households and buildings in their care.
+
+    ``micro_grid`` is the serial of their micro-grid, null for none.
+    """
 
     __tablename__ = "grid_informant"
 
@@ -217,11 +274,13 @@ class GridInformant(Base):
     phone: Mapped[str] = mapped_column(Text, server_default="")
     households: Mapped[int] = mapped_column(server_default="0")
     buildings: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    micro_grid: Mapped[int | None] = mapped_column(SmallInteger)
     valid_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     valid_to: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     __table_args__ = (
         CheckConstraint("grid_code ~ '^[0-9]{15}$'", name="grid_code_15_digits"),
         between("households", 0, 10_000),
+        between("micro_grid", 1, 99),
         Index(None, "grid_code"),
     )

@@ -28,6 +28,7 @@ class JobKind(StrEnum):
     ALTERNATIVES = "alternatives"
     COMPLETE = "complete"
     SCORE = "score"
+    MICRO = "micro"
     APPROVE = "approve"
     ROLL_BACK = "roll_back"
     REPLAY = "replay"

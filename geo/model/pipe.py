@@ -15,6 +15,7 @@ class Network(StrEnum):
     WATER = "water"
     SEWAGE = "sewage"
     STORM = "storm"
+    COMBINED = "combined"
     GAS = "gas"
     HEAT = "heat"
     POWER = "power"
@@ -39,6 +40,13 @@ class NodeKind(StrEnum):
     END = "end"
 
 
+class HydrantType(StrEnum):
+    """How a hydrant is built: with its outlets above the ground (地上) or under a cover (地下)."""
+
+    ABOVE_GROUND = "above_ground"
+    UNDERGROUND = "underground"
+
+
 class Material(StrEnum):
     """Material of a pipe or cable."""
 
@@ -54,11 +62,62 @@ class Material(StrEnum):
     OTHER = "other"
 
 
+class Laying(StrEnum):
+    """How a pipe or cable is laid (CJJ 61-2017, table C.0.2)."""
+
+    DIRECT = "direct"
+    DUCT = "duct"
+    DUCT_BANK = "duct_bank"
+    TRENCH = "trench"
+    OVERHEAD = "overhead"
+    SURFACE = "surface"
+    RISER = "riser"
+    IN_DRAIN = "in_drain"
+    TUNNEL = "tunnel"
+    SHELTER = "shelter"
+    IN_MANHOLE = "in_manhole"
+    TRENCHLESS = "trenchless"
+    UNDER_WATER = "under_water"
+
+
+class DepthOf(StrEnum):
+    """What a burial depth is measured to: the outer top of a pipe, or its inner bottom."""
+
+    TOP = "top"
+    INVERT = "invert"
+
+
+class PipeStatus(StrEnum):
+    """Whether a pipe is used (CJJ 61-2017, table C.0.3)."""
+
+    IN_USE = "in_use"
+    ABANDONED = "abandoned"
+    EMPTY = "empty"
+    OTHER = "other"
+
+
+class PressureClass(StrEnum):
+    """Class of a gas pipe by its design pressure (GB 50028-2006, table 6.1.6), with or without
+    its grade."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    MEDIUM_B = "medium_b"
+    MEDIUM_A = "medium_a"
+    SUB_HIGH = "sub_high"
+    SUB_HIGH_B = "sub_high_b"
+    SUB_HIGH_A = "sub_high_a"
+    HIGH = "high"
+    HIGH_B = "high_b"
+    HIGH_A = "high_a"
+
+
 class PipeNode(Feature, Base):
     """A valve, hydrant, manhole, junction or source.
 
     ``is_open`` is for valves; ``flow_l_s`` in litres a second and ``pressure_mpa`` in MPa are
-    what was measured at the node; ``building_code`` is the building a consumer node feeds.
+    what was measured at the node; ``building_code`` is the building a consumer node feeds;
+    ``hydrant_type`` is of hydrants.
     """
 
     __tablename__ = "pipe_node"
@@ -72,12 +131,14 @@ class PipeNode(Feature, Base):
     pressure_mpa: Mapped[float | None]
     burial_depth_m: Mapped[float | None]
     building_code: Mapped[str | None] = mapped_column(Text)
+    hydrant_type: Mapped[str | None] = mapped_column(Text)
     geom: Mapped[Any] = geometry("POINT")
     geom_3857: Mapped[Any] = display_geometry()
 
     __table_args__ = (
         one_of("network", Network),
         one_of("kind", NodeKind),
+        one_of("hydrant_type", HydrantType),
         between("flow_l_s", 0, 10_000),
         between("pressure_mpa", 0, 20),
         between("burial_depth_m", -10, 100),
@@ -87,7 +148,11 @@ class PipeNode(Feature, Base):
 
 
 class PipeSegment(Feature, Base):
-    """A pipe or cable between two nodes; the node of an end is null if it is unknown."""
+    """A pipe or cable between two nodes; the node of an end is null if it is unknown.
+
+    ``burial_depth_m`` is the depth of the whole pipe, ``depth_from_m`` and ``depth_to_m`` those at
+    its ends, which take precedence; ``ducts`` is the number of a cable's ducts.
+    """
 
     __tablename__ = "pipe_segment"
 
@@ -101,7 +166,16 @@ class PipeSegment(Feature, Base):
     diameter_mm: Mapped[float | None]
     material: Mapped[str | None] = mapped_column(Text)
     burial_depth_m: Mapped[float | None]
+    depth_from_m: Mapped[float | None]
+    depth_to_m: Mapped[float | None]
+    depth_of: Mapped[str | None] = mapped_column(Text)
+    laying: Mapped[str | None] = mapped_column(Text)
+    status: Mapped[str | None] = mapped_column(Text)
+    owner: Mapped[str] = mapped_column(Text, server_default="")
     pressure_mpa: Mapped[float | None]
+    pressure_class: Mapped[str | None] = mapped_column(Text)
+    voltage_kv: Mapped[float | None]
+    ducts: Mapped[int | None] = mapped_column(SmallInteger)
     year_built: Mapped[int | None] = mapped_column(SmallInteger)
     geom: Mapped[Any] = geometry("LINESTRING")
     geom_3857: Mapped[Any] = display_geometry()
@@ -110,8 +184,16 @@ class PipeSegment(Feature, Base):
         one_of("network", Network),
         one_of("material", Material),
         between("diameter_mm", 0, 10_000),
+        one_of("depth_of", DepthOf),
+        one_of("laying", Laying),
+        one_of("status", PipeStatus),
+        one_of("pressure_class", PressureClass),
         between("burial_depth_m", -10, 100),
+        between("depth_from_m", -10, 100),
+        between("depth_to_m", -10, 100),
         between("pressure_mpa", 0, 20),
+        between("voltage_kv", 0, 1200),
+        between("ducts", 0, 500),
         between("year_built", 1800, 2200),
         Index(None, "network"),
         Index(None, "from_node"),

@@ -86,8 +86,11 @@ class Sectors:
 
 
 def build_sectors(graph: PipeGraph) -> Sectors:
-    """Return the sectors of a network; a closed valve separates them and does not join them."""
-    valve = graph.is_kind("valve")
+    """Return the sectors of a network.
+
+    A closed valve separates them and does not join them, an open one out of service neither.
+    """
+    valve = graph.is_kind("valve") & ~graph.is_broken_valve
     separates = valve | graph.is_one_way
     count, label = _components(graph, separates)
     open_valves = np.flatnonzero(valve & ~graph.is_closed & (graph.degree > 0))

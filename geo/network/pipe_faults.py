@@ -14,7 +14,7 @@ from geo.types import Ints
 if TYPE_CHECKING:
     from geo.network.pipes import PipeGraph
 
-GRAVITY_NETWORKS = (Network.SEWAGE, Network.STORM)
+GRAVITY_NETWORKS = (Network.SEWAGE, Network.STORM, Network.COMBINED)
 """Networks that flow by gravity in the direction in which their segments are drawn."""
 
 END_KINDS = (
@@ -29,8 +29,11 @@ FAR_M = 5.0
 BESIDE_M = 5.0
 """A valve that ends no pipe belongs to a pipe up to this far away."""
 
-HARMLESS_KINDS = ("duplicate", "parallel")
+HARMLESS_KINDS = ("duplicate", "parallel", "broken_valve")
 """Kinds of faults that leave the network joined as it is."""
+
+VALVE_KINDS = ("loose_valve", "lone_valve", "broken_valve")
+"""Kinds of faults of valves that isolation does not use."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,8 @@ class NetworkFault:
     kind
         ``loose_end``, ``far_end`` (from its node), ``missing_node``, ``island``, ``crossing``,
         ``zero_length``, ``duplicate`` (the same line as another), ``parallel`` (between the same
-        nodes as another), ``loose_valve`` (beside a pipe that is not split there) or ``lone_valve``
-        (by no pipe).
+        nodes as another), ``loose_valve`` (beside a pipe that is not split there), ``lone_valve``
+        (by no pipe) or ``broken_valve`` (out of service).
     code
         Code of the segment, or of the valve.
     other
@@ -70,6 +73,7 @@ def find_faults(graph: "PipeGraph") -> list[NetworkFault]:
         *_crossings(graph),
         *_find_repeated_segments(graph),
         *_loose_valves(graph),
+        *_broken_valves(graph),
     ]
 
 
@@ -189,3 +193,11 @@ def _loose_valves(graph: "PipeGraph") -> list[NetworkFault]:
         other = str(graph.segment_codes[int(segment[k])])
         faults.append(NetworkFault("loose_valve", code, place, other))
     return faults
+
+
+def _broken_valves(graph: "PipeGraph") -> list[NetworkFault]:
+    """Return the open valves that are out of service."""
+    return [
+        NetworkFault("broken_valve", str(graph.node_codes[node]), shapely.Point(graph.xy[node]))
+        for node in np.flatnonzero(graph.is_broken_valve).tolist()
+    ]

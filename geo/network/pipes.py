@@ -19,7 +19,7 @@ from geo import crs as systems
 from geo.db.layer_frames import read_frame, read_table, wkb
 from geo.errors import InputError
 from geo.model import STORAGE_SRID, PipeNode, PipeSegment
-from geo.model.pipe import Network
+from geo.model.pipe import Network, PipeStatus
 from geo.network.pipe_faults import NetworkFault, find_faults
 from geo.types import Bools, Floats, Geometries, Ints
 
@@ -34,6 +34,7 @@ SOURCE_KINDS: dict[str, tuple[str, ...]] = {
     Network.TELECOM: ("source", "cabinet"),
     Network.SEWAGE: (),
     Network.STORM: (),
+    Network.COMBINED: (),
 }
 FALLBACK_SOURCE_KINDS = {Network.GAS: ("regulator",), Network.WATER: ("pump",)}
 """Kinds of node that feed a network without any source on record."""
@@ -41,9 +42,13 @@ FALLBACK_SOURCE_KINDS = {Network.GAS: ("regulator",), Network.WATER: ("pump",)}
 ONE_WAY_KINDS = ("check_valve", "regulator", "pump")
 """Devices that pass flow only from the segments drawn into them to those drawn out of them."""
 
-_SEGMENT = (
+UNUSED = (PipeStatus.ABANDONED, PipeStatus.EMPTY)
+"""States of pipes that are in the ground but carry nothing: they belong to no network."""
+
+SEGMENT_COLUMNS = (
     *("code", "from_node", "to_node", "diameter_mm", "material", "burial_depth_m"),
-    *("pressure_mpa", "year_built"),
+    *("depth_from_m", "depth_to_m", "depth_of", "laying", "status", "owner"),
+    *("pressure_mpa", "pressure_class", "voltage_kv", "ducts", "year_built"),
 )
 _NODE = ("code", "kind", "name", "is_open", "in_service", "building_code", "burial_depth_m")
 
@@ -62,6 +67,8 @@ class PipeGraph:
         (n, 2) nodes on record, then those created where an end names none, metres.
     ends
         (s, 2) nodes of each segment.
+    unused
+        How many pipes were left out because they are abandoned or empty.
     """
 
     network: str
@@ -70,6 +77,21 @@ class PipeGraph:
     segments: gpd.GeoDataFrame
     xy: Floats
     ends: Ints
+    unused: int = 0
+
+    def figures(self, name: str) -> Floats:
+        """Return (s,) the figures of a column, NaN where there are none."""
+        if name not in self.segments.columns:
+            return np.full(len(self.segments), np.nan)
+        figures: Floats = self.segments[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        return figures
+
+    def words(self, name: str) -> NDArray[np.object_]:
+        """Return (s,) the words of a column, empty where there are none."""
+        if name not in self.segments.columns:
+            return np.full(len(self.segments), "", dtype=object)
+        words: NDArray[np.object_] = self.segments[name].fillna("").to_numpy(dtype=object)
+        return words
 
     @cached_property
     def length(self) -> Floats:
@@ -108,10 +130,18 @@ class PipeGraph:
         return {
             "valve_no_state": int(valves["is_open"].isna().sum()),
             "pipe_no_ends": int(unnamed.sum()),
-            "pipe_no_depth": int(self.segments["burial_depth_m"].isna().sum()),
+            "pipe_no_depth": int(self._has_no_depth.sum()),
+            "pipe_unused": self.unused,
             "no_consumers": int(not self.is_kind("consumer").any()),
             "no_source": int(not self.is_source.any()),
         }
+
+    @property
+    def _has_no_depth(self) -> Bools:
+        """(s,) whether a segment has neither a depth of its own nor one at an end."""
+        names = ("burial_depth_m", "depth_from_m", "depth_to_m")
+        depths = np.column_stack([self.figures(name) for name in names])
+        return np.asarray(np.isnan(depths).all(axis=1))
 
     @cached_property
     def tree(self) -> shapely.STRtree:
@@ -140,6 +170,16 @@ class PipeGraph:
         mask = np.zeros(len(self.xy), dtype=bool)
         is_shut = self.nodes["is_open"].eq(False).to_numpy(dtype=bool)
         mask[: len(self.nodes)] = is_shut & (self.nodes["kind"] == "valve").to_numpy()
+        return mask
+
+    @cached_property
+    def is_broken_valve(self) -> Bools:
+        """(n,) whether each node is an open valve that is out of service."""
+        mask = self.is_kind("valve") & ~self.is_closed
+        if "in_service" not in self.nodes.columns:
+            return np.zeros_like(mask)
+        mask[len(self.nodes) :] = False
+        mask[: len(self.nodes)] &= self.nodes["in_service"].eq(False).to_numpy(dtype=bool)
         return mask
 
     @cached_property
@@ -182,7 +222,13 @@ class PipeGraph:
 def build_pipe_graph(
     network: str, crs: pyproj.CRS, nodes: pd.DataFrame, xy: Floats, segments: gpd.GeoDataFrame
 ) -> PipeGraph:
-    """Return the graph of a table of nodes, their (n, 2) places in metres, and metric segments."""
+    """Return the graph of a table of nodes, their (n, 2) places in metres, and metric segments.
+
+    Pipes that carry nothing are left out, and nodes at which no other pipe ends.
+    """
+    is_unused = _is_unused(segments)
+    if is_unused.any():
+        nodes, xy, segments = _leave_out(nodes, xy, segments, is_unused)
     codes = pd.Index(nodes["code"])
     lines = segments.geometry.to_numpy()
     flat = np.concatenate([codes.get_indexer(segments[end]) for end in ("from_node", "to_node")])
@@ -190,7 +236,29 @@ def build_pipe_graph(
         np.concatenate([shapely.get_point(lines, 0), shapely.get_point(lines, -1)])
     )
     xy, flat = _join_ends_to_nodes(xy, flat.astype(np.int64), places)
-    return PipeGraph(network, crs, nodes, segments, xy, flat.reshape(2, -1).T.copy())
+    ends = flat.reshape(2, -1).T.copy()
+    return PipeGraph(network, crs, nodes, segments, xy, ends, int(is_unused.sum()))
+
+
+def _is_unused(segments: gpd.GeoDataFrame) -> Bools:
+    if "status" not in segments.columns:
+        return np.zeros(len(segments), dtype=bool)
+    unused: Bools = segments["status"].isin([state.value for state in UNUSED]).to_numpy(dtype=bool)
+    return unused
+
+
+def _leave_out(
+    nodes: pd.DataFrame, xy: Floats, segments: gpd.GeoDataFrame, is_unused: Bools
+) -> tuple[pd.DataFrame, Floats, gpd.GeoDataFrame]:
+    """Return nodes, their places and segments without the unused pipes and what only they join."""
+
+    def named_ends(rows: Bools) -> set[str]:
+        return {code for end in ("from_node", "to_node") for code in segments[end][rows].dropna()}
+
+    retired = named_ends(is_unused) - named_ends(~is_unused)
+    is_kept = ~nodes["code"].isin(retired).to_numpy(dtype=bool)
+    kept_nodes = nodes[is_kept].reset_index(drop=True)
+    return kept_nodes, xy[is_kept], segments[~is_unused].reset_index(drop=True)
 
 
 def _join_ends_to_nodes(xy: Floats, flat: Ints, places: Floats) -> tuple[Floats, Ints]:
@@ -221,11 +289,11 @@ def read_pipe_graph(
     Raises
     ------
     InputError
-        If it has no segments there.
+        If it has no segments in use there.
     """
     area = func.ST_MakeEnvelope(*box, STORAGE_SRID)
     segments = read_frame(
-        connection, _query(PipeSegment, _SEGMENT, network, area, wkb(PipeSegment.geom))
+        connection, _query(PipeSegment, SEGMENT_COLUMNS, network, area, wkb(PipeSegment.geom))
     )
     if segments.empty:
         raise InputError("no_pipes", network=network)
@@ -235,7 +303,10 @@ def read_pipe_graph(
     metres = pyproj.Transformer.from_crs(systems.STORAGE, crs, always_xy=True).transform(lon, lat)
     shapes = systems.transform(segments.geometry.to_numpy(), systems.STORAGE, crs)
     segments = segments.set_geometry(gpd.GeoSeries(shapes, index=segments.index, crs=crs))
-    return build_pipe_graph(network, crs, nodes, np.column_stack(metres), segments)
+    graph = build_pipe_graph(network, crs, nodes, np.column_stack(metres), segments)
+    if graph.segments.empty:
+        raise InputError("no_pipes", network=network)
+    return graph
 
 
 _PLACE = func.ST_X(PipeNode.geom).label("x"), func.ST_Y(PipeNode.geom).label("y")

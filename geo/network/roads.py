@@ -13,19 +13,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from geo.network.noding import node_lines, substrings
+from geo.network.travel_time import travel_time_model
 from geo.types import Bools, Floats, Geometries, Ints
-
-SPEED_KMH = {
-    "expressway": 60.0,
-    "arterial": 45.0,
-    "secondary": 40.0,
-    "local": 30.0,
-    "alley": 15.0,
-    "internal": 15.0,
-    "path": 10.0,
-}
-"""A fire engine's mean speed by class of road, with its junctions: 30 to 35 km/h over a whole
-journey, as GB 51080-2015 (note to 4.1.3) reckons."""
 
 USUAL_WIDTH_M = {
     "expressway": 24.0,
@@ -38,19 +27,25 @@ USUAL_WIDTH_M = {
 }
 """Width assumed for a road where none is on record (CJJ 37-2012)."""
 
+_JUNCTION_PIECES = 3
+
 WIDE_CLASSES = ("expressway", "arterial", "secondary", "local")
 """Classes whose width need not be on record: an engine always passes."""
 
 
 @dataclass(frozen=True)
 class Vehicle:
-    """A fire engine: metres and tonnes; ``margin_m`` is kept free to each side of it."""
+    """A fire engine: metres and tonnes.
+
+    ``margin_m`` is kept free to each side of it; ``turning_radius_m`` is that of its outer corner.
+    """
 
     width_m: float = 2.5
     height_m: float = 3.8
     length_m: float = 12.0
     weight_t: float = 30.0
     margin_m: float = 0.5
+    turning_radius_m: float = 12.0
 
     @property
     def lane_m(self) -> float:
@@ -134,9 +129,17 @@ class RoadGraph:
 
     @cached_property
     def seconds(self) -> Floats:
-        """(e,) driving seconds of each piece."""
-        speed = self.roads["road_class"].map(SPEED_KMH).to_numpy(dtype=float) / 3.6
-        return np.asarray(self.length / speed[self.road])
+        """(e,) driving seconds of each piece, with half the delay of the junction at each end."""
+        model = travel_time_model()
+        speed = self.roads["road_class"].map(model.speed_kmh).to_numpy(dtype=float) / 3.6
+        junctions = self.is_junction[self.ends].sum(axis=1)
+        return np.asarray(self.length / speed[self.road] + junctions * model.junction_delay_s / 2)
+
+    @cached_property
+    def is_junction(self) -> Bools:
+        """(n,) whether at least three pieces built for vehicles meet at each node."""
+        ends = self.ends[self.is_for_vehicles].ravel()
+        return np.asarray(np.bincount(ends, minlength=self.nodes) >= _JUNCTION_PIECES)
 
     @cached_property
     def piece_between(self) -> dict[tuple[int, int], int]:

@@ -19,7 +19,8 @@ from geo.model import STORAGE_SRID, Building, Facility
 from geo.model.pipe import Network
 from geo.network import isolation
 from geo.network.isolation import Sectors, ValveCut
-from geo.network.pipe_faults import HARMLESS_KINDS
+from geo.network.pipe_faults import HARMLESS_KINDS, VALVE_KINDS
+from geo.network.pipe_sheet import describe_pipe
 from geo.network.pipes import PipeGraph
 from geo.plans.building_grids import grids_of_buildings
 from geo.types import Bools, Ints
@@ -78,7 +79,11 @@ def plan_shutoff(
         missing.append(MissingData("buildings_not_shown", 1))
     return {
         "network": graph.network,
-        "segment": {"code": code, "geometry": graph.lines[row]},
+        "segment": {
+            "code": code,
+            "geometry": graph.lines[row],
+            "sheet": describe_pipe(graph, row, lang),
+        },
         "isolable": cut.possible,
         "text": _describe_cut(cut, lang),
         "sources_to_shut": _sources_in(sectors, cut.sources),
@@ -268,6 +273,8 @@ def _count_people_near(
 def describe_fault_warnings(graph: PipeGraph, rows: Ints, lang: Language) -> Details:
     """Return the faults of the network at some segments; results there are not guaranteed.
 
+    Valves that isolation does not use come first: no list is too long for them.
+
     Parameters
     ----------
     rows
@@ -287,7 +294,9 @@ def describe_fault_warnings(graph: PipeGraph, rows: Ints, lang: Language) -> Det
                 "text": faults[k].describe(lang),
                 "point": shapely.point_on_surface(faults[k].geometry),
             }
-            for k in sorted(near)[:MAX_WARNINGS]
+            for k in sorted(near, key=lambda k: (faults[k].kind not in VALVE_KINDS, k))[
+                :MAX_WARNINGS
+            ]
         ],
     }
 

@@ -29,12 +29,13 @@ class Community:
     buildings
         Its buildings: ``code``, ``name``, ``households``, ``compound_code``; all columns of the
         layers are named as in their tables. ``households_unknown``, if it is there, tells a number
-        that nobody delivered from a 0.
+        that nobody delivered from a 0; ``workload`` is needed to balance it.
     units
         The units of its buildings: ``code``, ``building_code``, ``households``.
     compounds, roads, railways, waters, facilities
         In and around it: ``code``, and ``gated``; ``road_class`` and ``tunnel``; ``tunnel``;
-        ``kind`` and ``covered``; ``category`` and ``name``.
+        ``kind`` and ``covered``; ``category`` and ``name``. Grids are named after compounds and
+        roads if these have a ``name``.
     """
 
     code: str

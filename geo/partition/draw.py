@@ -15,6 +15,7 @@ from geopandas.array import GeometryArray
 from geo.crs import STORAGE
 from geo.geometry.shared_borders import find_borders
 from geo.partition import previous_plan
+from geo.partition.cells.graph import Graph
 from geo.partition.cells.tessellation import Cells
 from geo.partition.community import Community
 from geo.partition.constraints import Area, Constraints
@@ -34,12 +35,15 @@ from geo.partition.scoring.explanations import (
     find_unmet_constraints,
     replace_numbers_by_codes,
 )
+from geo.partition.scoring.naming import propose_names
 from geo.partition.scoring.numbering import assign_serials, grid_codes
-from geo.partition.scoring.objective import Weights
-from geo.partition.scoring.review import build_members
+from geo.partition.scoring.objective import Balance, Weights
+from geo.partition.scoring.review import add_households, build_members
 from geo.partition.scoring.score_card import ScoreCard, score
+from geo.partition.scoring.walking import name_service_points
+from geo.partition.search.short_walks import build_walk_costs, search_short_walks
 from geo.partition.search.strategy import search_parts
-from geo.types import Bools, Floats, Ints, Polygons
+from geo.types import Bools, Floats, Ints, Objects, Polygons
 
 REPAIR_LIMIT_WEIGHT, REPAIR_MOVED_WEIGHT = 20_000.0, 50.0
 """Weights for repairing a plan: the limits have priority, then as few moves as possible."""
@@ -58,11 +62,12 @@ class Drawing:
     Attributes
     ----------
     grids
-        ``code``, ``name``, ``kind``, ``households`` and polygons in metres, ordered by code.
+        ``code``, ``name``, ``kind``, ``households``, ``workload`` (None where households are
+        balanced) and polygons in metres, ordered by code.
     members
         One row per cell: ``grid`` (its code), ``building_code``, ``unit_code`` (None where there
-        is none), ``households`` and the cell's polygon in metres. Two buildings on one cell are
-        two rows, of which the first has the polygon.
+        is none), ``households``, ``workload`` and the cell's polygon in metres. Two buildings on
+        one cell are two rows, of which the first has the polygon.
     score
         The score card.
     constraints
@@ -152,15 +157,28 @@ def search_labels(
         if constraints.complete:
             weights = replace(weights, limit=REPAIR_LIMIT_WEIGHT, moved=REPAIR_MOVED_WEIGHT)
     part = free_subproblem(problem)
-    label_of_group = search_parts(
-        part.graph,
-        constraints.limits,
-        weights,
-        before=part.before,
-        apart=part.apart,
-        seed=constraints.seed if seed is None else seed,
-        effort=constraints.effort,
-    )
+
+    def search(graph: Graph) -> Ints:
+        return search_parts(
+            graph,
+            constraints.limits,
+            weights,
+            before=part.before,
+            apart=part.apart,
+            seed=constraints.seed if seed is None else seed,
+            effort=constraints.effort,
+        )
+
+    group_of_node = np.full(len(problem.graph) + 1, -1, dtype=np.int64)
+    group_of_node[problem.free] = part.group
+    node_of_atom = group_of_node[problem.node_of_atom]
+    walks = build_walk_costs(problem, node_of_atom) if weights.walk > 0 else None
+    if walks is None:
+        label_of_group = search(part.graph)
+    else:
+        label_of_group = search_short_walks(
+            part, walks, constraints.limits, weights, search, constraints.effort.seconds
+        )
     return merge_fixed(problem, label_of_group[part.group])
 
 
@@ -207,24 +225,30 @@ def build_drawing(
     searched = len(polygons) - len(problem.fixed_grids)
     kinds = np.array(["general"] * searched + [fixed.kind for fixed in problem.fixed_grids])
     rows = _match_previous_grids(problem, grid, kinds == "dedicated")
-    codes, names = _assign_codes_and_names(problem, polygons, kinds == "dedicated", rows)
+    codes, names = _assign_codes_and_names(problem, polygons, grid, kinds == "dedicated", rows)
     card = _score_drawing(problem, label, polygons, grid, kinds == "dedicated", rows)
     card = replace(
         card,
         reasons=replace_numbers_by_codes(card.reasons, codes),
+        service_points=name_service_points(card.service_points, codes),
         seconds=time.monotonic() - started,
     )
     if slack is not None:
-        unmoved = card.objective - problem.constraints.weights.moved * (card.moved or 0)
-        card = add_bound(card, unmoved - slack)
-    households = np.bincount(grid, problem.atoms.households, len(codes)).astype(np.int64)
+        moves = problem.constraints.weights.moved * (card.moved or 0)
+        card = add_bound(card, card.objective - moves - card.walk_cost - slack)
+    if problem.constraints.limits.balance is Balance.WORKLOAD:
+        moved = _count_moved(problem, rows[grid], problem.atoms.households)
+        card = add_households(card, problem.atoms, grid, kinds == "dedicated", moved)
     order = np.argsort(codes)
     grids = gpd.GeoDataFrame(
         {
             "code": np.array(codes)[order],
             "name": np.array(names)[order],
             "kind": kinds[order],
-            "households": households[order],
+            "households": _sum_by_grid(problem.atoms.households, grid, len(codes))[order],
+            "workload": _workload(problem, _sum_by_grid(problem.atoms.size, grid, len(codes)))[
+                order
+            ],
             "geom": GeometryArray(polygons[order], crs=system),
         },
         geometry="geom",
@@ -232,6 +256,29 @@ def build_drawing(
     members = _member_frame(problem, codes, grid_of_cell)
     parent = None if problem.previous is None else problem.previous.plan.number
     return Drawing(problem.community.code, grids, members, card, problem.constraints, parent)
+
+
+def _sum_by_grid(sizes: Ints, grid: Ints, grids: int) -> Ints:
+    return np.bincount(grid, sizes, grids).astype(np.int64)
+
+
+def _workload(problem: Problem, sizes: Ints) -> Objects:
+    """Return sizes if they are workloads, else None for each."""
+    is_workload = problem.constraints.limits.balance is Balance.WORKLOAD
+    return sizes.astype(object) if is_workload else np.full(len(sizes), None, dtype=object)
+
+
+def _count_moved(problem: Problem, row: Ints, sizes: Ints) -> int | None:
+    """Return the (a,) sizes of the atoms that left their previous grid, summed.
+
+    Parameters
+    ----------
+    row
+        (a,) row of each atom's grid in the previous plan, -1 for a new grid.
+    """
+    if problem.previous is None:
+        return None
+    return previous_plan.count_moved_households(problem.previous.locations, sizes, row)
 
 
 def _score_drawing(
@@ -246,12 +293,7 @@ def _score_drawing(
     polygons, dedicated, rows
         (g,) grids, which are dedicated, and their rows in the previous plan.
     """
-    constraints, previous = problem.constraints, problem.previous
-    moved = None
-    if previous is not None:
-        moved = previous_plan.count_moved_households(
-            previous.locations, problem.atoms.households, rows[grid]
-        )
+    constraints = problem.constraints
     card = score(
         polygons,
         build_members(problem.atoms, grid),
@@ -260,7 +302,7 @@ def _score_drawing(
         constraints.limits,
         constraints.weights,
         dedicated,
-        moved,
+        _count_moved(problem, rows[grid], problem.atoms.size),
     )
     reasons = explain_reasons(card.reasons, problem, label)
     reasons += find_unmet_constraints(problem, label, rows) + find_unknown_households(problem)
@@ -287,7 +329,7 @@ def _match_previous_grids(problem: Problem, grid: Ints, dedicated: Bools) -> Int
 
 
 def _assign_codes_and_names(
-    problem: Problem, polygons: Polygons, dedicated: Bools, rows: Ints
+    problem: Problem, polygons: Polygons, grid: Ints, dedicated: Bools, rows: Ints
 ) -> tuple[list[str], list[str]]:
     """Return the code and the name of each grid; one of the previous plan keeps them."""
     centres: Floats = shapely.get_coordinates(shapely.centroid(polygons))
@@ -299,6 +341,7 @@ def _assign_codes_and_names(
         kept_serials = previous_plan.previous_serials(plan, rows, community)
         previous_names = np.append(plan.grids["name"].to_numpy(dtype=object), "")[rows]
         names = [name or previous for name, previous in zip(names, previous_names, strict=True)]
+    names = propose_names(problem.community, problem.atoms, grid, centres, names, dedicated)
     serials = assign_serials(centres, shapely.area(polygons), dedicated, kept_serials)
     return grid_codes(community, serials), names
 
@@ -353,6 +396,9 @@ def _member_frame(problem: Problem, codes: list[str], grid_of_cell: Ints) -> gpd
             "building_code": pd.Series(np.append(atoms.building, no_codes), dtype=object),
             "unit_code": pd.Series(np.append(atoms.unit, no_codes), dtype=object),
             "households": np.append(atoms.households, np.zeros(len(empty), dtype=np.int64)),
+            "workload": _workload(
+                problem, np.append(atoms.size, np.zeros(len(empty), dtype=np.int64))
+            ),
             "grid": np.array(codes)[grid_of_cell[cell]],
             "geom": GeometryArray(land, crs=problem.community.buildings.crs),
         },

@@ -15,7 +15,7 @@ from geo.errors import InputError
 from geo.messages import text
 from geo.model.facility import Category
 from geo.partition.constraints import Area, Constraints
-from geo.partition.scoring.objective import Limits, Weights
+from geo.partition.scoring.objective import Balance, Limits, Weights
 from geo.partition.search.strategy import Effort
 
 Code = Annotated[str, StringConstraints(min_length=1)]
@@ -36,6 +36,7 @@ class WeightOptions(BaseModel):
     compactness: Weight | None = None
     compound: Weight | None = None
     moved: Weight | None = None
+    walk: Weight | None = None
 
 
 class DrawOptions(BaseModel):
@@ -48,6 +49,7 @@ class DrawOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    balance: Balance | None = None
     target: Households | None = None
     lower: Households | None = None
     upper: Households | None = None
@@ -88,7 +90,9 @@ class DrawOptions(BaseModel):
             If one option contradicts another.
         """
         values = self.model_dump(exclude_none=True)
-        limits = Limits(**(asdict(Limits()) | _select(values, "target", "lower", "upper")))
+        limits = Limits(
+            **(asdict(Limits()) | _select(values, "balance", "target", "lower", "upper"))
+        )
         need_plan = [name for name in ("lock", "only_touched", "complete") if values.get(name)]
         if self.fresh and need_plan:
             raise InputError("fresh_excludes", constraint=need_plan[0].replace("_", "-"))

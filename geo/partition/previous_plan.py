@@ -8,8 +8,9 @@ import pandas as pd
 import shapely
 
 from geo.partition.cells.atoms import Atoms
+from geo.partition.matching import match_grids
 from geo.partition.scoring.numbering import serial_of
-from geo.types import Bools, Floats, Ints, Points, Polygons
+from geo.types import Bools, Ints, Points, Polygons
 
 
 @dataclass(frozen=True)
@@ -155,15 +156,16 @@ def match_to_previous_grids(
     rows
         (g,) int64 rows of ``plan.grids``, -1 for a new grid; no row twice.
     """
-    shared: Floats = np.zeros((len(dedicated), len(plan.grids)))
-    inside = locations.grid >= 0
-    np.add.at(shared, (grid[inside], locations.grid[inside]), households[inside] + 1e-3)
-    shared[dedicated[:, None] == plan.general()[None]] = 0.0
-    from scipy.optimize import linear_sum_assignment  # a third of a second to import
-
-    one, other = linear_sum_assignment(-shared)
+    common = locations.grid >= 0
+    common[common] = dedicated[grid[common]] != plan.general()[locations.grid[common]]
+    one, other, shared = match_grids(
+        grid[common],
+        locations.grid[common],
+        households[common] + 1e-3,
+        (len(dedicated), len(plan.grids)),
+    )
     rows = np.full(len(dedicated), -1, dtype=np.int64)
-    rows[one] = np.where(shared[one, other] > 0, other, -1)
+    rows[one] = np.where(shared > 0, other, -1)
     return rows
 
 

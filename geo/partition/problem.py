@@ -117,7 +117,8 @@ def build_problem(
     names, areas = dedicated_areas(
         community, constraints, _to_community_metres(constraints, community)
     )
-    atoms = build_atoms(community.buildings, community.units, constraints.limits.upper)
+    limits = constraints.limits
+    atoms = build_atoms(community.buildings, community.units, limits.upper, limits.balance)
     unwalled_cells = cells = _build_cells(community, atoms)
     walls, kept_rows = areas, np.empty(0, dtype=np.int64)
     if plan is not None:
@@ -127,7 +128,7 @@ def build_problem(
     walls = walls[_cut_cells(walls, unwalled_cells.polygons)]
     if len(walls):
         cells = _build_cells(community, atoms, walls)
-    graph, cell_of_node = build_graph(cells, atoms.households, atoms.compound)
+    graph, cell_of_node = build_graph(cells, atoms.size, atoms.compound)
     ways = community.roads.geometry.to_numpy()
     graph = join_islands_by_ways(graph, cells.polygons[cell_of_node], ways)
     node_of_cell = np.full(len(cells.polygons), -1, dtype=np.int64)

@@ -17,12 +17,16 @@ from sqlalchemy import Connection, Engine, create_engine
 from geo import db
 from geo.errors import GridatlasError, SetupError
 from geo.messages import text
+from geo.partition.community import Community
 from geo.partition.constraints import Constraints
-from geo.partition.draw import draw
+from geo.partition.draw import Drawing, draw
+from geo.partition.forecast import Forecast, draw_for_forecast
 from geo.partition.previous_plan import PreviousPlan
 from geo.partition.search.alternatives import find_alternatives
-from geo.plans import store
+from geo.plans import micro_division, store
+from geo.plans.data_state import DataState, mark_if_data_changed, read_data_state
 from geo.plans.draw_runs import DrawOrder
+from geo.plans.micro_division import MicroSummary
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -56,6 +60,8 @@ class DrawResult:
         Why the community was not drawn.
     failed
         Whether drawing it again may succeed: a worker died, the request is valid.
+    micro
+        Its micro-grids, None if they were not drawn.
     """
 
     community: str
@@ -64,6 +70,7 @@ class DrawResult:
     score: dict[str, Any]
     refused: str = ""
     failed: bool = False
+    micro: MicroSummary | None = None
 
 
 def draw_community(
@@ -96,31 +103,134 @@ def draw_community(
         constraint is not valid.
     """
     _freeze_garbage_collector()
-    with bind.connect() as connection:
+    # One snapshot, so that an import meanwhile does not mix two states of the city.
+    snapshot = bind.execution_options(isolation_level="REPEATABLE READ")
+    with snapshot.connect() as connection:
         if stored := _stored_result(connection, run, code):
             return [stored]
-        community = store.read_community(connection, code)
-        if not constraints.fresh and not isinstance(previous, PreviousPlan):
-            previous = store.read_previous_plan(connection, community, previous)
-    start = previous if isinstance(previous, PreviousPlan) else None
+        state, community, start = _read_start(connection, code, constraints, previous)
     if count > 1:
         drawings = find_alternatives(community, constraints, count, start)
     else:
         drawings = [draw(community, constraints, start)]
+    return _store_drawings(
+        bind, community, state, drawings, publish=publish, author=author, run=run
+    )
 
-    def store_drawings(connection: Connection) -> list[DrawResult]:
-        store.lock_community(connection, code)
-        if stored := _stored_result(connection, run, code):
+
+def draw_community_for_forecast(
+    bind: Engine,
+    code: str,
+    constraints: Constraints,
+    forecast: Forecast,
+    *,
+    previous: int | PreviousPlan | None = None,
+    publish: bool = False,
+) -> tuple[DrawResult, DrawResult]:
+    """Draw a community for a forecast, and store the plan with the households of today.
+
+    Parameters
+    ----------
+    previous, publish
+        As for :func:`draw_community`.
+
+    Returns
+    -------
+    tuple of DrawResult
+        The stored plan, and the score card under the forecast.
+
+    Raises
+    ------
+    GridatlasError
+        As for :func:`draw_community`, or if no planned building lies in the community.
+    """
+    _freeze_garbage_collector()
+    with bind.execution_options(isolation_level="REPEATABLE READ").connect() as connection:
+        state, community, start = _read_start(connection, code, constraints, previous)
+    made = draw_for_forecast(community, forecast, constraints, start)
+    (stored,) = _store_drawings(bind, community, state, [made.drawing], publish=publish)
+    name = text("draw.forecast", name=community.name, planned=made.planned)
+    return stored, DrawResult(code, name, None, made.card.as_json())
+
+
+def _read_start(
+    connection: Connection,
+    code: str,
+    constraints: Constraints,
+    previous: int | PreviousPlan | None,
+) -> tuple[DataState, Community, PreviousPlan | None]:
+    """Read the state of the data, a community, and the plan that a drawing of it starts from."""
+    state = read_data_state(connection, code)
+    community = store.read_community(connection, code, constraints.limits.balance)
+    if not constraints.fresh and not isinstance(previous, PreviousPlan):
+        previous = store.read_previous_plan(connection, community, previous)
+    return state, community, previous if isinstance(previous, PreviousPlan) else None
+
+
+def _store_drawings(
+    bind: Engine,
+    community: Community,
+    state: DataState,
+    drawings: list[Drawing],
+    *,
+    publish: bool,
+    author: str = "",
+    run: int | None = None,
+) -> list[DrawResult]:
+    """Store drawings of a community as drafts; with ``publish`` the first one is published."""
+
+    def store_all(connection: Connection) -> list[DrawResult]:
+        store.lock_community(connection, community.code)
+        if stored := _stored_result(connection, run, community.code):
             return [stored]  # by a worker that Dask believed to be dead
         numbers = [store.store_drawing(connection, drawing, author, run) for drawing in drawings]
+        for number in numbers:
+            mark_if_data_changed(connection, number, community.code, state)
+            micro_division.continue_micro_grids(connection, number)
         if publish:
             store.publish(connection, numbers[0])
         return [
-            DrawResult(code, community.name, plan, drawing.score.as_json())
+            DrawResult(community.code, community.name, plan, drawing.score.as_json())
             for plan, drawing in zip(numbers, drawings, strict=True)
         ]
 
-    return db.run_in_transaction(bind, store_drawings)
+    return db.run_in_transaction(bind, store_all)
+
+
+def divide_community(
+    bind: Engine,
+    code: str,
+    constraints: Constraints,
+    *,
+    plan: int | None = None,
+    publish: bool = False,
+    author: str = "",
+) -> DrawResult:
+    """Divide the grids of a community's plan into micro-grids.
+
+    Parameters
+    ----------
+    plan
+        Number of the plan; None for the plan in force, which is drawn where there is none.
+
+    Raises
+    ------
+    GridatlasError
+        If the community or the plan does not exist, or nothing can be drawn.
+    """
+    with bind.connect() as connection:
+        number = plan or store.plan_in_force(connection, code)
+    if number is None:
+        [drawn] = draw_community(bind, code, constraints, publish=publish, author=author)
+        number = drawn.plan
+    assert number is not None  # noqa: S101 (a drawing that failed has raised)
+
+    def divide(connection: Connection) -> DrawResult:
+        summary = micro_division.divide_plan(connection, number)
+        card = store.score_card_of_plan(connection, number)
+        return DrawResult(code, card.name, number, card.score, micro=summary)
+
+    return db.run_in_transaction(bind, divide)
 
 
 def _stored_result(connection: Connection, run: int | None, code: str) -> DrawResult | None:
@@ -163,6 +273,10 @@ def _try_to_draw(
 ) -> DrawResult:
     """Draw one community of an order; return a result without a plan if it can't be drawn."""
     try:
+        if order.micro:
+            return divide_community(
+                bind, code, constraints, publish=order.publish, author=order.author
+            )
         results = draw_community(
             bind, code, constraints, publish=order.publish, author=order.author, run=run
         )

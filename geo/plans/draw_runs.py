@@ -31,6 +31,9 @@ class DrawOrder:
         Whether to publish the plans.
     author
         Name of the account that ordered the run.
+    micro
+        Whether to divide the grids in force into micro-grids; only communities without a plan in
+        force are drawn.
     """
 
     communities: tuple[tuple[str, str], ...]
@@ -41,6 +44,7 @@ class DrawOrder:
     )
     publish: bool = False
     author: str = ""
+    micro: bool = False
 
     def constraints_of(self, code: str) -> Constraints:
         """Return the constraints of a community."""

@@ -28,9 +28,10 @@ from geo.errors import ConflictError, InputError, NotFoundError, StaleError, Unc
 from geo.model import STORAGE_SRID, Building, Grid, GridMember, GridPlan, PlanEdit
 from geo.partition.community import build_barriers
 from geo.partition.scoring.numbering import FIRST_DEDICATED, SERIAL_DIGITS, grid_codes
-from geo.partition.scoring.objective import Limits
+from geo.partition.scoring.objective import Balance, Limits
 from geo.plans import store
 from geo.plans.grid_split import split_in_two
+from geo.plans.micro_grids import remove_micro_grids
 from geo.plans.validation import limits_from_parameters
 from geo.types import Ints
 
@@ -42,16 +43,27 @@ _COPY_PLAN = text(
     ":note, id, stale FROM grid_plan plan WHERE id = :plan RETURNING id"
 )
 _COPY_GRIDS = text(
-    "INSERT INTO grid (plan_id, code, name, kind, households, locked, source, geom) "
-    "SELECT :draft, code, name, kind, households, locked, source, geom FROM grid "
-    "WHERE plan_id = :plan ORDER BY id"
+    "INSERT INTO grid "
+    "(plan_id, code, name, kind, households, workload, micro_reasons, locked, source, geom) "
+    "SELECT :draft, code, name, kind, households, workload, micro_reasons, locked, source, geom "
+    "FROM grid WHERE plan_id = :plan ORDER BY id"
 )
 _COPY_MEMBERS = text(
-    "INSERT INTO grid_member (plan_id, grid_id, building_code, unit_code, households, geom) "
-    "SELECT :draft, copy.id, building_code, unit_code, member.households, member.geom "
+    "INSERT INTO grid_member "
+    "(plan_id, grid_id, building_code, unit_code, households, workload, geom) "
+    "SELECT :draft, copy.id, building_code, unit_code, member.households, member.workload, "
+    "member.geom "
     "FROM grid_member member JOIN grid ON grid.id = member.grid_id "
     "JOIN grid copy ON copy.plan_id = :draft AND copy.code = grid.code "
     "WHERE member.plan_id = :plan ORDER BY member.id"
+)
+
+_COPY_MICRO_GRIDS = text(
+    "INSERT INTO micro_grid (plan_id, grid_id, code, households, buildings, units, geom) "
+    "SELECT :draft, copy.id, part.code, part.households, part.buildings, part.units, part.geom "
+    "FROM micro_grid part JOIN grid ON grid.id = part.grid_id "
+    "JOIN grid copy ON copy.plan_id = :draft AND copy.code = grid.code "
+    "WHERE part.plan_id = :plan ORDER BY part.id"
 )
 
 GridKind = Literal["general", "dedicated"]
@@ -99,8 +111,8 @@ class Draft:
         Attributes by grid code.
     grid_of
         Grid code by atom id.
-    households
-        Households by atom id.
+    households, workload
+        Households and workload by atom id; the workload is None where the plan has none.
     """
 
     number: int
@@ -110,6 +122,14 @@ class Draft:
     grids: dict[str, Attributes]
     grid_of: dict[int, str]
     households: dict[int, int]
+    workload: dict[int, int | None]
+
+    def size(self, atom: int) -> int:
+        """Return what the limits of the plan count of an atom."""
+        workload = self.workload[atom]
+        if self.limits.balance is Balance.HOUSEHOLDS or workload is None:
+            return self.households[atom]
+        return workload
 
     def atoms(self, code: str) -> list[int]:
         """Return the ids of the atoms of a grid.
@@ -187,7 +207,7 @@ def lock_draft(connection: Connection, plan: int, revision: int | None) -> Draft
     ).all()
     codes = {grid.id: grid.code for grid in grids}
     atoms = connection.execute(
-        select(GridMember.id, GridMember.grid_id, GridMember.households).where(
+        select(GridMember.id, GridMember.grid_id, GridMember.households, GridMember.workload).where(
             GridMember.plan_id == plan
         )
     ).all()
@@ -202,6 +222,7 @@ def lock_draft(connection: Connection, plan: int, revision: int | None) -> Draft
         },
         {atom.id: codes[atom.grid_id] for atom in atoms},
         {atom.id: atom.households for atom in atoms},
+        {atom.id: atom.workload for atom in atoms},
     )
 
 
@@ -439,9 +460,15 @@ def apply_edit(connection: Connection, draft: Draft, kind: str, change: Change, 
     -------
     int
         The new revision of the plan; the current one if the change is empty.
+
+    Raises
+    ------
+    ConflictError
+        If it gives a grid the name of another one.
     """
     if not change.members and not change.grids:
         return draft.revision
+    _check_names(draft, change)
     connection.execute(
         delete(PlanEdit).where(PlanEdit.plan_id == draft.number, PlanEdit.undone.is_(True))
     )
@@ -455,6 +482,18 @@ def apply_edit(connection: Connection, draft: Draft, kind: str, change: Change, 
     }
     connection.execute(insert(PlanEdit).inline(), edit)
     return _write_change(connection, draft, change)
+
+
+def _check_names(draft: Draft, change: Change) -> None:
+    """Check that no grid gets the name of another one."""
+    after = draft.grids | {code: new for code, (_, new) in change.grids.items()}
+    named = {code: grid["name"] for code, grid in after.items() if grid is not None}
+    for code, (before, new) in change.grids.items():
+        if new is None or not new["name"] or (before and before["name"] == new["name"]):
+            continue
+        other = next((c for c, name in named.items() if name == new["name"] and c != code), None)
+        if other is not None:
+            raise ConflictError("grid_name_taken", name=new["name"], grid=other)
 
 
 def undo(connection: Connection, draft: Draft) -> Change:
@@ -515,6 +554,7 @@ def _write_change(connection: Connection, draft: Draft, change: Change) -> int:
     added = {code: after for code, (before, after) in change.grids.items() if before is None}
     _add_grids(connection, draft, added, shapes)
     _move_members(connection, draft, change)
+    remove_micro_grids(connection, draft.number, sorted(change.touched()))
     removed = [code for code, (_, after) in change.grids.items() if after is None]
     if removed:
         connection.execute(delete(Grid).where(Grid.plan_id == draft.number, Grid.code.in_(removed)))
@@ -601,14 +641,20 @@ def _move_members(connection: Connection, draft: Draft, change: Change) -> None:
 def _write_grids(
     connection: Connection, draft: Draft, change: Change, shapes: Mapping[str, str]
 ) -> None:
-    """Write geometry, households and attributes of the grids that remain."""
-    households = dict.fromkeys(shapes, 0)
+    """Write geometry, households, workload and attributes of the grids that remain."""
+    atoms: dict[str, list[int]] = {code: [] for code in shapes}
     for atom, code in draft.grid_of.items():
-        if code in households:
-            households[code] += draft.households[atom]
+        if code in atoms:
+            atoms[code].append(atom)
     rows = [
-        {"in_plan": draft.number, "of_code": code, "geom": shapes[code], "households": count}
-        for code, count in households.items()
+        {
+            "in_plan": draft.number,
+            "of_code": code,
+            "geom": shapes[code],
+            "households": sum(draft.households[atom] for atom in members),
+            "workload": _sum_known(draft.workload[atom] for atom in members),
+        }
+        for code, members in atoms.items()
     ]
     if rows:
         is_grid = (Grid.plan_id == bindparam("in_plan"), Grid.code == bindparam("of_code"))
@@ -620,6 +666,12 @@ def _write_grids(
             connection.execute(grid.values(**after))
 
 
+def _sum_known(workloads: Iterable[int | None]) -> int | None:
+    """Return a sum, None if all are unknown."""
+    known = [workload for workload in workloads if workload is not None]
+    return sum(known) if known else None
+
+
 def _half_of_grid(connection: Connection, draft: Draft, atoms: Sequence[int]) -> list[int]:
     """Return the atoms of one half of a grid.
 
@@ -628,7 +680,7 @@ def _half_of_grid(connection: Connection, draft: Draft, atoms: Sequence[int]) ->
     InputError
         If fewer than two atoms have households.
     """
-    households = np.array([draft.households[atom] for atom in atoms], dtype=np.int64)
+    households = np.array([draft.size(atom) for atom in atoms], dtype=np.int64)
     if (households > 0).sum() < 2:
         raise InputError("grid_indivisible")
     community = store.read_community(connection, draft.community)
@@ -665,6 +717,6 @@ def copy_as_draft(connection: Connection, plan: int, author: str, note: str = ""
     draft = connection.execute(_COPY_PLAN, values).scalar()
     if draft is None:
         raise NotFoundError("no_plan_here", plan=plan)
-    for statement in (_COPY_GRIDS, _COPY_MEMBERS):
+    for statement in (_COPY_GRIDS, _COPY_MEMBERS, _COPY_MICRO_GRIDS):
         connection.execute(statement, {"plan": plan, "draft": draft})
     return int(draft)

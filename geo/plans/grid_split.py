@@ -8,13 +8,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pymetis
-import shapely
 
-from geo.geometry.shared_borders import find_borders
-from geo.partition.cells.barriers import ON_BARRIER_M, Barriers, Kind
-from geo.partition.cells.graph import CUT_FACTOR, INSIDE_FACTOR, Graph
+from geo.partition.cells.barriers import Barriers
+from geo.partition.cells.graph import Graph, build_coverage_graph
 from geo.partition.scoring.objective import Limits, Weights, cost
-from geo.types import Floats, Ints, Polygons
+from geo.types import Ints, Polygons
 
 SHARES = (0.5, 0.45, 0.55, 0.4, 0.6, 0.33, 0.67)
 """Shares of the households in the first half that bisections aim at."""
@@ -44,7 +42,7 @@ def split_in_two(
     Ints
         (n,) int64 with both halves in one piece each if the grid is in one piece.
     """
-    graph = _build_graph(cells, households, compound, barriers)
+    graph = build_coverage_graph(cells, households, compound, barriers)
     weights = Weights()
 
     def total(label: Ints) -> float:
@@ -52,45 +50,6 @@ def split_in_two(
 
     halves = [_improve(graph, label, total) for label in _bisections(graph)]
     return min(halves, key=lambda label: (_count_pieces(graph, label), total(label)))
-
-
-def _build_graph(cells: Polygons, households: Ints, compound: Ints, barriers: Barriers) -> Graph:
-    shared = find_borders(cells)
-    kind = _barrier_kinds(shared.midpoints(), barriers)
-    factor = np.array([CUT_FACTOR[k] for k in Kind])[kind]
-    inside_factor = np.array([INSIDE_FACTOR.get(k, 0.0) for k in Kind])[kind]
-    inner = shared.left >= 0
-    pairs = np.stack([shared.left[inner], shared.right[inner]], axis=1)
-    edges, edge = np.unique(pairs, axis=0, return_inverse=True)
-
-    def total(values: Floats) -> Floats:
-        summed: Floats = np.bincount(edge.ravel(), values[inner], len(edges)).astype(np.float64)
-        return summed
-
-    return Graph(
-        households=households.astype(np.int64),
-        edges=edges.reshape(-1, 2).astype(np.int64),
-        cut=total(shared.length * factor),
-        inside=total(shared.length * inside_factor),
-        length=total(shared.length),
-        area=shapely.area(cells),
-        outline=np.bincount(shared.right[~inner], shared.length[~inner], len(cells)).astype(
-            np.float64
-        ),
-        xy=shapely.get_coordinates(shapely.point_on_surface(cells)),
-        compound=compound.astype(np.int64),
-    )
-
-
-def _barrier_kinds(points: Floats, barriers: Barriers) -> Ints:
-    """Return the strongest barrier kind at each of (n, 2) points; no compiler is needed."""
-    kinds = np.zeros(len(points), dtype=np.int64)
-    located = np.asarray(shapely.points(points), dtype=object)
-    at, line = shapely.STRtree(barriers.lines).query(
-        located, predicate="dwithin", distance=ON_BARRIER_M
-    )
-    np.maximum.at(kinds, at, barriers.kinds[line].astype(np.int64))
-    return kinds
 
 
 def _bisections(graph: Graph) -> Iterator[Ints]:

@@ -28,6 +28,9 @@ from geo.errors import InputError, NotFoundError
 from geo.locks import Lock
 from geo.model import STORAGE_SRID, Base, Building, BuildingUnit, Grid, GridMember, GridPlan, Region
 from geo.partition.community import Community
+from geo.partition.scoring.objective import Balance
+from geo.register.workload import read_workload
+from geo.settings import settings
 
 if TYPE_CHECKING:  # a server that only shows plans does not load the search and Numba
     from geo.partition.draw import Drawing
@@ -48,11 +51,18 @@ def list_communities(connection: Connection, region: str = "") -> list[tuple[str
     return [(row.code, row.name) for row in rows]
 
 
-def read_community(connection: Connection, code: str) -> Community:
+def read_community(
+    connection: Connection, code: str, balance: Balance = Balance.HOUSEHOLDS
+) -> Community:
     """Return a community with its layers, projected to metres.
 
     Its buildings are those that name it, and those that name no community and have their
     representative point in it.
+
+    Parameters
+    ----------
+    balance
+        What its grids are to have equal shares of: the workload is read only where it is needed.
 
     Raises
     ------
@@ -82,11 +92,14 @@ def read_community(connection: Connection, code: str) -> Community:
     def read_near(layer: str) -> gpd.GeoDataFrame:
         return read_frame(connection, _NEAR[layer], metric, search_area=search_area)
 
+    buildings = read_inside(_BUILDINGS)
+    if balance is Balance.WORKLOAD:
+        buildings["workload"] = read_workload(connection, buildings, settings())
     return Community(
         code,
         name,
         polygon,
-        read_inside(_BUILDINGS),
+        buildings,
         read_inside(_UNITS),
         read_near("compound"),
         read_near("road"),
@@ -106,7 +119,8 @@ _REGION = select(Region.code, Region.name, wkb(Region.geom)).where(
 )
 
 
-def _buildings() -> Select[*tuple[Any, ...]]:
+def community_buildings() -> Select[*tuple[Any, ...]]:
+    """Return the query for the buildings of the community of the parameter ``code``."""
     border = select(Region.geom).where(Region.code == _CODE).scalar_subquery()
     is_inside = Building.region_code.is_(None) & func.ST_Within(
         func.ST_PointOnSurface(Building.geom), border
@@ -134,7 +148,7 @@ def _buildings() -> Select[*tuple[Any, ...]]:
     )
 
 
-_BUILDINGS = _buildings()
+_BUILDINGS = community_buildings()
 
 
 def _units() -> Select[*tuple[Any, ...]]:
@@ -165,8 +179,8 @@ def _near(layer: str, *columns: str) -> Select[*tuple[Any, ...]]:
 
 
 _NEAR = {
-    "compound": _near("compound", "gated"),
-    "road": _near("road", "road_class", "tunnel"),
+    "compound": _near("compound", "gated", "name"),
+    "road": _near("road", "road_class", "tunnel", "name"),
     "railway": _near("railway", "tunnel"),
     "water": _near("water", "kind", "covered"),
     "facility": _near("facility", "category", "name"),
@@ -290,13 +304,15 @@ def store_drawing(
             "name": name,
             "kind": kind,
             "households": int(households),
+            "workload": workload,
             "geom": shape.hex(),
         }
-        for code, name, kind, households, shape in zip(
+        for code, name, kind, households, workload, shape in zip(
             grids["code"],
             grids["name"],
             grids["kind"],
             grids["households"],
+            grids["workload"],
             _ewkb(grids),
             strict=True,
         )
@@ -321,17 +337,19 @@ def _store_members(
         "buildings": members["building_code"].tolist(),
         "units": members["unit_code"].tolist(),
         "households": members["households"].tolist(),
+        "workloads": members["workload"].tolist(),
         "shapes": _ewkb(members),
     }
     connection.execute(_INSERT_MEMBERS, columns | {"plan": plan})
 
 
 _INSERT_MEMBERS = text(  # COPY does not support row-level security
-    "INSERT INTO grid_member (plan_id, grid_id, building_code, unit_code, households, geom) "
-    "SELECT :plan, grid, building, unit, households, ST_GeomFromEWKB(shape) FROM unnest("
+    "INSERT INTO grid_member "
+    "(plan_id, grid_id, building_code, unit_code, households, workload, geom) "
+    "SELECT :plan, grid, building, unit, households, workload, ST_GeomFromEWKB(shape) FROM unnest("
     "CAST(:grids AS bigint[]), CAST(:buildings AS text[]), CAST(:units AS text[]), "
-    "CAST(:households AS integer[]), CAST(:shapes AS bytea[])"
-    ") AS member (grid, building, unit, households, shape)"
+    "CAST(:households AS integer[]), CAST(:workloads AS integer[]), CAST(:shapes AS bytea[])"
+    ") AS member (grid, building, unit, households, workload, shape)"
 )
 
 
@@ -372,6 +390,20 @@ def score_cards_of_run(
 ) -> dict[str, StoredScoreCard]:
     """Return the score cards of a run, by community code that starts with ``region``."""
     return _score_cards(connection, region, GridPlan.run_id == run)
+
+
+def score_card_of_plan(connection: Connection, plan: int) -> StoredScoreCard:
+    """Return the score card of a plan.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such plan.
+    """
+    cards = _score_cards(connection, "", GridPlan.id == plan)
+    if not cards:
+        raise NotFoundError("no_plan_here", plan=plan)
+    return next(iter(cards.values()))
 
 
 def _score_cards(

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import shapely
-from sqlalchemy import Connection, LargeBinary, Row, func, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Row, func, select
 
 from geo.model import STORAGE_SRID, Grid, GridMember, Road
 from geo.partition.scoring.checks import drop_islets, is_in_one_piece
-from geo.partition.scoring.objective import Limits
+from geo.partition.scoring.objective import Balance, Limits
 from geo.types import Points
 
 
@@ -23,46 +23,61 @@ class Breach:
     kind
         ``below``, ``above``, ``empty`` or ``not_contiguous``.
     households, limit
-        Households of the grid, and the limit that they break.
+        Households of the grid, or its workload, and the limit that they break.
+    balance
+        Which of the two they are.
     """
 
     kind: str
     grid: str
     households: int | None = None
     limit: int | None = None
+    balance: Balance = Balance.HOUSEHOLDS
 
 
 def limits_from_parameters(parameters: Mapping[str, Any]) -> Limits:
     """Return the limits with which a plan was drawn, from its parameters."""
     limits = asdict(Limits()) | (parameters.get("limits") or {})
-    return Limits(int(limits["target"]), int(limits["lower"]), int(limits["upper"]))
+    return Limits(
+        int(limits["target"]),
+        int(limits["lower"]),
+        int(limits["upper"]),
+        Balance(limits["balance"]),
+    )
 
 
 def validate_plan(connection: Connection, plan: int, limits: Limits) -> list[Breach]:
     """Return the rules that a plan breaks, in the order of its grids."""
     pieces = func.ST_NumGeometries(Grid.geom).label("pieces")
     rows = connection.execute(
-        select(Grid.code, Grid.kind, Grid.households, pieces)
+        select(Grid.code, Grid.kind, size_column(Grid, limits).label("size"), pieces)
         .where(Grid.plan_id == plan)
         .order_by(Grid.code)
     ).all()
     disconnected = disconnected_grids(
         connection, plan, [row.code for row in rows if row.pieces != 1]
     )
-    breaches = [breach for row in rows if (breach := _check_households(row, limits)) is not None]
+    breaches = [breach for row in rows if (breach := _check_size(row, limits)) is not None]
     breaches += [Breach("not_contiguous", code) for code in sorted(disconnected)]
     return sorted(breaches, key=lambda breach: breach.grid)
 
 
-def _check_households(row: Row[Any], limits: Limits) -> Breach | None:
+def size_column(table: type[Grid | GridMember], limits: Limits) -> ColumnElement[int]:
+    """Return the column of grids or members that limits are for; households where it is unknown."""
+    if limits.balance is Balance.WORKLOAD:
+        return func.coalesce(table.workload, table.households)
+    return table.households.expression
+
+
+def _check_size(row: Row[Any], limits: Limits) -> Breach | None:
     if row.kind == "dedicated":
         return None
-    if row.households == 0:
-        return Breach("empty", row.code, 0, limits.lower)
-    if row.households < limits.lower:
-        return Breach("below", row.code, row.households, limits.lower)
-    if row.households > limits.upper:
-        return Breach("above", row.code, row.households, limits.upper)
+    if row.size == 0:
+        return Breach("empty", row.code, 0, limits.lower, limits.balance)
+    if row.size < limits.lower:
+        return Breach("below", row.code, row.size, limits.lower, limits.balance)
+    if row.size > limits.upper:
+        return Breach("above", row.code, row.size, limits.upper, limits.balance)
     return None
 
 

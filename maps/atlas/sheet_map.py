@@ -48,6 +48,8 @@ SCORE_FORMATS: dict[str, str] = {
     "straddled_m": "{:.0f}",
     "polsby_popper": "{:.2f}",
     "walk_m": "{:.0f}",
+    "walk_ways_m": "{:.0f}",
+    "walk_far": "{:.0%}",
 }
 """Figures of the score card that a page shows, with their formats."""
 

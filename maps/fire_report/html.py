@@ -10,7 +10,8 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from geo import clock
 from geo.errors import InputError
-from geo.fire.rules import Overlay, Severity
+from geo.fire.overlay_checks import describe_overlay
+from geo.fire.rules import Overlay, Severity, rules_in_force
 from geo.messages import Language, text
 from maps.fire_report.content import FireReport
 
@@ -63,7 +64,7 @@ def _overlay(report: FireReport, overlay: Overlay, lang: Language) -> dict[str, 
     return {
         "id": overlay.value,
         "title": text(f"overlay.{overlay}", lang=lang),
-        "said": text(f"overlay_text.{overlay}", lang=lang),
+        "said": describe_overlay(overlay, rules_in_force(), lang),
         "counts": report.counts[overlay.value],
         "touched": report.affected.get(overlay.value, (0, 0)),
         "rules": by_rule,

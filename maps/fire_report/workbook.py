@@ -9,7 +9,8 @@ from openpyxl.styles import Font, PatternFill
 from openpyxl.utils import get_column_letter
 
 from geo import clock
-from geo.fire.rules import Overlay, Severity
+from geo.fire import station_response
+from geo.fire.rules import Overlay, Severity, rules_in_force
 from geo.messages import Language, text
 from maps.fire_report.content import FireReport
 from maps.fire_report.html import INKS
@@ -91,6 +92,7 @@ def _summary(book: Workbook, report: FireReport, lang: Language) -> None:
         _row(sheet, (age["layer"], age["date"] or _label("never", lang), age["days"]))
     _row(sheet, ())
     _row(sheet, (_label("standards", lang),))
+    _row(sheet, (station_response.describe_travel_times(rules_in_force(), lang),))
 
 
 def _findings(book: Workbook, report: FireReport, lang: Language) -> None:

@@ -14,12 +14,15 @@ from sqlalchemy import Connection, select
 
 from geo.messages import Language, text
 from geo.model import Building, BuildingUnit, Grid, GridMember
+from geo.plans.micro_grids import list_micro_grids
 from geo.spreadsheet import is_formula
+from maps.atlas.sheet import AtlasEntry
 from maps.atlas.sheet_map import grid_serial
 from maps.paper.label_placer import is_wide
 from maps.paper.map_documents import read_entry
 from maps.paper.map_sheets import edition_text
 from maps.paper.pdf import write_file
+from maps.paper.staff import read_staff
 
 COLUMNS = {
     "grid": 8,
@@ -35,7 +38,26 @@ COLUMNS = {
 MAX_COLUMN_WIDTH = 60
 """In characters."""
 
+MICRO_GRIDS = {
+    "grid": 8,
+    "micro_grid": 10,
+    "households": 10,
+    "informant": 12,
+    "phone": 16,
+    "places": 40,
+}
+"""Columns of the micro-grids with their informants and their minimum widths in characters."""
+
 SUMMARY = {"grid": 8, "grid_code": 18, "buildings": 10, "households": 10}
+SUMMARY = {
+    "grid": 8,
+    "grid_code": 18,
+    "buildings": 10,
+    "households": 10,
+    "service_point": 20,
+    "walk": 12,
+    "walk_far": 12,
+}
 """Columns of the summary and their minimum widths in characters."""
 
 
@@ -44,7 +66,8 @@ def assignment_workbook(
 ) -> bytes:
     """Return a workbook with a row for each building or unit of a community, and its grid.
 
-    A second sheet has the totals of each grid. Text that looks like a formula is written as text.
+    A second sheet has the totals of each grid, a third one its micro-grids with their informants
+    if it is divided. Text that looks like a formula is written as text.
 
     Raises
     ------
@@ -56,7 +79,9 @@ def assignment_workbook(
     title = f"{entry.name} {edition_text(entry, lang)}"
     book = Workbook(write_only=True)
     _table(book, "assignment", COLUMNS, rows, title, lang)
-    _table(book, "summary", SUMMARY, _by_grid(rows), title, lang)
+    _table(book, "summary", SUMMARY, _by_grid(rows, entry.score), title, lang)
+    if parts := _micro_grid_rows(connection, entry, rows):
+        _table(book, "micro_grids", MICRO_GRIDS, parts, title, lang)
     return _workbook_bytes(book)
 
 
@@ -100,8 +125,14 @@ def _display_width(value: Any) -> int:
     return sum(2 if is_wide(char) else 1 for char in str(value))
 
 
-def _by_grid(rows: list[list[Any]]) -> list[list[Any]]:
-    """Return serial number, code, number of buildings and of households of each grid."""
+def _by_grid(rows: list[list[Any]], score: dict[str, Any]) -> list[list[Any]]:
+    """Return serial number, code, buildings, households and walks of each grid.
+
+    Parameters
+    ----------
+    score
+        The score card, which has the service points.
+    """
     totals: dict[str, list[Any]] = {}
     buildings: dict[str, set[str]] = {}
     for number, code, _, building, _, _, households in rows:
@@ -109,7 +140,59 @@ def _by_grid(rows: list[list[Any]]) -> list[list[Any]]:
         buildings.setdefault(code, set()).add(building)
         total[2] = len(buildings[code])
         total[3] += households
-    return list(totals.values())
+    points = {point["grid"]: point for point in score.get("service_points", ())}
+    return [[*total, *_walks(points.get(code))] for code, total in totals.items()]
+
+
+def _walks(point: dict[str, Any] | None) -> list[Any]:
+    """Return the service point of a grid, the mean walk to it, and the households far away."""
+    if point is None:
+        return ["", "", ""]
+    walk_m = point["walk_m"]
+    return [point["building"], "" if walk_m is None else round(walk_m), point["far"]]
+
+
+def _micro_grid_rows(
+    connection: Connection, entry: AtlasEntry, rows: list[list[Any]]
+) -> list[list[Any]]:
+    """Return a row for each micro-grid: who is in touch with which buildings and units."""
+    informants = read_staff(connection, entry.code).informants
+    names = {row[3]: row[2] or row[4] or row[3] for row in rows}
+    parts = list_micro_grids(connection, entry.plan)
+    units = _unit_names(connection, [code for part in parts for code in part["units"]], names)
+    lines = []
+    for part in parts:
+        people = [
+            one for one in informants.get(part["grid"], []) if one["micro_grid"] == part["serial"]
+        ]
+        places = [
+            *(names.get(code, code) for code in part["buildings"]),
+            *(units.get(code, code) for code in part["units"]),
+        ]
+        lines.append(
+            [
+                int(grid_serial(part["grid"])),
+                part["serial"],
+                part["households"],
+                "、".join(one["name"] for one in people),
+                "、".join(one["phone"] for one in people),
+                "、".join(places),
+            ]
+        )
+    return lines
+
+
+def _unit_names(
+    connection: Connection, codes: list[str], buildings: dict[str, str]
+) -> dict[str, str]:
+    """Return building and name of stairwell units by their codes."""
+    unit = BuildingUnit
+    columns = (unit.code, unit.building_code, unit.name)
+    rows = connection.execute(select(*columns).where(unit.code.in_(codes)))
+    return {
+        row.code: f"{buildings.get(row.building_code, row.building_code)}{row.name or row.code}"
+        for row in rows
+    }
 
 
 def _rows(connection: Connection, plan: int) -> list[list[Any]]:

@@ -1,62 +1,49 @@
 """The fire sheet of a building: its briefing on one page, in black and white."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import pyproj
 import shapely
+from sqlalchemy import Connection
 
 from geo import clock
+from geo.fire import building_plans
 from geo.fire.briefing import BuildingBriefing
-from geo.fire.building_record import Details, plain_value
-from geo.fire.context import FireContext
+from geo.fire.building_record import Details
 from geo.messages import Language, text
-from geo.network.roads import road_widths
+from geo.model.fire import PlanMedia
 from maps.paper.pdf import compile_pdf
+from maps.paper.plan_files import SUFFIXES
+from maps.paper.sheet_back import back_tables, position_plan
+from maps.paper.site_plan import (
+    INK,
+    PALE,
+    SOFT,
+    Bounds,
+    Label,
+    Surroundings,
+    build_label,
+    find_surroundings,
+    paper_position,
+    street_names,
+)
 from maps.paper.svg_map import Canvas, path_element, svg_document
 
 PLAN_MM = (190.0, 146.0)
 SCALES = (300, 500, 750, 1000, 1500, 2000, 3000)
 MARGIN_M = 18.0
-ROAD_MARGIN_M = 30.0
-"""Roads this far outside the plan are drawn as well: half their width may reach into it."""
-
-INK, SOFT, PALE = "#000000", "#666666", "#d9d9d9"
 SCALE_BAR_M = {300: 5, 500: 10, 750: 10, 1000: 20, 1500: 20, 2000: 50, 3000: 50}
+MAX_PLAN_PAGES_PRINTED = 60
+
 MAX_DISTANCE_M = 200.0
 """The plan is not made smaller to show a hydrant or valve farther away than this."""
 
 MAX_DISTANCE_LABELS = 3
 """Nearest neighbours whose distance is written on the plan; the table lists more."""
-
-Bounds = tuple[float, float, float, float]
-Label = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What stands around a building, in metres.
-
-    Attributes
-    ----------
-    buildings
-        (outline, storeys or None) of the others.
-    roads
-        (line, width in metres, name).
-    walls
-        Boundaries of gated compounds.
-    convergence
-        Degrees from the grid's north to true north, clockwise.
-    """
-
-    buildings: list[tuple[shapely.Geometry, int | None]]
-    roads: list[tuple[shapely.Geometry, float, str]]
-    walls: list[shapely.Geometry]
-    convergence: float
 
 
 def plan_box(content: Details) -> tuple[Bounds, int]:
@@ -85,12 +72,37 @@ def plan_box(content: Details) -> tuple[Bounds, int]:
     return (x - half_x, y - half_y, x + half_x, y + half_y), scale
 
 
-def sheet_of_briefing(briefing: BuildingBriefing, lang: Language) -> bytes:
-    """Return the sheet of a building as PDF."""
+@dataclass(frozen=True)
+class PlanPage:
+    """A page of a plan attached to a building: the name of its file, and the file."""
+
+    title: str
+    file: str
+    page: int
+    content: bytes
+
+
+def read_plan_pages(connection: Connection, briefing: BuildingBriefing) -> list[PlanPage]:
+    """Return the pages of the plans attached to a building, as many as are printed."""
+    code = briefing.content["code"]
+    pages: list[PlanPage] = []
+    for plan in briefing.content["plans"]:
+        if len(pages) + plan["pages"] > MAX_PLAN_PAGES_PRINTED:
+            break
+        title, media_type, content = building_plans.read_plan(connection, code, plan["id"])
+        file = f"plan-{plan['id']}.{SUFFIXES[PlanMedia(media_type)]}"
+        pages += [PlanPage(title, file, page, content) for page in range(1, plan["pages"] + 1)]
+    return pages
+
+
+def sheet_of_briefing(
+    briefing: BuildingBriefing, lang: Language, plan_pages: Sequence[PlanPage] = ()
+) -> bytes:
+    """Return the sheet of a building as PDF: plan and tables, what was found on site, plans."""
     content = briefing.content
     box, scale = plan_box(content)
     canvas = Canvas(box, scale)
-    around = _find_surroundings(briefing.context, content, box)
+    around = find_surroundings(briefing.context, content, box)
     plan = svg_document(canvas.size, list(_draw_plan(content, around, canvas)))
     data = {
         "lang": lang,
@@ -103,29 +115,19 @@ def sheet_of_briefing(briefing: BuildingBriefing, lang: Language) -> bytes:
         "map": "plan.svg",
         "labels": [*_labels(content, around, canvas)],
         **_tables(content, lang),
+        **back_tables(content, lang),
+        "plans": [
+            {"title": page.title, "file": page.file, "page": page.page} for page in plan_pages
+        ],
+    }
+    position, position_data = position_plan(briefing, content)
+    pictures = {
+        "plan.svg": plan.encode(),
+        "position.svg": position.encode(),
+        **{page.file: page.content for page in plan_pages},
     }
     dated = content["data"]["published_at"] or datetime.now(UTC)
-    return compile_pdf("building", data, {"plan.svg": plan.encode()}, dated)
-
-
-def _find_surroundings(context: FireContext, content: Details, box: Bounds) -> Surroundings:
-    """Return what stands within a box around a building."""
-    snapshot = context.snapshot
-    area = shapely.box(*box)
-    own_row = snapshot.row_of[content["code"]]
-    rows = snapshot.wall_tree.query(area, predicate="intersects").tolist()
-    storeys = snapshot.building["storeys_above"]
-    roads = snapshot.road
-    lines, widths, names = roads.geometry.to_numpy(), road_widths(roads), roads["name"].to_numpy()
-    near = np.flatnonzero(shapely.intersects(lines, shapely.buffer(area, ROAD_MARGIN_M)))
-    fences = snapshot.compound_fences
-    lon, lat = shapely.get_coordinates(snapshot.to_degrees(content["point"]))[0]
-    return Surroundings(
-        [(snapshot.walls[k], plain_value(storeys.iloc[k])) for k in rows if k != own_row],
-        [(lines[k], float(widths[k]), str(names[k])) for k in near.tolist()],
-        list(fences[shapely.intersects(fences, area)]),
-        -pyproj.Proj(snapshot.crs).get_factors(lon, lat).meridian_convergence,
-    )
+    return compile_pdf("building", data | position_data, pictures, dated)
 
 
 def sheet_words(lang: Language) -> dict[str, str]:
@@ -137,6 +139,8 @@ def sheet_words(lang: Language) -> dict[str, str]:
         *("legend_this", "legend_hydrant", "legend_entrance", "legend_hose", "legend_drive"),
         *("legend_close", "legend_ladder", "legend_valve", "high_rise", "none"),
         *("items", "item", "item_value", "item_place", "item_checked", "not_recorded"),
+        *("position", "surroundings", "side", "side_building", "side_road", "intakes", "plans"),
+        *("people", "unit", "residents", "need_help", "key_units", "people_not_shown"),
     )
     return {name: text(f"building_sheet.{name}", lang=lang) for name in names}
 
@@ -191,25 +195,20 @@ def _draw_routes(content: Details, canvas: Canvas) -> Iterator[str]:
 def _draw_symbols(content: Details, canvas: Canvas) -> Iterator[str]:
     """Yield entrances as triangles, hydrants as discs, valves as diamonds, obstacles as crosses."""
     for unit in content["units"]:
-        x, y = _at(unit["point"], canvas)
+        x, y = paper_position(unit["point"], canvas)
         yield f'<path d="M{x} {y - 1.3}L{x + 1.3} {y + 1}L{x - 1.3} {y + 1}Z" fill="{INK}"/>'
     for hydrant in content["hydrants"]:
-        x, y = _at(hydrant["point"], canvas)
+        x, y = paper_position(hydrant["point"], canvas)
         disc = f'<circle cx="{x}" cy="{y}" r="2.1" fill="#ffffff" stroke="{INK}"'
         yield f'{disc} stroke-width="0.6"/>'
     for valve in itertools.chain(*content["valves"].values()):
-        x, y = _at(valve["point"], canvas)
+        x, y = paper_position(valve["point"], canvas)
         diamond = f"M{x} {y - 1.5}L{x + 1.5} {y}L{x} {y + 1.5}L{x - 1.5} {y}Z"
         yield f'<path d="{diamond}" fill="#ffffff" stroke="{INK}" stroke-width="0.4"/>'
     for obstacle in content["fire_lane"]["obstacles"]:
-        x, y = _at(obstacle["point"], canvas)
+        x, y = paper_position(obstacle["point"], canvas)
         cross = f"M{x - 1.6} {y - 1.6}L{x + 1.6} {y + 1.6}M{x - 1.6} {y + 1.6}L{x + 1.6} {y - 1.6}"
         yield f'<path d="{cross}" stroke="{INK}" stroke-width="0.9"/>'
-
-
-def _at(point: shapely.Geometry, canvas: Canvas) -> tuple[float, float]:
-    x, y = shapely.get_coordinates(canvas.to_paper(point))[0]
-    return round(float(x), 2), round(float(y), 2)
 
 
 def _labels(content: Details, around: Surroundings, canvas: Canvas) -> Iterator[Label]:
@@ -224,42 +223,23 @@ def _every_label(content: Details, around: Surroundings, canvas: Canvas) -> Iter
     for outline, storeys in around.buildings:
         middle = canvas.clip([outline])
         if storeys is not None and len(middle) and shapely.area(middle[0]) > 12:
-            yield _label(shapely.point_on_surface(middle[0]), str(storeys), 6, box=False)
-    for name, place in _street_names(around, canvas).items():
-        yield _label(place, name, 7, box=True)
+            yield build_label(shapely.point_on_surface(middle[0]), str(storeys), 6, box=False)
+    for name, place in street_names(around, canvas).items():
+        yield build_label(place, name, 7, box=True)
     for number, hydrant in enumerate(content["hydrants"], start=1):
-        yield _label(canvas.to_paper(hydrant["point"]), str(number), 7, box=False, bold=True)
+        yield build_label(canvas.to_paper(hydrant["point"]), str(number), 7, box=False, bold=True)
     for unit in content["units"]:
-        x, y = _at(unit["point"], canvas)
-        yield _label(shapely.Point(x, y - 2.9), unit["name"], 6, box=True)
+        x, y = paper_position(unit["point"], canvas)
+        yield build_label(shapely.Point(x, y - 2.9), unit["name"], 6, box=True)
     close = [other for other in content["neighbours"] if other["too_close"]]
     for other in close[:MAX_DISTANCE_LABELS]:
         if shapely.length(other["line"]) > 0:
             middle = shapely.centroid(canvas.to_paper(other["line"]))
-            yield _label(middle, f"{other['distance_m']:.1f}", 6, box=True)
+            yield build_label(middle, f"{other['distance_m']:.1f}", 6, box=True)
     storeys = content["attributes"]["storeys_above"]
     if storeys is not None:
         inside = shapely.point_on_surface(canvas.to_paper(content["geometry"]))
-        yield _label(inside, str(storeys), 11, box=True, bold=True)
-
-
-def _label(
-    at: shapely.Geometry, label: str, size: float, *, box: bool, bold: bool = False
-) -> Label:
-    x, y = shapely.get_coordinates(at)[0].tolist()
-    return {"x": x, "y": y, "text": label, "size": size, "box": box, "bold": bold}
-
-
-def _street_names(around: Surroundings, canvas: Canvas) -> dict[str, shapely.Geometry]:
-    """Return the place of each street name: the middle of its longest part on the plan."""
-    best: dict[str, tuple[float, shapely.Geometry]] = {}
-    for line, _, name in around.roads:
-        for piece in canvas.clip([line], margin=-4):
-            for part in shapely.get_parts(piece):
-                length = float(shapely.length(part))
-                if name and length > max(14.0, best.get(name, (0.0, None))[0]):
-                    best[name] = length, shapely.line_interpolate_point(part, 0.5, normalized=True)
-    return {name: place for name, (_, place) in best.items()}
+        yield build_label(inside, str(storeys), 11, box=True, bold=True)
 
 
 def _tables(content: Details, lang: Language) -> dict[str, Any]:
@@ -282,7 +262,10 @@ def _tables(content: Details, lang: Language) -> dict[str, Any]:
             ["households", _format_households(attributes)],
         ],
         "hydrants": [
-            [number, _format_hose(item, lang), f"{item['straight_m']:.0f} m", _format_flow(item)]
+            [
+                *(number, _format_hose(item, lang), f"{item['straight_m']:.0f} m"),
+                *(_format_type_and_main(item, lang), _format_flow(item)),
+            ]
             for number, item in enumerate(content["hydrants"], start=1)
         ],
         "stations": [
@@ -331,6 +314,15 @@ def _tables(content: Details, lang: Language) -> dict[str, Any]:
         "data_of": "?" if published is None else clock.format_day(published),
         "printed": clock.today().isoformat(),
     }
+
+
+def _format_type_and_main(hydrant: Details, lang: Language) -> str:
+    """Return a hydrant's type and the diameter of its main, blanks as not recorded."""
+    main = hydrant["main_dn"]
+    kind = hydrant["hydrant_type_text"]
+    if main is None and kind is None:
+        return text("building_sheet.not_recorded", lang=lang)
+    return " ".join([kind or "?", "DN?" if main is None else f"DN{main:.0f}"])
 
 
 def _display_name(building: Details) -> str:

@@ -6,11 +6,14 @@ from typing import Any
 
 import shapely
 from PIL import Image
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from geo import clock
+from geo.db.layer_frames import read_frame, wkb
 from geo.errors import NotFoundError
 from geo.messages import Language, text
+from geo.model import Grid, MicroGrid
+from geo.plans.micro_grids import list_micro_grids
 from maps.atlas.sheet import AtlasEntry
 from maps.atlas.sheet_map import grid_serial
 from maps.paper import svg_map
@@ -72,9 +75,12 @@ def notice_boards(
     area = shapely.union_all([shapely.box(*box) for box, _ in extents.values()])
     layout = with_sheet_of_area(connection, entry, layout, area)
     page_set = PageSet([], {})
+    micro_borders = _micro_borders(connection, entry.plan, layout)
     for page in _grid_pages(connection, entry, layout, page_set, site, lang):
         if grid in ("", page["code"]):
-            board = _board(layout, page["code"], extents[page["code"]], page_set, lang)
+            board = _board(
+                layout, page["code"], extents[page["code"]], micro_borders, page_set, lang
+            )
             page_set.pages.append(page | board)
     if not page_set.pages:
         raise NotFoundError("no_such_grid", grid=grid)
@@ -135,6 +141,7 @@ def _grid_pages(
 ) -> Iterator[dict[str, Any]]:
     """Yield the texts and pictures of each grid for its board and card."""
     staff = read_staff(connection, entry.code)
+    parts = _micro_grids(connection, entry.plan)
     for row in layout.sheet.grids.itertuples():
         manager = staff.managers.get(row.code)
         title = row.name or text("page.grid_number", lang=lang, serial=grid_serial(row.code))
@@ -151,12 +158,36 @@ def _grid_pages(
             "duties": (manager.duties if manager else "") or text("paper.usual_duties", lang=lang),
             "photo": _add_photo(manager, row.code, page_set),
             "informants": staff.informants.get(row.code, []),
+            "parts": _parts_with_informants(
+                parts.get(row.code, []), staff.informants.get(row.code, []), lang
+            ),
             "station": staff.station,
             "address": url,
             "qr": page_set.add_picture(f"qr-{row.code}.svg", qr_svg(url)),
             "edition": edition_text(entry, lang),
             "dated": clock.format_day(entry.dated),
         }
+
+
+def _micro_grids(connection: Connection, plan: int) -> dict[str, list[dict[str, Any]]]:
+    """Return the micro-grids of a plan by the code of their grid."""
+    parts: dict[str, list[dict[str, Any]]] = {}
+    for part in list_micro_grids(connection, plan):
+        parts.setdefault(part["grid"], []).append(part)
+    return parts
+
+
+def _parts_with_informants(
+    parts: list[dict[str, Any]], informants: list[dict[str, Any]], lang: Language
+) -> list[str]:
+    """Return a line for each micro-grid: its serial, households and informants."""
+    lines = []
+    for part in parts:
+        people = [one for one in informants if one["micro_grid"] == part["serial"]]
+        who = " ".join(f"{one['name']} {one['phone']}".strip() for one in people)
+        fields = {"serial": part["serial"], "households": part["households"], "who": who}
+        lines.append(text("paper.micro_grid_line", lang=lang, **fields).strip())
+    return lines
 
 
 def _add_photo(manager: Manager | None, code: str, page_set: PageSet) -> str:
@@ -182,15 +213,41 @@ def _board_extent(area: shapely.Geometry) -> tuple[Box, int]:
     return (x, y, x + wide, y + high), scale
 
 
+def _micro_borders(
+    connection: Connection, plan: int, layout: CommunityLayout
+) -> dict[str, list[shapely.Geometry]]:
+    """Return the outlines of the micro-grids of a plan in the metres of its sheet, by grid."""
+    statement = (
+        select(Grid.code.label("grid"), wkb(MicroGrid.geom))
+        .join(Grid, Grid.id == MicroGrid.grid_id)
+        .where(MicroGrid.plan_id == plan)
+    )
+    frame = read_frame(connection, statement, layout.sheet.grids.crs)
+    borders: dict[str, list[shapely.Geometry]] = {}
+    for grid, shape in zip(frame["grid"], frame.geometry, strict=True):
+        borders.setdefault(grid, []).append(shapely.boundary(shape))
+    return borders
+
+
 def _board(
-    layout: CommunityLayout, code: str, extent: tuple[Box, int], page_set: PageSet, lang: Language
+    layout: CommunityLayout,
+    code: str,
+    extent: tuple[Box, int],
+    micro_borders: dict[str, list[shapely.Geometry]],
+    page_set: PageSet,
+    lang: Language,
 ) -> dict[str, Any]:
     """Return the template data of the map on a board."""
     box, scale = extent
     canvas = Canvas(box, scale * BOARD_ENLARGEMENT)
     labels = place_labels(layout.sheet, canvas, lang, code).placed
     svg = svg_map.draw_sheet(
-        layout.sheet, canvas, layout.colours, code, [label_extent(label) for label in labels]
+        layout.sheet,
+        canvas,
+        layout.colours,
+        code,
+        [label_extent(label) for label in labels],
+        micro_borders.get(code, ()),
     )
     return {
         "map": page_set.add_picture(f"board-{code}.svg", svg.encode()),

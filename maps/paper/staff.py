@@ -29,7 +29,7 @@ class Staff:
     managers
         Managers by grid code.
     informants
-        Informants by grid code: name, phone and households of each.
+        Informants by grid code: name, phone, households and serial of the micro-grid of each.
     station
         Name, phone and address of the community's service station; empty if there is none.
     """
@@ -60,6 +60,7 @@ def read_staff(connection: Connection, community: str) -> Staff:
             GridInformant.name,
             GridInformant.phone,
             GridInformant.households,
+            GridInformant.micro_grid,
         )
         .where(is_current_informant)
         .order_by(GridInformant.grid_code, GridInformant.name)

@@ -4,7 +4,7 @@ The map is legible without colour: each fill of the palette has a pattern of its
 of grids are black on white.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +86,7 @@ def draw_sheet(
     colours: dict[str, int],
     highlighted: str = "",
     labels: Iterable[shapely.Geometry] = (),
+    micro_borders: Sequence[shapely.Geometry] = (),
 ) -> str:
     """Draw the map of a sheet, whose frames are in metres, as SVG.
 
@@ -97,6 +98,8 @@ def draw_sheet(
         Code of the grid to highlight on a notice board.
     labels
         Areas of labels in millimetres, which patterns leave free.
+    micro_borders
+        Outlines of the micro-grids of the highlighted grid, in metres.
     """
     parts = [
         *_background(sheet, canvas, colours, labels),
@@ -104,9 +107,17 @@ def draw_sheet(
         *_roads(sheet, canvas),
         *_buildings(sheet, canvas),
         *_surroundings_cover(sheet, canvas, highlighted),
+        *_micro_borders(micro_borders, canvas),
         *_borders(sheet, canvas, highlighted),
     ]
     return svg_document(canvas.size, parts)
+
+
+def _micro_borders(borders: Sequence[shapely.Geometry], canvas: Canvas) -> Iterator[str]:
+    if len(borders):
+        lines = canvas.clip(np.array(borders, dtype=object))
+        dashes = 'stroke-dasharray="1.6 1"'
+        yield path_element(lines, stroke=RED, width=0.3, extra=dashes)
 
 
 def draw_overview(

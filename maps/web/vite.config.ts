@@ -32,7 +32,7 @@ export default defineConfig({
     rollupOptions: {
       input: [
         ...["index.html", "plan.html", "fire.html", "data.html", "cases.html", "assess.html"],
-        ...["ogc.html", "signed-in.html"],
+        ...["admin.html", "ogc.html", "signed-in.html"],
       ],
     },
     // maplibre-gl is one module of a megabyte; splitting it gains nothing

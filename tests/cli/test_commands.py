@@ -82,9 +82,36 @@ def test_second_import_changes_nothing(place):
     assert all(int(cell) == 0 for row in counts for cell in row[:3])
 
 
+def test_community_is_drawn_for_planned_buildings(place):
+    assert gridatlas("export", "building", "homes.geojson", cwd=place).returncode == 0
+    homes = gpd.read_file(place / "homes.geojson")
+    home = homes.loc[homes["households"].idxmax()]
+    planned = gpd.GeoDataFrame({"户数": [250]}, geometry=[home.geometry], crs=homes.crs)
+    planned.to_file(place / "planned.gpkg")
+    done = gridatlas(
+        *("draw", "--community", home["region_code"], "--planned", "planned.gpkg"),
+        *("--growth", "2", "--seconds", "900", "--json", "forecast.json"),
+        cwd=place,
+    )
+    assert done.returncode == 0, done.stderr
+    today, forecast = json.loads((place / "forecast.json").read_text())
+    assert today["plan"] > 0
+    assert forecast["plan"] is None
+    growth = forecast["score"]["households"] - today["score"]["households"]
+    assert growth == 250 + round(0.02 * today["score"]["households"])
+    assert "(forecast, +1)" in forecast["name"]
+    homes.head(1)[["geometry"]].to_file(place / "bare.gpkg")
+    bare = gridatlas(
+        "draw", "--community", home["region_code"], "--planned", "bare.gpkg", cwd=place
+    )
+    assert "bare.gpkg has no column of households" in bare.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["draw", "--all", "--growth", "3"], "--planned and --growth draw one community"),
+        (["draw", "--community", "1", "--growth", "-101"], "a percentage from -100 to 1000"),
         (["draw"], "Choose what to draw: --community CODE, or --all."),
         (
             ["draw", "--community", "000000000000"],
@@ -211,3 +238,12 @@ def test_names_in_square_brackets_are_printed_as_they_are(database, tmp_path, na
     done = gridatlas("import", "facility", name, *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "[red]" in done.stdout
+
+
+def test_rules_of_pipes_are_listed_as_a_table_and_as_json(tmp_path):
+    table = gridatlas("network", "rules", cwd=tmp_path)
+    assert table.returncode == 0, table.stderr
+    assert "6.3.3" in table.stdout
+    listed = json.loads(gridatlas("network", "rules", "--json", cwd=tmp_path).stdout)
+    assert {rule["force"] for rule in listed} == {"shall"}
+    assert any("under a building" in rule["text"] for rule in listed)

@@ -194,11 +194,13 @@ def test_constraints_file_applies_to_all_and_to_single_communities(drawn, city, 
         "target": 450,
         "lower": 400,
         "upper": 600,
+        "balance": "households",
     }
     assert parameters[plans["420606007012"]]["limits"] == {
         "target": 380,
         "lower": 300,
         "upper": 500,
+        "balance": "households",
     }
     gridatlas("export", "grid", tmp_path / "g.gpkg", "--region", "42060600701")
     grids = gpd.read_file(tmp_path / "g.gpkg")

@@ -1,12 +1,18 @@
 """The fire desk: a building in two gestures, the incident circle, the shut-off, overlays."""
 
+import io
+import re
+import unicodedata
+
 import httpx
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
+from pypdf import PdfReader
 from sqlalchemy import insert, text
 
 from geo.fire.rules import Overlay
-from geo.model import BuildingUnit, Facility, PipeNode, PipeSegment
+from geo.model import BuildingUnit, Entity, Facility, PipeNode, PipeSegment
 from tests import town as t
 from tests.e2e.conftest import PHONE, faults_of, signed_in
 
@@ -124,6 +130,58 @@ def test_what_is_found_on_site_is_recorded_in_the_panel(desk):
     assert faults_of(page) == []
 
 
+def test_plan_is_attached_opened_and_removed_in_the_panel(desk, tmp_path):
+    picture = tmp_path / "floor.png"
+    Image.new("RGB", (400, 300), "white").save(picture)
+    page = desk("/fire?building=b001-002")
+    plans = page.locator("#side .plans")
+    expect(plans).to_contain_text("未附图纸", timeout=60_000)
+    plans.get_by_role("button", name="添加图纸").click()
+    plans.get_by_label("楼层或部位").fill("3 层平面图")
+    plans.get_by_label("PDF、JPEG").set_input_files(picture)
+    plans.get_by_role("button", name="添加", exact=True).click()
+    plan = plans.get_by_role("button", name="3 层平面图", exact=True)
+    expect(plan).to_be_visible(timeout=60_000)
+    assert faults_of(page) == []
+    with page.expect_popup() as opened:
+        plan.click()
+    tab = opened.value
+    tab.wait_for_function("() => document.images[0]?.naturalWidth === 400")
+    plans.get_by_role("button", name="删除 3 层平面图").click()
+    expect(page.locator("#side .plans")).to_contain_text("未附图纸", timeout=60_000)
+
+
+def test_key_units_and_what_stands_around_a_building_are_listed(desk, town):
+    with town.begin() as connection:
+        place = "SRID=4490;POINT({} {})".format(*t.degrees(20, 30))
+        hotel = {"code": "hotel", "name": "甲宾馆", "building_code": "b001-001", "geom": place}
+        connection.execute(insert(Entity), hotel | {"key_unit": True})
+    page = desk()
+    page.get_by_role("button", name="全市重点单位").click()
+    page.locator("#side").get_by_role("button", name="甲宾馆").click(timeout=60_000)
+    panel = page.locator("#side")
+    expect(panel).to_contain_text("毗邻情况", timeout=60_000)
+    said = panel.inner_text()
+    for words in ("重点单位", "甲宾馆", "东 2号楼", "分单元人数"):
+        assert words in said, words
+
+
+def test_micro_stations_are_drawn_with_their_overlay(desk, town):
+    with town.begin() as connection:
+        place = "SRID=4490;POINT({} {})".format(*t.degrees(300, 200))
+        micro = {"code": "micro", "category": "micro_station", "name": "微型站", "geom": place}
+        connection.execute(insert(Facility), micro)
+    page = desk()
+    near(page, 300, 200, 14)
+    page.get_by_label("微型消防站").check()
+    page.wait_for_function(READY)
+    drawn = page.evaluate(
+        "() => gridatlas.map.queryRenderedFeatures({layers: ['micro-station']}).length"
+    )
+    assert drawn == 1
+    expect(page.locator("#layer-legend")).to_contain_text("微型消防站")
+
+
 def test_incident_circle_lists_people_by_grid_and_grows(desk):
     page = desk()
     page.get_by_role("button", name="事故范围").click()
@@ -136,6 +194,87 @@ def test_incident_circle_lists_people_by_grid_and_grows(desk):
     expect(panel).to_contain_text("半径 500 m", timeout=60_000)
     assert "incident=" in page.url
     assert faults_of(page) == []
+
+
+@pytest.fixture
+def incident(desk):
+    """Return a page with an incident in the middle of the first community."""
+    lon, lat = t.degrees(300, 200)
+    page = desk(f"/fire?incident={lon:.6f},{lat:.6f},300")
+    expect(page.locator("#side h1")).to_have_text("事故范围", timeout=60_000)
+    page.wait_for_function(READY)
+    return page
+
+
+def test_wind_shows_the_sector_downwind_and_whom_it_holds(incident):
+    page = incident
+    panel = page.locator("#side .wind")
+    expect(panel).to_contain_text("仅供参考")
+    panel.get_by_label("来风方向").select_option("0")
+    panel.get_by_label("风速").fill("6")
+    panel.get_by_label("风速").press("Tab")
+    expect(panel).to_contain_text("下风向建筑")
+    page.wait_for_function(READY)
+    assert page.evaluate(SIGNS, "wind") != []
+    counts = []
+    for speed in ("6", "0"):
+        panel.get_by_label("风速").fill(speed)
+        panel.get_by_label("风速").press("Tab")
+        page.wait_for_function(READY)
+        counts.append(int(panel.locator("dd").first.inner_text()))
+    inside = page.locator("#side dl").first.locator("dd").first.inner_text()
+    assert 0 < counts[0] < counts[1] == int(inside)
+    assert faults_of(page) == []
+
+
+def test_water_is_ranked_with_what_it_gives_together(incident):
+    heading = incident.get_by_role("heading", name="可用水源（按取用顺序）")
+    lines = heading.locator("xpath=..").locator("li").all_inner_texts()
+    assert lines
+    assert all(words.startswith(("消火栓", "取水点")) for words in lines)
+    metres = [
+        float(re.search(r"([\d.,]+) m", words)[1].replace(",", ""))
+        for words in lines
+        if "路径未知" not in words and "停用" not in words
+    ]
+    assert metres == sorted(metres)
+
+
+def test_distance_and_area_are_measured_on_the_map_and_with_the_keyboard(desk):
+    page = desk()
+    near(page, 300, 200, 16)
+    page.get_by_role("button", name="测量", exact=True).click()
+    for place in ((250, 150), (350, 150), (350, 250)):
+        click(page, *place)
+    said = page.locator("#side").inner_text()
+    assert "总长" in said
+    total = float(page.locator("#side dd").first.inner_text().split()[0].replace(",", ""))
+    assert total == pytest.approx(200, abs=6)
+    assert page.locator("#side dd").last.inner_text().endswith("m²")
+    page.get_by_role("button", name="重新测量").press("Enter")
+    page.get_by_role("button", name="添加地图中心点").press("Enter")
+    page.wait_for_function(f"() => ({SIGNS})('measured').length > 0")
+    assert faults_of(page) == []
+
+
+def test_incident_is_printed_with_its_map_and_lists(incident):
+    page = incident
+    page.evaluate("window.print = () => { window.printed = true }")
+    page.get_by_role("button", name="打印本页").click()
+    page.wait_for_function("() => window.printed")
+    page.emulate_media(media="print")
+    assert page.locator("#map canvas").is_visible()
+    assert page.locator("#side h1").is_visible()
+    assert not page.locator("#head").is_visible()
+    assert not page.locator("#overlays").is_visible()
+    height = page.locator("#side").evaluate("node => node.scrollHeight - node.clientHeight")
+    assert height <= 1, "nothing of the lists is cut off"
+    pdf = PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True)))
+    words = unicodedata.normalize("NFKC", "".join(sheet.extract_text() for sheet in pdf.pages))
+    assert "可用水源" in words
+    page.emulate_media(media="screen")
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert "printing" not in page.locator("body").get_attribute("class")
 
 
 def test_pipe_is_shut_off_and_a_valve_that_sticks_gives_the_next_ring(desk):

@@ -42,6 +42,19 @@ def keep(tmp_path):
     return keep
 
 
+def choose_line(page):
+    """Choose the first line to which a border can be moved, with the border tool."""
+    page.keyboard.press("s")
+    panel = page.locator(".border-tool")
+    panel.locator("select").wait_for()
+    for value in panel.locator("option").evaluate_all("all => all.slice(1).map(one => one.value)"):
+        panel.locator("select").select_option(value)
+        lines = panel.locator("li label", has_text=re.compile(r"[1-9]\d* 栋"))
+        if lines.count():
+            lines.first.locator("input").check()
+            return
+
+
 def test_every_picture_of_the_guide_is_taken_here():
     here = set(re.findall(r'keep\(\w+, "([\w-]+)"\)', Path(__file__).read_text(encoding="utf-8")))
     for guide in ("guide.md", "guide.zh-CN.md"):
@@ -84,6 +97,10 @@ def test_pictures_of_planner_and_public_page(open_page, desks, town, client_of, 
     page.wait_for_function(IDLE)
     keep(page, "plan-edit")
     page.keyboard.press("Escape")
+    choose_line(page)
+    page.wait_for_function(IDLE)
+    keep(page, "plan-border")
+    page.keyboard.press("Escape")
     page.goto(f"{desks}/plan/p/{draft}/compare/{shown['id']}")
     page.locator(".movers").wait_for()
     page.wait_for_function(IDLE)
@@ -113,6 +130,13 @@ def test_pictures_of_fire_desk_and_data_desk(open_page, equipped, delivered, kee
     page.wait_for_function("() => !gridatlas.map.isMoving()")
     page.wait_for_function(IDLE)
     keep(page, "fire-building")
+    page.get_by_role("button", name="以此为事故点").click()
+    wind = page.locator("#side .wind")
+    wind.get_by_label("来风方向").select_option("315", timeout=60_000)
+    page.wait_for_function("() => !gridatlas.map.isMoving()")
+    page.wait_for_function(IDLE)
+    wind.scroll_into_view_if_needed()
+    keep(page, "fire-incident")
     desk = open_page(
         f"{equipped}/data/runs/{delivered}", SIZE, session=signed_in(equipped, "importer")
     )

@@ -95,7 +95,7 @@ def test_signed_in_by_form_a_planner_draws_a_community(open_page, desks):
     page.get_by_label("按名称或编码查找").fill("江滨")
     page.locator(".communities a").click()
     page.get_by_role("button", name="划分网格").click()
-    page.get_by_label("目标户数").fill("350")
+    page.get_by_label("目标", exact=True).fill("350")
     page.get_by_role("button", name="开始划分").click()
     page.get_by_role("progressbar").wait_for()
     page.wait_for_url("**/plan/p/*", timeout=60_000)
@@ -424,12 +424,18 @@ def test_area_drawn_on_the_map_is_asked_for(open_page, desks, session):
     expect(own).to_contain_text("鼓楼广场")
     page.locator(".further summary").click()
     page.get_by_label("形状紧凑").select_option("3")
+    page.locator(".weights").get_by_label("少变动住户").select_option("3")
+    page.get_by_label("沿路步行距离短").select_option("1")
     page.get_by_label("最多用时").fill("2")
     with page.expect_request("**/communities/*/plans") as sent:
         page.get_by_role("button", name="开始划分").click()
     asked = sent.value.post_data_json
     assert asked["seconds"] == 2
-    assert asked["weights"] == {"compactness": 3 * Weights().compactness}
+    assert asked["weights"] == {
+        "compactness": 3 * Weights().compactness,
+        "moved": 3 * Weights().moved,
+        "walk": 20,
+    }
     [area] = asked["areas"]
     assert area["name"] == "鼓楼广场"
     ring = shapely.Polygon(area["geometry"]["coordinates"][0])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from etl.runs.report import terminal_lines
 from etl.runs.rollback import roll_back
 from geo.codes import birth_of_resident_id, is_credit_code
 from geo.errors import InputError
@@ -79,6 +80,44 @@ def test_dwellings_are_linked_by_code_and_address_and_the_others_quarantined(tow
         *("value_not_date", "date_in_future"),
     }
     assert "中原路81号10号楼" in reasons["address_not_found"]
+
+
+def test_register_counts_households_by_the_units_of_its_column(town, tmp_path):
+    file = table(
+        tmp_path / "register.csv",
+        ("楼栋编码", "单元", "地址", "户数"),
+        ("b003", "1单元", "", 7),
+        ("", "二单元", "中原路81号4号楼", 5),
+        ("b003", 2, "", 1),
+        ("b004", "1", "", 9),
+    )
+    outcome = bring(town, "register", file, mapping("register", guard=ANYTHING))
+    assert outcome.report["unused_columns"] == {}
+    assert rows(town, "SELECT code, households FROM building_unit ORDER BY 1") == [
+        ("u1", 7),
+        ("u2", 6),
+    ]
+    assert rows(
+        town, "SELECT code, households FROM building WHERE code IN ('b003', 'b004') ORDER BY 1"
+    ) == [("b003", 13), ("b004", 9)]
+    assert outcome.report["register_units_unknown"] == 1
+    assert any("1 row names a unit that is not on record" in one for one in terminal_lines(outcome))
+
+
+def test_unit_gets_no_part_of_a_building_and_none_that_is_named_in_two_ways(town, tmp_path):
+    file = table(
+        tmp_path / "register.csv",
+        ("楼栋编码", "单元", "地址", "户数"),
+        ("b003", "1", "", 7),
+        ("", "2", "中原路81号4号楼1单元301室", 5),
+    )
+    outcome = bring(town, "register", file, mapping("register", guard=ANYTHING))
+    assert rows(town, "SELECT code, households FROM building_unit ORDER BY 1") == [
+        ("u1", 1),
+        ("u2", 1),
+    ]
+    assert rows(town, "SELECT households FROM building WHERE code = 'b003'") == [(12,)]
+    assert outcome.report["register_units_unknown"] == 2
 
 
 def test_same_dwellings_again_change_nothing_and_a_run_is_rolled_back(town, tmp_path):

@@ -79,6 +79,21 @@ def test_managers_informants_and_photos_are_appointed(connection, tmp_path):
     assert import_staff(connection, file, photos).changed == 0
 
 
+def test_informant_is_given_a_micro_grid_by_its_serial(connection, tmp_path):
+    header = [*HEADER, "微网格序号"]
+    row = [GRIDS[0], "信息员", "赵六", "139", "", "", "", 60, ""]
+    file = workbook(tmp_path / "staff.xlsx", [*row, 3], header=header)
+    assert import_staff(connection, file).changed == 1
+    staff = {row.grid: row for row in list_staff(connection, t.NORTH_GATE)}
+    assert staff[GRIDS[0]].informants[0].micro_grid == 3
+    written = tmp_path / "written.xlsx"
+    written.write_bytes(staff_workbook(connection, t.NORTH_GATE))
+    assert import_staff(connection, written).changed == 0
+    faulty = workbook(tmp_path / "faulty.xlsx", [*row, "第三"], header=header)
+    [problem] = import_staff(connection, faulty).problems
+    assert problem.key == "micro_grid_invalid"
+
+
 def test_every_faulty_row_is_reported_with_a_remedy_and_nothing_is_written(connection, tmp_path):
     file = workbook(
         tmp_path / "staff.xlsx",

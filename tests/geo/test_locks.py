@@ -11,7 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from geo import db, locks
+from geo.db import engine
 from geo.db.engine import CONFLICT_ATTEMPTS
+from geo.errors import SetupError
 from geo.locks import Lock
 from tests.waiting import TIMEOUT_S, Task, wait_for_waiting
 
@@ -52,6 +54,17 @@ def test_no_function_of_the_database_takes_an_advisory_lock(database):
             )
         ).all()
     assert taking == []
+
+
+def test_migration_gives_up_waiting_for_another(database, monkeypatch):
+    monkeypatch.setattr(engine, "MIGRATION_LOCK_TIMEOUT_S", 1)
+    with database.begin() as other:
+        locks.acquire(other, Lock.MIGRATION)
+        with pytest.raises(SetupError) as refused:
+            db.upgrade(database)
+    assert refused.value.key == "database_locked"
+    assert "within 1 s" in refused.value.message("en")
+    db.upgrade(database)
 
 
 @pytest.mark.parametrize("key", [7, 2**40, "420602001001"])

@@ -22,7 +22,11 @@ def fields(text: str) -> set[str]:
 
 
 def test_both_languages_have_the_same_texts_with_the_same_fields():
-    english, chinese = messages.catalogue("en"), messages.catalogue("zh")
+    english = messages.catalogue("en")
+    # the English help of commands is in their code
+    chinese = {
+        key: text for key, text in messages.catalogue("zh").items() if not key.startswith("help.")
+    }
     assert english.keys() == chinese.keys()
     for key, text in english.items():
         assert fields(text) == fields(chinese[key]), key

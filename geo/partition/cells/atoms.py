@@ -22,6 +22,8 @@ class Atoms:
         (a,) polygons in metres: of a building, or of a unit's share of one.
     households
         (a,) int64 households.
+    size
+        (a,) int64 what the grids are to have equal shares of: households or workload.
     building, unit
         (a,) codes; unit is None where the building is not split.
     compound
@@ -30,6 +32,7 @@ class Atoms:
 
     footprints: Polygons
     households: Ints
+    size: Ints
     building: Strings
     unit: Strings
     compound: Ints
@@ -40,7 +43,9 @@ class Atoms:
         return np.where(whole, self.building, self.unit)
 
 
-def build_atoms(buildings: gpd.GeoDataFrame, units: gpd.GeoDataFrame, upper: int) -> Atoms:
+def build_atoms(
+    buildings: gpd.GeoDataFrame, units: gpd.GeoDataFrame, upper: int, balance: str = "households"
+) -> Atoms:
     """Build the atoms of a community's buildings.
 
     Parameters
@@ -50,27 +55,33 @@ def build_atoms(buildings: gpd.GeoDataFrame, units: gpd.GeoDataFrame, upper: int
     units
         ``code``, ``building_code``, ``households`` and points in metres.
     upper
-        A building with more households than this is split into its units with households, if it
-        has any; its footprint is divided across its long axis in proportion to them.
+        A building with a larger size than this is split into its units with households, if it has
+        any; its footprint is divided across its long axis in proportion to them.
+    balance
+        Column of ``buildings`` that is the size.
     """
     codes, people = buildings["code"].to_numpy(), buildings["households"].to_numpy()
+    sizes = buildings[balance].to_numpy()
     polygons, compound = buildings.geometry.to_numpy(), pd.factorize(buildings["compound_code"])[0]
     points, counts = units.geometry.to_numpy(), units["households"].to_numpy(dtype=np.int64)
-    units_of = _find_units(units["building_code"].to_numpy(), counts, set(codes[people > upper]))
+    units_of = _find_units(units["building_code"].to_numpy(), counts, set(codes[sizes > upper]))
     split = np.array([code in units_of for code in codes], dtype=bool)
     row = [*np.flatnonzero(~split)]
-    footprints, households, unit = [*polygons[row]], [*people[row]], [None] * len(row)
+    footprints, unit = [*polygons[row]], [None] * len(row)
+    households, size = [*people[row]], [*sizes[row]]
     for building in np.flatnonzero(split):
         own = units_of[codes[building]]
         at, shares = shapely.get_coordinates(points[own]), counts[own]
         pieces, order = divide_footprint(polygons[building], at, shares)
         footprints += [*pieces]
-        households += _apportion(int(people[building]), shares[order])
+        households += apportion(int(people[building]), shares[order])
+        size += apportion(int(sizes[building]), shares[order])
         unit += [*units["code"].to_numpy()[own][order]]
         row += [building] * len(own)
     return Atoms(
         np.array(footprints, dtype=object),
         np.array(households, dtype=np.int64),
+        np.array(size, dtype=np.int64),
         codes[row].astype(object),
         np.array(unit, dtype=object),
         compound[row].astype(np.int64),
@@ -86,8 +97,14 @@ def _find_units(building: Strings, households: Ints, large: set[str]) -> dict[st
     return units
 
 
-def _apportion(total: int, counts: Ints) -> list[int]:
-    """Distribute a building's households over its units in whole numbers."""
+def apportion(total: int, counts: Ints) -> list[int]:
+    """Distribute households or workload of a building over its units in whole numbers.
+
+    Parameters
+    ----------
+    counts
+        (u,) int64 shares of the units.
+    """
     exact = np.cumsum(counts) * (total / counts.sum())
     return [int(n) for n in np.diff(np.round(exact), prepend=0)]
 

@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geo.geometry.shared_borders import clip
+from geo.geometry.shared_borders import clip, split_into_segments
 from geo.types import Floats, Lines, Points, Polygons
 
 DANGLING_END_M = 8.0
@@ -95,7 +95,9 @@ def _join_dangling_ends(
     """Add a line from each dangling end to the nearest other barrier within DANGLING_END_M."""
     if len(lines) == 0:
         return lines, kinds
-    outline = _split_into_segments(shapely.boundary(area))
+    # Segment by segment, so that the tree rules most of them out.
+    segments, _ = split_into_segments(shapely.get_parts(shapely.boundary(area)))
+    outline = np.asarray(shapely.linestrings(segments), dtype=object).reshape(-1)
     ends = np.concatenate([shapely.get_point(lines, 0), shapely.get_point(lines, -1)])
     line_of_end = np.tile(np.arange(len(lines)), 2)
     tree = shapely.STRtree(np.append(lines, outline))
@@ -111,16 +113,6 @@ def _join_dangling_ends(
     first = order[np.unique(at[order], return_index=True)[1]]
     added = shapely.shortest_line(ends[at[first]], tree.geometries[hit[first]])
     return np.append(lines, added), np.append(kinds, kinds[line_of_end[at[first]]])
-
-
-def _split_into_segments(line: shapely.Geometry) -> Lines:
-    """Return the segments of a line as geometries, so that the tree rules most of them out."""
-    coords, part = shapely.get_coordinates(shapely.get_parts(line), return_index=True)
-    inner = np.flatnonzero(part[1:] == part[:-1])
-    pieces: Lines = np.asarray(
-        shapely.linestrings(np.stack([coords[inner], coords[inner + 1]], axis=1)), dtype=object
-    )
-    return pieces.reshape(-1)
 
 
 def _extend_free_ends(lines: Lines, kinds: NDArray[np.int8]) -> tuple[Lines, NDArray[np.int8]]:
@@ -150,10 +142,8 @@ def find_barrier_kinds(points: Floats, barriers: Barriers) -> NDArray[np.int8]:
         find_strongest_kinds,
     )
 
-    coords, line = shapely.get_coordinates(barriers.lines, return_index=True)
-    inner = np.flatnonzero(line[1:] == line[:-1])
-    ends = np.stack([coords[inner], coords[inner + 1]], axis=1)
-    kinds = barriers.kinds[line[inner]].astype(np.int64)
+    ends, line = split_into_segments(barriers.lines)
+    kinds = barriers.kinds[line].astype(np.int64)
     strongest: NDArray[np.int8] = find_strongest_kinds(points, ends, kinds, ON_BARRIER_M).astype(
         np.int8
     )

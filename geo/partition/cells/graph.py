@@ -13,8 +13,8 @@ import shapely
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from geo.geometry.shared_borders import inner_points
-from geo.partition.cells.barriers import Kind
+from geo.geometry.shared_borders import find_borders, inner_points
+from geo.partition.cells.barriers import ON_BARRIER_M, Barriers, Kind
 from geo.types import Bools, Floats, Ints, Lines, Polygons
 
 if TYPE_CHECKING:
@@ -75,14 +75,7 @@ class Graph:
     @cached_property
     def rows(self) -> tuple[Ints, Ints, Ints]:
         """Neighbours in compressed rows: (n + 1,) starts, (2m,) neighbours, (2m,) their edges."""
-        n, m = len(self), len(self.edges)
-        source = np.concatenate([self.edges[:, 0], self.edges[:, 1]])
-        target = np.concatenate([self.edges[:, 1], self.edges[:, 0]])
-        edge = np.tile(np.arange(m), 2)
-        order = np.lexsort((target, source))
-        start = np.zeros(n + 1, dtype=np.int64)
-        np.cumsum(np.bincount(source, minlength=n), out=start[1:])
-        return start, target[order], edge[order]
+        return compress_rows(len(self), self.edges)
 
     def components(self) -> tuple[int, Ints]:
         """Return the number of connected components and (n,) the component of each node."""
@@ -120,10 +113,9 @@ class Graph:
             (n,) int64 group of each node, numbered from 0. Edges inside a group are dropped.
         """
         groups = int(group.max(initial=-1)) + 1
-        ends = np.sort(group[self.edges], axis=1)
+        ends = group[self.edges]
         between = ends[:, 0] != ends[:, 1]
-        edges, number = np.unique(ends[between], axis=0, return_inverse=True)
-        number = number.ravel()
+        edges, number = merge_parallel_edges(ends[between])
 
         def summed(values: Floats) -> Floats:
             return np.bincount(number, values[between], len(edges)).astype(np.float64)
@@ -132,7 +124,7 @@ class Graph:
         first = order[np.unique(group[order], return_index=True)[1]]
         return Graph(
             np.bincount(group, self.households, groups).astype(np.int64),
-            edges.astype(np.int64),
+            edges,
             summed(self.cut),
             summed(self.inside),
             summed(self.length),
@@ -141,6 +133,41 @@ class Graph:
             self.xy[first],
             _compound_of_nodes(group, self.compound, groups),
         )
+
+
+def compress_rows(nodes: int, pairs: Ints) -> tuple[Ints, Ints, Ints]:
+    """Return the partners of each node in compressed rows.
+
+    Parameters
+    ----------
+    nodes, pairs
+        Number of nodes, and (p, 2) int64 pairs of them.
+
+    Returns
+    -------
+    start, partner, pair
+        (nodes + 1,) int64 first entry of each node, (2p,) int64 partners and numbers of their
+        pairs. The partners of a node are in ascending order.
+    """
+    source, target = np.concatenate([pairs, pairs[:, ::-1]]).T
+    order = np.lexsort((target, source))
+    start = np.zeros(nodes + 1, dtype=np.int64)
+    np.cumsum(np.bincount(source, minlength=nodes), out=start[1:])
+    return start, target[order], np.tile(np.arange(len(pairs)), 2)[order]
+
+
+def merge_parallel_edges(pairs: Ints) -> tuple[Ints, Ints]:
+    """Return (m, 2) int64 edges, each pair of nodes once, and (p,) int64 the edge of each pair.
+
+    Parameters
+    ----------
+    pairs
+        (p, 2) int64 nodes, in either order. The edges are sorted, as are the nodes of each.
+    """
+    low, high = np.sort(pairs, axis=1).T
+    nodes = int(high.max(initial=0)) + 1
+    edge, number = np.unique(low * nodes + high, return_inverse=True)
+    return np.stack(np.divmod(edge, nodes), axis=1), number.ravel()
 
 
 def connected_parts(nodes: int, edges: Ints) -> tuple[int, Ints]:
@@ -186,10 +213,7 @@ def build_graph(cells: "Cells", households: Ints, compound: Ints) -> tuple[Graph
     both = populated[rooms[0]] & populated[rooms[1]] & (rooms[0] != rooms[1])
     per_kind = np.array([CUT_FACTOR[k] for k in Kind])
     inside_per_kind = np.array([INSIDE_FACTOR.get(k, 0.0) for k in Kind])
-    edges, number = np.unique(
-        np.stack([left[inner], right[inner]], axis=1), axis=0, return_inverse=True
-    )
-    number = number.ravel()
+    edges, number = merge_parallel_edges(np.stack([left[inner], right[inner]], axis=1))
 
     def total(values: Floats) -> Floats:
         summed = np.bincount(number, weights=values[inner], minlength=len(edges))
@@ -205,7 +229,7 @@ def build_graph(cells: "Cells", households: Ints, compound: Ints) -> tuple[Graph
         households=np.bincount(at, weights=households[has_cell], minlength=len(land)).astype(
             np.int64
         ),
-        edges=edges.astype(np.int64),
+        edges=edges,
         cut=total(shared.length * per_kind[kind]),
         inside=total(shared.length * inside_per_kind[kind] * both),
         length=total(shared.length),
@@ -215,6 +239,58 @@ def build_graph(cells: "Cells", households: Ints, compound: Ints) -> tuple[Graph
         compound=_compound_of_nodes(at, compound[has_cell], len(land)),
     )
     return graph, land
+
+
+def build_coverage_graph(
+    cells: Polygons, households: Ints, compound: Ints, barriers: Barriers
+) -> Graph:
+    """Return the graph of the cells of a part of a community, all of which are land.
+
+    Parameters
+    ----------
+    cells
+        (n,) polygons of a coverage, metres.
+    households, compound
+        (n,) int64 households of each cell, and number of its compound, -1 for none.
+    barriers
+        Barriers in and around the cells.
+    """
+    shared = find_borders(cells)
+    kind = _barrier_kinds(shared.midpoints(), barriers)
+    factor = np.array([CUT_FACTOR[k] for k in Kind])[kind]
+    inside_factor = np.array([INSIDE_FACTOR.get(k, 0.0) for k in Kind])[kind]
+    inner = shared.left >= 0
+    pairs = np.stack([shared.left[inner], shared.right[inner]], axis=1)
+    edges, edge = np.unique(pairs, axis=0, return_inverse=True)
+
+    def total(values: Floats) -> Floats:
+        summed: Floats = np.bincount(edge.ravel(), values[inner], len(edges)).astype(np.float64)
+        return summed
+
+    return Graph(
+        households=households.astype(np.int64),
+        edges=edges.reshape(-1, 2).astype(np.int64),
+        cut=total(shared.length * factor),
+        inside=total(shared.length * inside_factor),
+        length=total(shared.length),
+        area=shapely.area(cells),
+        outline=np.bincount(shared.right[~inner], shared.length[~inner], len(cells)).astype(
+            np.float64
+        ),
+        xy=shapely.get_coordinates(shapely.point_on_surface(cells)),
+        compound=compound.astype(np.int64),
+    )
+
+
+def _barrier_kinds(points: Floats, barriers: Barriers) -> Ints:
+    """Return the strongest barrier kind at each of (n, 2) points; no compiler is needed."""
+    kinds = np.zeros(len(points), dtype=np.int64)
+    located = np.asarray(shapely.points(points), dtype=object)
+    at, line = shapely.STRtree(barriers.lines).query(
+        located, predicate="dwithin", distance=ON_BARRIER_M
+    )
+    np.maximum.at(kinds, at, barriers.kinds[line].astype(np.int64))
+    return kinds
 
 
 def join_islands_by_ways(graph: Graph, cells: Polygons, ways: Lines) -> Graph:
@@ -259,6 +335,11 @@ def find_way_links(part: Ints, cells: Polygons, ways: Lines) -> tuple[Ints, Floa
     if len(ways) == 0 or (part == part[:1]).all():
         return np.empty((0, 2), dtype=np.int64), np.empty(0)
     way, cell = shapely.STRtree(cells).query(ways, predicate="intersects")
+    lowest, highest = np.full(len(ways), len(part)), np.full(len(ways), -1)
+    np.minimum.at(lowest, way, part[cell])
+    np.maximum.at(highest, way, part[cell])
+    links = lowest[way] < highest[way]
+    way, cell = way[links], cell[links]
     within = shapely.intersection(ways[way], cells[cell])
     along = shapely.line_locate_point(ways[way], shapely.point_on_surface(within))
     order = np.lexsort((along, way))
@@ -268,12 +349,10 @@ def find_way_links(part: Ints, cells: Polygons, ways: Lines) -> tuple[Ints, Floa
     leaves, enters = _farthest_along(line, within[leads]), _nearest_along(line, within[leads + 1])
     one, other = cell[leads], cell[leads + 1]
     between = np.maximum(enters - leaves, shapely.distance(cells[one], cells[other]))
-    pairs, number = np.unique(
-        np.sort(np.stack([one, other], axis=1), axis=1), axis=0, return_inverse=True
-    )
+    pairs, number = merge_parallel_edges(np.stack([one, other], axis=1))
     length = np.full(len(pairs), np.inf)
-    np.minimum.at(length, number.ravel(), between)
-    return pairs.astype(np.int64), length
+    np.minimum.at(length, number, between)
+    return pairs, length
 
 
 def _farthest_along(lines: Lines, parts: Lines) -> Floats:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from geo.errors import InputError
 from geo.partition.cells.barriers import Kind
-from geo.partition.cells.graph import CUT_FACTOR, INSIDE_FACTOR, Graph
+from geo.partition.cells.graph import CUT_FACTOR, INSIDE_FACTOR, Graph, merge_parallel_edges
 from geo.types import Floats, Ints
 
 _KINDS = {kind.name.lower(): kind for kind in Kind}
@@ -84,12 +84,12 @@ def graph_from_arrays(
     if (area is None) != (outline is None):
         given, missing = ("area", "outline") if outline is None else ("outline", "area")
         raise InputError("array_missing", name=given, missing=missing)
-    ends, number = np.unique(np.sort(pairs, axis=1), axis=0, return_inverse=True)
+    ends, number = merge_parallel_edges(pairs)
     cut = np.array([CUT_FACTOR[each] for each in Kind])[kind]
     inside = np.array([INSIDE_FACTOR.get(each, 0.0) for each in Kind])[kind]
 
     def total(values: Floats) -> Floats:
-        return np.bincount(number.ravel(), values, len(ends)).astype(np.float64)
+        return np.bincount(number, values, len(ends)).astype(np.float64)
 
     return Graph(
         people,

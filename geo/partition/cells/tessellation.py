@@ -19,6 +19,7 @@ from geo.geometry.outline_voronoi import (
 )
 from geo.geometry.planar_faces import Faces, NodedLines, build_faces_within, merge_faces, node_lines
 from geo.geometry.shared_borders import Borders, clip, find_borders, inner_points, locate_by_overlap
+from geo.geometry.straight_ridges import straighten_ridges
 from geo.partition.cells.barriers import (
     Barriers,
     build_rooms,
@@ -37,6 +38,10 @@ SLIVER_M2 = 50.0
 """Land without buildings that is smaller than this joins a neighbour's."""
 
 RIDGE_SIMPLIFY_M = 0.3
+"""Borders between buildings are drawn this exactly."""
+
+STRAIGHTEN_M = 4.0
+"""In open ground a border may lie this far from the middle between buildings to be straight."""
 
 OVERSHOOT_M = 0.05
 """Voronoi borders extend this far beyond their room, so that they cross its outline."""
@@ -69,7 +74,12 @@ class Cells:
     barriers: Barriers
 
 
-def build_cells(community: shapely.Geometry, footprints: Polygons, barriers: Barriers) -> Cells:
+def build_cells(
+    community: shapely.Geometry,
+    footprints: Polygons,
+    barriers: Barriers,
+    straighten_m: float = STRAIGHTEN_M,
+) -> Cells:
     """Divide the land of a community among its buildings.
 
     Parameters
@@ -80,6 +90,8 @@ def build_cells(community: shapely.Geometry, footprints: Polygons, barriers: Bar
         (b,) valid polygons in metres.
     barriers
         Barriers in and around the community.
+    straighten_m
+        How far from the middle between two buildings their border may lie to be straight.
 
     Returns
     -------
@@ -93,7 +105,10 @@ def build_cells(community: shapely.Geometry, footprints: Polygons, barriers: Bar
     home = locate_by_overlap(feet, rooms)
     strips = _find_strips(home, rooms, is_water, barriers)
     sites, has_site = _sample_sites(feet, home, rooms, strips)
-    lines = _node_arrangement(community, barriers, _clip_ridges(sites, rooms), feet)
+    ridges = _clip_ridges(
+        *straighten_ridges(trace_ridges(sites), RIDGE_SIMPLIFY_M, straighten_m), rooms
+    )
+    lines = _node_arrangement(community, barriers, ridges, feet)
     pieces = build_faces_within(lines, community)
     label, room, has_foot = _label_pieces(pieces.polygons, feet, rooms, sites, has_site)
     label = _make_labels_connected(
@@ -239,12 +254,10 @@ def _are_near(rooms: Polygons, feet: Polygons, room: Ints) -> Bools:
     return near
 
 
-def _clip_ridges(sites: Sites, rooms: Polygons) -> Lines:
-    """Return the Voronoi borders between buildings as lines clipped to their rooms."""
-    lines, room = trace_ridges(sites)
+def _clip_ridges(lines: Lines, room: Ints, rooms: Polygons) -> Lines:
+    """Return the borders between buildings clipped to their rooms."""
     if len(lines) == 0:
         return lines
-    lines = shapely.simplify(lines, RIDGE_SIMPLIFY_M, preserve_topology=False)
     # Clipped beyond the room, so that each line crosses its outline and is noded there.
     reach = shapely.buffer(rooms, OVERSHOOT_M, join_style="mitre")
     shapely.prepare(reach)

@@ -15,14 +15,9 @@ import numpy as np
 from geo.partition.cells.graph import Graph
 from geo.partition.cells.graph_arrays import graph_from_arrays
 from geo.partition.proof import frontier
-from geo.partition.proof.frontier import MAX_FRONTIER, Coarseness, Rules, States, Step
-from geo.partition.scoring.objective import (
-    Limits,
-    Weights,
-    cost,
-    count_needed_grids,
-    household_terms,
-)
+from geo.partition.proof.frontier import MAX_FRONTIER, Coarseness, States, Step
+from geo.partition.proof.piece import Piece
+from geo.partition.scoring.objective import Limits, Weights, cost
 from geo.partition.search.chains import Pairs, PreviousLabels
 from geo.types import Floats, Ints
 
@@ -49,17 +44,8 @@ COARSENESS_LEVELS = tuple(
 )
 """Coarseness of the comparison of sums: the first level at which the states fit is used."""
 
-SHARE_OF_AREA, SHARE_OF_LENGTH = 2.0**-24, 2.0**-30
-"""Units of sums, as shares of the total: the rounding error is far below TOLERANCE."""
-
 TOLERANCE = 1e-5
 """A drawing cheaper by less than this share counts as no cheaper."""
-
-FORBIDDEN_COST = 1e9
-"""Cost of a forbidden combination."""
-
-START_NODES = 24
-"""Start nodes from which an order is tried."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +111,7 @@ def prove(
     for number in range(parts):
         nodes = np.flatnonzero(part == number)
         left = max(started + seconds - time.monotonic(), 0.0) / (parts - number)
-        piece = _Piece(graph, nodes, limits, weights, before, pairs)
+        piece = Piece(graph, nodes, limits, weights, before, pairs)
         piece_bound, piece_label = _prove_piece(piece, best[nodes], time.monotonic() + left)
         bound += piece_bound
         best[nodes] = piece_label + len(graph) * (number + 1)
@@ -140,157 +126,8 @@ def _compile_proof() -> None:
     """Have the loops compiled, so that this does not count in the time limit of a proof."""
     graph = graph_from_arrays([200, 180, 210, 190], [(0, 1), (1, 2), (2, 3)], [30.0, 30.0, 30.0])
     pairs = np.empty((0, 2), dtype=np.int64)
-    piece = _Piece(graph, np.arange(4), Limits(), Weights(compactness=0.0), None, pairs)
+    piece = Piece(graph, np.arange(4), Limits(), Weights(compactness=0.0), None, pairs)
     _prove_piece(piece, np.array([0, 0, 1, 1]), np.inf)
-
-
-class _Piece:
-    """A connected graph with an order of its nodes, processed from either end.
-
-    Cannot-link and must-link pairs are edges too, but do not connect their nodes.
-    """
-
-    def __init__(
-        self,
-        graph: Graph,
-        nodes: Ints,
-        limits: Limits,
-        weights: Weights,
-        before: PreviousLabels | None,
-        apart: Pairs,
-    ) -> None:
-        whole = len(nodes) == len(graph)
-        self.graph = graph if whole else graph.subgraph(nodes)
-        self.limits, self.weights = limits, weights
-        place = np.full(len(graph), -1, dtype=np.int64)
-        place[nodes] = np.arange(len(nodes))
-        must_link, cannot_link = _pairs_of_locked_nodes(before)
-        cannot_link = np.concatenate([apart, cannot_link])
-        together, away = (
-            place[pairs][(place[pairs] >= 0).all(axis=1)] for pairs in (must_link, cannot_link)
-        )
-        self.edges = np.concatenate([self.graph.edges, together, away])
-        extra, none = np.zeros(len(together) + len(away)), np.zeros(len(together))
-        forbidden = np.full(len(away), FORBIDDEN_COST)
-        self.same = np.concatenate([weights.border * self.graph.inside, none, forbidden])
-        self.differ = np.concatenate(
-            [
-                weights.border * self.graph.cut,
-                np.full(len(together), FORBIDDEN_COST),
-                np.zeros(len(away)),
-            ]
-        )
-        self.linked = np.append(np.ones(len(self.graph.edges), bool), extra > 0)
-        self.order = order_nodes(len(nodes), self.edges)
-        self.needed = count_needed_grids(self.graph.compound, self.graph.households, limits)
-        self.rules = _build_rules(self.graph, limits, weights)
-        length = np.append(self.graph.length, extra)
-        self.length = np.floor(length / self.rules.metres).astype(np.int64)
-
-    def cost(self, label: Ints) -> float:
-        """Return the cost of (n,) int64 labels, FORBIDDEN_COST if they violate a pair."""
-        one, other = label[self.edges].T
-        wrong = (np.where(one == other, self.same, self.differ) >= FORBIDDEN_COST).any()
-        return FORBIDDEN_COST if wrong else cost(self.graph, label, self.limits, self.weights).total
-
-
-def _pairs_of_locked_nodes(before: PreviousLabels | None) -> tuple[Pairs, Pairs]:
-    """Return the must-link and the cannot-link pairs of locked nodes."""
-    none = np.empty((0, 2), dtype=np.int64)
-    if before is None or not before.locked.any():
-        return none, none
-    nodes = np.flatnonzero(before.locked)
-    nodes = nodes[np.argsort(before.label[nodes], kind="stable")]
-    grid = before.label[nodes]
-    chained = np.stack([nodes[:-1], nodes[1:]], axis=1)[grid[1:] == grid[:-1]]
-    first = nodes[np.unique(grid, return_index=True)[1]]
-    one, other = np.triu_indices(len(first), 1)
-    return chained, np.stack([first[one], first[other]], axis=1)
-
-
-def _build_rules(graph: Graph, limits: Limits, weights: Weights) -> Rules:
-    rules = Rules(  # all floats: an int among them would compile everything once more
-        target=float(limits.target),
-        lower=float(limits.lower),
-        upper=float(limits.upper),
-        limit=float(weights.limit),
-        balance=float(weights.balance),
-        compactness=float(weights.compactness),
-        compound=float(weights.compound),
-        metres=max(2 * float(graph.length.sum() + graph.outline.sum()) * SHARE_OF_LENGTH, 1e-9),
-        square_metres=max(float(graph.area.sum()) * SHARE_OF_AREA, 1e-9),
-        least=np.zeros(1),
-    )
-    return rules._replace(least=_least_costs(rules, limits, int(graph.households.sum())))
-
-
-def _least_costs(rules: Rules, limits: Limits, households: int) -> Floats:
-    """Return (households + 1,) the least cost of 0 .. ``households`` in any number of grids.
-
-    The cost of a grid is convex in its households, so equal grids are the cheapest.
-    """
-    total = np.arange(households + 1, dtype=np.float64)
-    least = np.full(households + 1, np.inf)
-    for grids in range(1, int(households / max(rules.target, 1.0)) + 3):
-        excess, imbalance = household_terms(total / grids, limits)
-        least = np.minimum(least, grids * (rules.limit * excess + rules.balance * imbalance))
-    least[0] = 0.0  # no households need no grid
-    return least
-
-
-def order_nodes(nodes: int, edges: Ints) -> Ints:
-    """Return (n,) int64 an order in which few nodes at a time have neighbours on both sides.
-
-    Parameters
-    ----------
-    nodes, edges
-        Number of nodes, and (m, 2) int64 edges.
-    """
-    neighbours: list[set[int]] = [set() for _ in range(nodes)]
-    for one, other in edges.tolist():
-        neighbours[one].add(other)
-        neighbours[other].add(one)
-    starts = np.unique(np.linspace(0, nodes - 1, min(START_NODES, nodes)).astype(np.int64))
-    ranked = sorted(
-        np.argsort([len(near) for near in neighbours], kind="stable").tolist()[:START_NODES]
-        + starts.tolist()
-    )
-    orders = [_order_from(start, neighbours) for start in dict.fromkeys(ranked)]
-    return np.array(min(orders)[1], dtype=np.int64)
-
-
-def _order_from(start: int, neighbours: list[set[int]]) -> tuple[float, list[int]]:
-    """Return the greedy order from a node, and its effort: the sum of 3**size over the frontiers
-    from either end."""
-    left = [len(near) for near in neighbours]
-    when = dict[int, int]()
-    front, beyond = set[int](), {start}
-    order, effort = list[int](), 0.0
-    while len(order) < len(neighbours):
-        beyond = beyond or {next(v for v in range(len(neighbours)) if v not in when)}
-
-        def rank(v: int) -> tuple[int, int, int, int]:
-            drawn = [u for u in neighbours[v] if u in when]
-            closed = sum(left[u] == 1 for u in drawn)
-            opens = len(drawn) < len(neighbours[v])
-            return opens - closed, -len(drawn), min((when[u] for u in drawn), default=0), v
-
-        node = min(beyond, key=rank)
-        when[node] = len(order)
-        order.append(node)
-        beyond.discard(node)
-        for near in neighbours[node]:
-            if near in when:
-                left[near] -= 1
-                left[node] -= 1
-                if left[near] == 0:
-                    front.discard(near)
-            else:
-                beyond.add(near)
-        if left[node] > 0:
-            front.add(node)
-        effort += 3.0 ** len(front) + 3.0 ** len(beyond)
-    return effort, order
 
 
 @dataclass(frozen=True)
@@ -316,7 +153,7 @@ class _Pass:
     rest: list[Floats]
 
 
-def _prove_piece(piece: _Piece, label: Ints, until: float) -> tuple[float, Ints]:
+def _prove_piece(piece: Piece, label: Ints, until: float) -> tuple[float, Ints]:
     """Return the best bound reached until a point in time, and the best drawing."""
     best_cost = piece.cost(label)
     bound = float(piece.rules.least[-1])
@@ -342,7 +179,7 @@ def _prove_piece(piece: _Piece, label: Ints, until: float) -> tuple[float, Ints]
     return min(bound, best_cost), label
 
 
-def _build_steps(piece: _Piece, order: Ints, rest: list[Floats]) -> list[Step] | None:
+def _build_steps(piece: Piece, order: Ints, rest: list[Floats]) -> list[Step] | None:
     """Return the steps along an order, None if the frontier needs more nodes than there are slots.
 
     Parameters
@@ -419,7 +256,7 @@ def _compound_bits(compound: Ints) -> list[tuple[int, bool, bool]] | None:
     return steps
 
 
-def _initial_state(piece: _Piece) -> States:
+def _initial_state(piece: Piece) -> States:
     """Return the state without assigned nodes. Compounds are charged grid by grid, minus the
     number that each needs at least."""
     states = frontier.allocate_states(1)
@@ -431,7 +268,7 @@ def _initial_state(piece: _Piece) -> States:
 
 
 def _search_in_order(
-    piece: _Piece, order: Ints, steps: list[Step], ceiling: float, width: int, until: float
+    piece: Piece, order: Ints, steps: list[Step], ceiling: float, width: int, until: float
 ) -> _Pass:
     """Assign all nodes in an order, keeping at most ``width`` states after each."""
     rules = piece.rules

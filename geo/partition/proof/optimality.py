@@ -23,8 +23,8 @@ def prove_drawing(problem: Problem, label: Ints) -> ProvenDrawing:
     """Bound the cost of every drawing from below within the time of the constraints.
 
     The fixed part costs the same in every drawing, so only the free part is bounded. Households
-    that move cost nothing in the bound: with a previous plan it is valid, but the given drawing is
-    returned.
+    that move, and walks, cost nothing in the bound: with a previous plan or a weight of walks it is
+    valid, but the given drawing is returned.
 
     Parameters
     ----------
@@ -46,15 +46,15 @@ def prove_drawing(problem: Problem, label: Ints) -> ProvenDrawing:
         apart=part.apart,
         seconds=constraints.prove,
     )
-    best = label_of_group if problem.previous else proof.label
+    # The bound knows neither moves nor walks: a drawing that is better without them may be worse.
+    keeps_drawing = problem.previous is not None or constraints.weights.walk > 0
+    best = label_of_group if keeps_drawing else proof.label
     best_cost = cost(part.graph, best, constraints.limits, constraints.weights).total
     slack = (
         max(best_cost - proof.bound, 0.0)
         + _count_shared_compounds(problem) * constraints.weights.compound
     )
-    return ProvenDrawing(
-        label if problem.previous else merge_fixed(problem, best[part.group]), slack
-    )
+    return ProvenDrawing(label if keeps_drawing else merge_fixed(problem, best[part.group]), slack)
 
 
 def _count_shared_compounds(problem: Problem) -> int:

@@ -6,10 +6,17 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geo.geometry.shared_borders import find_borders
+from geo.geometry.shared_borders import find_borders, inner_points
 from geo.partition.cells.barriers import Kind, find_barrier_kinds
-from geo.partition.cells.graph import INSIDE_FACTOR, find_populated_rooms
+from geo.partition.cells.graph import (
+    CUT_FACTOR,
+    INSIDE_FACTOR,
+    connected_parts,
+    find_populated_rooms,
+    find_way_links,
+)
 from geo.partition.cells.tessellation import Cells, find_cell_borders
+from geo.partition.previous_plan import locate_points
 from geo.types import Bools, Floats, Ints, Lines, Points, Polygons
 
 ON_BORDER_M = 0.02
@@ -160,6 +167,50 @@ def find_barriers_inside(polygons: Polygons, cells: Cells, households: Ints) -> 
     one, other = cells.room[shared.left[wide]], cells.room[shared.right[wide]]
     straddled: Bools = (one != other) & populated[one] & populated[other]
     return BarriersInside(shared.ends[wide], shared.length[wide], kind[wide], straddled)
+
+
+def measure_inner_borders(
+    polygons: Polygons, cells: Cells, dedicated: Bools
+) -> tuple[float, float]:
+    """Return the border cost between grids, and the share of the borders on a barrier.
+
+    Borders along or in a water cost nothing: nobody walks there. A dedicated grid counts as
+    walled.
+
+    Parameters
+    ----------
+    polygons, dedicated
+        (g,) grids in metres, a valid coverage, and which of them are dedicated.
+    """
+    shared = find_borders(polygons)
+    inner = shared.left >= 0
+    middles, length = shared.midpoints()[inner], shared.length[inner]
+    kind = find_barrier_kinds(middles, cells.barriers)
+    walled = dedicated[shared.left[inner]] | dedicated[shared.right[inner]]
+    kind[walled & (kind == Kind.OPEN)] = Kind.WALL
+    share = float(length[kind > 0].sum() / length.sum()) if length.sum() else 1.0
+    factor = np.array([CUT_FACTOR[k] for k in Kind])
+    water = shapely.union_all(cells.polygons[cells.water])
+    dry = ~shapely.dwithin(shapely.points(middles), water, ON_BORDER_M)
+    return float((length * factor[kind])[dry].sum()), share
+
+
+def linking_way_length(polygons: Polygons, cells: Cells, ways: Polygons) -> float:
+    """Return the metres of way that link the pieces of a grid that no land connects.
+
+    Parameters
+    ----------
+    polygons, ways
+        (g,) grids and (w,) lines in metres.
+    """
+    land = np.flatnonzero(~cells.water)
+    shared = find_borders(cells.polygons[land])
+    inner = shared.left >= 0
+    edges = np.stack([shared.left[inner], shared.right[inner]], axis=1)
+    pairs, length = find_way_links(connected_parts(len(land), edges)[1], cells.polygons[land], ways)
+    grid = locate_points(polygons, inner_points(cells.polygons[land[pairs.ravel()]]))
+    one, other = grid.reshape(-1, 2).T
+    return float(length[(one == other) & (one >= 0)].sum())
 
 
 def _waters_inside(polygons: Polygons, cells: Cells, inhabited: Points) -> float:

@@ -32,7 +32,7 @@ def explain_reasons(reasons: Reasons, problem: Problem, label: Ints) -> Reasons:
     """
     limits = problem.constraints.limits
     names = _node_names(problem)
-    if not problem.atoms.households.any():  # find_unknown_households says that nobody lives there
+    if not problem.atoms.size.any():  # find_unknown_households says that nobody lives there
         reasons = tuple(reason for reason in reasons if reason[0] != "outside_limits")
     explained = []
     for key, fields in reasons:
@@ -86,7 +86,7 @@ def _explain_outside_limits(
 
 def _node_names(problem: Problem) -> Strings:
     """Return (n,) name of each node: that of its atom with the most households."""
-    order = np.argsort(problem.atoms.households, kind="stable")
+    order = np.argsort(problem.atoms.size, kind="stable")
     order = order[problem.node_of_atom[order] >= 0]
     names = np.full(len(problem.graph), "", dtype=object)
     names[problem.node_of_atom[order]] = problem.atoms.names()[order]
@@ -178,8 +178,9 @@ def _find_moved_locked_buildings(
 def _find_compounds_over_limit(problem: Problem) -> list[tuple[str, dict[str, Any]]]:
     """Return the compounds that are too large to be kept whole."""
     buildings = problem.community.buildings
-    households = buildings.groupby("compound_code")["households"].sum()
-    upper = problem.constraints.limits.upper
+    limits = problem.constraints.limits
+    households = buildings.groupby("compound_code")[limits.balance].sum()
+    upper = limits.upper
     return [
         ("compound_over_limit", {"name": str(code), "households": int(count), "upper": upper})
         for code, count in households[households > upper].items()

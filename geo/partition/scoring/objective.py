@@ -8,6 +8,7 @@ incremental form (the change of cost when one node moves); the tests compare the
 """
 
 from dataclasses import asdict, astuple, dataclass
+from enum import StrEnum
 
 import numpy as np
 
@@ -15,14 +16,29 @@ from geo.errors import InputError
 from geo.partition.cells.graph import Graph
 from geo.types import Bools, Floats, Ints
 
+KERNEL_WEIGHTS = 6
+"""Weights that the search kernel knows."""
+
+
+class Balance(StrEnum):
+    """What is distributed evenly over the grids; the names are columns of the buildings."""
+
+    HOUSEHOLDS = "households"
+    WORKLOAD = "workload"
+
 
 @dataclass(frozen=True)
 class Limits:
-    """Households of a grid: the programme asks for about 400, a planner accepts 300 to 500."""
+    """Households of a grid: the programme asks for about 400, a planner accepts 300 to 500.
+
+    With another ``balance`` the figures are units of workload, and so is everything that the
+    objective calls households.
+    """
 
     target: int = 400
     lower: int = 300
     upper: int = 500
+    balance: Balance = Balance.HOUSEHOLDS
 
     def __post_init__(self) -> None:
         """Raise :class:`InputError` if not 0 < lower <= target <= upper."""
@@ -48,6 +64,9 @@ class Weights:
         A compound in one grid more than necessary.
     moved
         A household in another grid than in the previous plan.
+    walk
+        100 households that walk 100 m to the service point of their grid, along streets and paths
+        (:mod:`geo.partition.scoring.walking`).
     """
 
     limit: float = 200.0
@@ -56,6 +75,7 @@ class Weights:
     compactness: float = 15.0
     compound: float = 60.0
     moved: float = 5.0
+    walk: float = 0.0
 
     def __post_init__(self) -> None:
         """Raise :class:`InputError` if a weight is negative or not finite."""
@@ -64,8 +84,8 @@ class Weights:
                 raise InputError("weight_invalid", name=name, value=value)
 
     def array(self) -> Floats:
-        """Return (6,) float64 weights in the order of the search kernel."""
-        return np.array(astuple(self), dtype=np.float64)
+        """Return (6,) float64 weights in the order of the search kernel, which knows no walks."""
+        return np.array(astuple(self)[:KERNEL_WEIGHTS], dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -78,6 +98,7 @@ class Cost:
     compactness: float
     compound: float
     moved: float
+    walk: float = 0.0
 
     @property
     def total(self) -> float:
@@ -126,6 +147,7 @@ def weighted_cost(
     perimeter: Floats,
     extra_grids: int,
     moved: int,
+    walk: float = 0.0,
 ) -> Cost:
     """Return the objective from the figures of a plan.
 
@@ -141,6 +163,8 @@ def weighted_cost(
         Grids in which compounds lie beyond the least necessary number.
     moved
         Households in another grid than in the previous plan.
+    walk
+        Walks of all households, in hundreds of households times hundreds of metres.
     """
     excess, imbalance = household_terms(households, limits)
     roundness = perimeter**2 / (4 * np.pi * np.maximum(area, 1e-9)) - 1
@@ -151,6 +175,7 @@ def weighted_cost(
         compactness=weights.compactness * float(roundness.sum()),
         compound=weights.compound * float(extra_grids),
         moved=weights.moved * float(moved),
+        walk=weights.walk * walk,
     )
 
 

@@ -20,9 +20,18 @@ from geo.partition.scoring.explanations import (
     find_unknown_households,
     replace_numbers_by_codes,
 )
-from geo.partition.scoring.objective import Limits, Weights
+from geo.partition.scoring.objective import Balance, Limits, Weights
 from geo.partition.scoring.score_card import Members, ScoreCard, score
-from geo.types import Ints, Polygons
+from geo.partition.scoring.walking import name_service_points
+from geo.types import Bools, Ints, Polygons
+
+SIZE_REASONS = frozenset(
+    (
+        *("atom_over_limit", "total_does_not_divide", "outside_limits", "only_way", "same_ground"),
+        *("island", "together_over_limit", "compound_over_limit", "households_in_no_grid"),
+    )
+)
+"""Reasons that state households; of a plan that balances workload they state workload."""
 
 TRACE_M2 = 1e-6
 """A building with a smaller footprint of its own than this is located by its cell."""
@@ -53,6 +62,11 @@ def review_plan(
     polygons = plan.grids.geometry.to_numpy()
     footprints = undisputed_footprints(problem.atoms, problem.cells)
     grid = locate_by_overlap(footprints, polygons)
+    moved = moved_households = None
+    if previous is not None:
+        moved = _count_moved(previous, plan, problem.atoms, grid, problem.atoms.size)
+        households = problem.atoms.households
+        moved_households = _count_moved(previous, plan, problem.atoms, grid, households)
     card = score(
         polygons,
         build_members(problem.atoms, grid),
@@ -61,7 +75,7 @@ def review_plan(
         constraints.limits,
         constraints.weights,
         ~plan.general(),
-        None if previous is None else _count_moved_households(previous, plan, problem.atoms, grid),
+        moved,
     )
     reasons = [
         *explain_reasons(card.reasons, problem, _grids_of_nodes(problem, grid, polygons)),
@@ -69,13 +83,52 @@ def review_plan(
         *find_buildings_across_border(problem),
         *find_unknown_households(problem),
     ]
-    return replace(card, reasons=replace_numbers_by_codes(tuple(reasons), list(plan.grids["code"])))
+    codes = list(plan.grids["code"])
+    card = replace(
+        card,
+        reasons=replace_numbers_by_codes(tuple(reasons), codes),
+        service_points=name_service_points(card.service_points, codes),
+    )
+    if constraints.limits.balance is Balance.WORKLOAD:
+        return add_households(card, problem.atoms, grid, ~plan.general(), moved_households)
+    return card
 
 
 def build_members(atoms: Atoms, grid: Ints) -> Members:
     """Return the atoms as members of grids, for the score card; ``grid`` is (a,) int64."""
     centres = shapely.get_coordinates(shapely.centroid(atoms.footprints))
-    return Members(grid, atoms.households, centres, atoms.compound, atoms.names())
+    return Members(grid, atoms.size, centres, atoms.compound, atoms.names())
+
+
+def add_households(
+    card: ScoreCard, atoms: Atoms, grid: Ints, dedicated: Bools, moved: int | None
+) -> ScoreCard:
+    """Return the card of a plan that balances workload with the households beside it.
+
+    Parameters
+    ----------
+    grid
+        (a,) int64 grid of each atom, -1 for none.
+    dedicated
+        (g,) grids that need no households.
+    moved
+        Households in another grid than in the previous plan.
+    """
+    inside = grid >= 0
+    households = np.bincount(grid[inside], atoms.households[inside], len(dedicated))
+    general = households[~dedicated].astype(np.int64)
+    reasons = tuple(
+        (f"{key}_workload" if key in SIZE_REASONS else key, fields) for key, fields in card.reasons
+    )
+    return replace(
+        card,
+        reasons=reasons,
+        households=int(households.sum()),
+        workload=card.households,
+        smallest_households=int(general.min()) if len(general) else 0,
+        largest_households=int(general.max()) if len(general) else 0,
+        moved=moved,
+    )
 
 
 def undisputed_footprints(atoms: Atoms, cells: Cells) -> Polygons:
@@ -96,23 +149,22 @@ def undisputed_footprints(atoms: Atoms, cells: Cells) -> Polygons:
 def _grids_of_nodes(problem: Problem, grid: Ints, polygons: Polygons) -> Ints:
     """Return the grid of each node: that of its building, else that of its land."""
     label = previous_plan.locate_points(polygons, node_points(problem.graph))
-    order = np.argsort(problem.atoms.households, kind="stable")
+    order = np.argsort(problem.atoms.size, kind="stable")
     order = order[problem.node_of_atom[order] >= 0]
     label[problem.node_of_atom[order]] = grid[order]
     return label
 
 
-def _count_moved_households(
-    previous: PreviousPlan, plan: PreviousPlan, atoms: Atoms, grid: Ints
+def _count_moved(
+    previous: PreviousPlan, plan: PreviousPlan, atoms: Atoms, grid: Ints, sizes: Ints
 ) -> int:
-    """Return the households in another grid than in the previous plan."""
+    """Return the (a,) sizes of the atoms in another grid than in the previous plan, summed."""
     locations = previous_plan.locate_atoms(previous, atoms)
     inside = grid >= 0
     locations = previous_plan.AtomLocations(
         locations.grid[inside], locations.known[inside], locations.households[inside]
     )
-    households = atoms.households[inside]
     rows = previous_plan.match_to_previous_grids(
-        previous, locations, households, grid[inside], ~plan.general()
+        previous, locations, atoms.households[inside], grid[inside], ~plan.general()
     )
-    return previous_plan.count_moved_households(locations, households, rows[grid[inside]])
+    return previous_plan.count_moved_households(locations, sizes[inside], rows[grid[inside]])

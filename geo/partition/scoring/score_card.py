@@ -8,17 +8,14 @@ import shapely
 from shapely import coverage_clean  # type: ignore[attr-defined]
 
 from geo import crs
-from geo.geometry.shared_borders import find_borders, inner_points
-from geo.partition.cells.barriers import Kind, find_barrier_kinds
-from geo.partition.cells.graph import (
-    CUT_FACTOR,
-    connected_parts,
-    find_way_links,
-)
 from geo.partition.cells.tessellation import Cells
 from geo.partition.community import Community
-from geo.partition.previous_plan import locate_points
-from geo.partition.scoring.border_figures import ON_BORDER_M, find_barriers_inside, measure_borders
+from geo.partition.scoring.border_figures import (
+    find_barriers_inside,
+    linking_way_length,
+    measure_borders,
+    measure_inner_borders,
+)
 from geo.partition.scoring.checks import (
     MIN_FAULT_M2,
     describe_land,
@@ -36,6 +33,12 @@ from geo.partition.scoring.objective import (
     count_needed_grids,
     weighted_cost,
 )
+from geo.partition.scoring.walking import (
+    PlanWalks,
+    ServicePoint,
+    mean_straight_walk,
+    measure_walks,
+)
 from geo.types import Bools, Floats, Ints, Points, Polygons, Strings
 
 GAP_HEALED_M = 1.0
@@ -45,6 +48,9 @@ reported as gaps."""
 
 MAX_PLACES = 20
 """Places of a figure that a card lists."""
+
+PLACE_RADIUS_M = 20.0
+"""The extent of a building that a card lists reaches this far around its middle."""
 
 Extent = tuple[float, float, float, float]
 """West, south, east and north in degrees."""
@@ -86,16 +92,26 @@ class ScoreCard:
         Median of 4 pi area / perimeter**2: 1 for a circle.
     walk_m
         Mean straight distance from a household to the centroid of its grid's households.
-    border_cost, objective
+    walk_ways_m, walk_far
+        Mean walk of a household to the service point of its grid along streets and paths
+        (:mod:`geo.partition.scoring.walking`), without those that no way connects; share of the
+        households that walk over 500 m, or that no way connects. None where there are no ways.
+    service_points
+        The service point of each grid with households.
+    border_cost, walk_cost, objective
         Of the drawing (:mod:`geo.partition.scoring.objective`), metres of border through open
         ground.
     moved
         Households in another grid than in the previous plan, None where there was none.
+    workload, smallest_households, largest_households
+        Of a plan that balances workload: its sum, and households of the grids with fewest and most.
+        ``smallest``, ``largest`` and ``mean_deviation`` are then units of workload. Else None.
     bound, gap
         Lower bound on the objective of every drawing, and the gap to it, as a share.
     places
         West, south, east and north, in degrees, of the barriers that ``straddled_m`` and
-        ``barriers_inside_m`` count, the longest first.
+        ``barriers_inside_m`` count, the longest first, and of the buildings with the most
+        households that ``walk_far`` counts.
     seconds
         Duration of the drawing.
     traits
@@ -126,10 +142,17 @@ class ScoreCard:
     water_inside_m: float
     polsby_popper: float
     walk_m: float
+    walk_ways_m: float | None = None
+    walk_far: float | None = None
+    service_points: tuple[ServicePoint, ...] = ()
     places: dict[str, list[Extent]] = field(default_factory=dict)
     border_cost: float = 0.0
+    walk_cost: float = 0.0
     objective: float = 0.0
     moved: int | None = None
+    workload: int | None = None
+    smallest_households: int | None = None
+    largest_households: int | None = None
     bound: float | None = None
     gap: float | None = None
     seconds: float | None = None
@@ -218,17 +241,18 @@ def score(
     outside = _land_outside(union, community.polygon, missing)
     gap_m2, outside_m2 = float(shapely.area(missing)), float(shapely.area(outside))
     overlap = float(shapely.area(polygons).sum() - shapely.area(union))
-    border, on_barrier = _inner_borders(healed, cells, ~general)
+    border, on_barrier = measure_inner_borders(healed, cells, ~general)
     inhabited: Points = np.asarray(shapely.points(members.xy[members.households > 0]), dtype=object)
     inside = find_barriers_inside(healed, cells, members.households)
     figures = measure_borders(healed, cells, inside, inhabited)
     ways = community.roads.geometry.to_numpy()
-    border_total = border + figures.straddled_m + _linking_way_length(polygons, cells, ways)
+    border_total = border + figures.straddled_m + linking_way_length(polygons, cells, ways)
     land = _without_water(healed, cells)
     populated = np.where(placed.households > 0, placed.compound, -1)
     needed = count_needed_grids(populated, placed.households, limits)
     divided = count_compound_grids(populated, placed.grid) > 1
     extra = count_extra_grids(placed.compound, placed.households, placed.grid, limits)
+    walks = measure_walks(community, members.xy, members.households, members.grid, members.names)
     objective = weighted_cost(
         limits,
         weights or Weights(),
@@ -238,6 +262,7 @@ def score(
         perimeter=shapely.length(land),
         extra_grids=int(extra.sum()),
         moved=moved or 0,
+        walk=walks.units,
     )
     connected = drop_islets(_join_touching_parts(polygons), inhabited)
     whole = np.array([is_in_one_piece(polygon, ways) for polygon in connected], dtype=bool)
@@ -263,12 +288,15 @@ def score(
         compounds_split_all=int(divided.sum()),
         **asdict(figures),
         polsby_popper=float(np.median(polsby_popper(polygons))) if grids else 0.0,
-        walk_m=_mean_walk(placed, grids),
+        walk_m=mean_straight_walk(placed.xy, placed.households, placed.grid, grids),
+        **walks.as_figures(),
         places={
             "straddled_m": _find_places(inside.ends[inside.is_straddled], community),
             "barriers_inside_m": _find_places(inside.ends, community),
+            "walk_far": _find_far_places(members, walks, community),
         },
         border_cost=border_total,
+        walk_cost=objective.walk,
         objective=objective.total,
         moved=moved,
         reasons=(*_find_grids_outside_limits(placed, households, general, limits), *faults),
@@ -306,25 +334,6 @@ def _make_coverage_valid(polygons: Polygons) -> Polygons:
     return healed
 
 
-def _inner_borders(polygons: Polygons, cells: Cells, dedicated: Bools) -> tuple[float, float]:
-    """Return the border cost between grids, and the share of the borders on a barrier.
-
-    Borders along or in a water cost nothing: nobody walks there. A dedicated grid counts as
-    walled.
-    """
-    shared = find_borders(polygons)
-    inner = shared.left >= 0
-    middles, length = shared.midpoints()[inner], shared.length[inner]
-    kind = find_barrier_kinds(middles, cells.barriers)
-    walled = dedicated[shared.left[inner]] | dedicated[shared.right[inner]]
-    kind[walled & (kind == Kind.OPEN)] = Kind.WALL
-    share = float(length[kind > 0].sum() / length.sum()) if length.sum() else 1.0
-    factor = np.array([CUT_FACTOR[k] for k in Kind])
-    water = shapely.union_all(cells.polygons[cells.water])
-    dry = ~shapely.dwithin(shapely.points(middles), water, ON_BORDER_M)
-    return float((length * factor[kind])[dry].sum()), share
-
-
 def _find_places(ends: Floats, community: Community) -> list[Extent]:
     """Return the extents of the lines that (n, 2, 2) segments form, the longest first."""
     if len(ends) == 0:
@@ -335,16 +344,14 @@ def _find_places(ends: Floats, community: Community) -> list[Extent]:
     return [tuple(bounds) for bounds in shapely.bounds(degrees).round(6).tolist()]
 
 
-def _linking_way_length(polygons: Polygons, cells: Cells, ways: Polygons) -> float:
-    """Return the metres of way that link the pieces of a grid that no land connects."""
-    land = np.flatnonzero(~cells.water)
-    shared = find_borders(cells.polygons[land])
-    inner = shared.left >= 0
-    edges = np.stack([shared.left[inner], shared.right[inner]], axis=1)
-    pairs, length = find_way_links(connected_parts(len(land), edges)[1], cells.polygons[land], ways)
-    grid = locate_points(polygons, inner_points(cells.polygons[land[pairs.ravel()]]))
-    one, other = grid.reshape(-1, 2).T
-    return float(length[(one == other) & (one >= 0)].sum())
+def _find_far_places(members: Members, walks: PlanWalks, community: Community) -> list[Extent]:
+    """Return the extents of the buildings with the most households that have a far walk."""
+    rows = np.flatnonzero(walks.is_far)
+    rows = rows[np.argsort(-members.households[rows], kind="stable")][:MAX_PLACES]
+    points: Points = np.asarray(shapely.points(members.xy[rows]), dtype=object)
+    around = shapely.buffer(points, PLACE_RADIUS_M)
+    degrees = crs.transform(around, community.buildings.crs, crs.STORAGE)
+    return [tuple(bounds) for bounds in shapely.bounds(degrees).round(6).tolist()]
 
 
 def _without_water(polygons: Polygons, cells: Cells) -> Polygons:
@@ -354,15 +361,6 @@ def _without_water(polygons: Polygons, cells: Cells) -> Polygons:
     land = polygons.copy()
     land[wet] = shapely.difference(polygons[wet], water)
     return land
-
-
-def _mean_walk(members: Members, grids: int) -> float:
-    """Return the mean distance, metres, of a household to the centroid of its grid's households."""
-    weight = members.households.astype(np.float64)
-    total = np.maximum(np.bincount(members.grid, weight, grids), 1e-9)
-    centre = [np.bincount(members.grid, weight * members.xy[:, i], grids) / total for i in (0, 1)]
-    away = members.xy - np.stack(centre, axis=1)[members.grid]
-    return float((np.hypot(*away.T) * weight).sum() / max(weight.sum(), 1e-9))
 
 
 def _find_grids_outside_limits(
@@ -381,6 +379,8 @@ def _find_grids_outside_limits(
         if largest >= 0 and members.households[largest] > limits.upper:
             tower = {"name": members.names[largest], "of_it": int(members.households[largest])}
             reasons.append(("atom_over_limit", figure | tower))
+        elif total < limits.lower:
+            reasons.append(("community_below_limit", figure))
         elif not fits:
             reasons.append(("total_does_not_divide", figure | {"total": total}))
         else:

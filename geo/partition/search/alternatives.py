@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 import numpy as np
 
@@ -9,10 +10,12 @@ from geo.partition.cells.graph import Graph
 from geo.partition.community import Community
 from geo.partition.constraints import Constraints
 from geo.partition.draw import Drawing, build_drawing, search_labels
+from geo.partition.matching import match_grids
 from geo.partition.previous_plan import PreviousPlan
 from geo.partition.problem import Problem, build_problem
 from geo.partition.scoring.objective import Weights, cost
 from geo.partition.scoring.score_card import ScoreCard
+from geo.partition.search.short_walks import build_walk_costs
 from geo.types import Floats, Ints
 
 MIN_DIFFERENCE_SHARE = 0.15
@@ -32,6 +35,13 @@ WEIGHT_FACTORS: tuple[dict[str, float], ...] = (
 )
 """Factors on the weights that lead searches to different drawings."""
 
+WALK_WEIGHT, MOVED_FACTOR = 20.0, 4.0
+"""Weight of walks in a search for short ones, and factor for few moves from a previous plan."""
+
+FRONT_GAIN = 0.98
+"""A drawing stands for even grids, borders on streets, short walks or few moves if it has at most
+this share of the fault in the drawings chosen before."""
+
 MAX_PENALTY_ROUNDS = 12
 """Further searches, with a penalty on the borders of the drawings found so far."""
 
@@ -42,7 +52,7 @@ and others, Alternative route graphs in road networks, 2011), applied to borders
 TRAITS = {
     "border_on_barrier": -1,
     "mean_deviation": 1,
-    "walk_m": 1,
+    "walk_ways_m": 1,
     "polsby_popper": -1,
     "compounds_split": 1,
     "border_cost": 1,
@@ -53,8 +63,11 @@ TRAITS = {
 
 @dataclass(frozen=True)
 class _Candidate:
+    """A drawing; ``front`` has its faults: uneven grids, borders, walks, and moves."""
+
     label: Ints
     objective: float
+    front: tuple[float, ...] = ()
 
 
 def find_alternatives(
@@ -81,18 +94,24 @@ def find_alternatives(
 
 def _find_candidates(problem: Problem, count: int) -> list[_Candidate]:
     """Search with different weights, then with penalties on borders found before."""
-    constraints, graph = problem.constraints, problem.graph
+    walks = build_walk_costs(problem, problem.node_of_atom)
+    constraints, graph, weights = problem.constraints, problem.graph, problem.constraints.weights
     candidates: list[_Candidate] = []
     if len(problem.free) == 0:
         return [_Candidate(search_labels(problem), 0.0)]
 
     def add(label: Ints) -> None:
-        candidates.append(
-            _Candidate(label, cost(graph, label, constraints.limits, constraints.weights).total)
-        )
+        figures = cost(graph, label, constraints.limits, weights)
+        walked = walks.total(label) if walks else 0.0
+        front = (figures.balance, figures.border, walked, _moved_households(problem, label))
+        candidates.append(_Candidate(label, figures.total + weights.walk * walked, front))
 
     for factors in WEIGHT_FACTORS:
-        add(search_labels(problem, _scale(constraints.weights, factors)))
+        add(search_labels(problem, _scale(weights, factors)))
+    if walks is not None:
+        add(search_labels(problem, replace(weights, walk=max(WALK_WEIGHT, 4 * weights.walk))))
+    if problem.previous is not None:
+        add(search_labels(problem, _scale(weights, {"moved": MOVED_FACTOR})))
     times = _cut_edges(graph, min(candidates, key=lambda candidate: candidate.objective).label)
     for number in range(MAX_PENALTY_ROUNDS):
         if len(_choose_distinct(candidates, graph.households, count)) == count:
@@ -101,6 +120,17 @@ def _find_candidates(problem: Problem, count: int) -> list[_Candidate]:
         add(search_labels(replace(problem, graph=penalised), seed=constraints.seed + number))
         times += _cut_edges(graph, candidates[-1].label)
     return candidates
+
+
+def _moved_households(problem: Problem, label: Ints) -> float:
+    """Return the households in another grid than in the previous plan, 0 without one."""
+    if problem.previous is None:
+        return 0.0
+    before = problem.previous.labels
+    known = before.counted & (before.label >= 0)
+    households = problem.graph.households[known]
+    share = difference_share(label[known], before.label[known], households)
+    return share * float(households.sum())
 
 
 def _cut_edges(graph: Graph, label: Ints) -> Floats:
@@ -118,16 +148,31 @@ def _scale(weights: Weights, factors: dict[str, float]) -> Weights:
 def _choose_distinct(
     candidates: list[_Candidate], households: Ints, count: int
 ) -> list[_Candidate]:
-    """Return the best candidates that differ from each other."""
-    ranked = sorted(candidates, key=lambda candidate: candidate.objective)
+    """Return candidates that differ from each other, the best first.
+
+    After the best one those are chosen that lie along the front: each with the least of one fault.
+    The next best fill the rest.
+    """
+    ranked = sorted(candidates, key=attrgetter("objective"))
+    ranked = [one for one in ranked if one.objective <= ranked[0].objective * MAX_COST_RATIO]
     chosen: list[_Candidate] = []
-    for candidate in ranked:
-        if len(chosen) == count or candidate.objective > ranked[0].objective * MAX_COST_RATIO:
-            break
+
+    def choose(candidate: _Candidate) -> bool:
         shares = [difference_share(candidate.label, other.label, households) for other in chosen]
-        if min(shares, default=1.0) >= MIN_DIFFERENCE_SHARE:
+        differs = len(chosen) < count and min(shares, default=1.0) >= MIN_DIFFERENCE_SHARE
+        if differs:
             chosen.append(candidate)
-    return chosen
+        return differs
+
+    choose(ranked[0])
+    for fault in range(len(ranked[0].front)):
+        least = min(candidate.front[fault] for candidate in chosen)
+        for candidate in sorted(ranked, key=lambda candidate: candidate.front[fault]):
+            if candidate.front[fault] >= least * FRONT_GAIN or choose(candidate):
+                break
+    for candidate in ranked:
+        choose(candidate)
+    return sorted(chosen, key=attrgetter("objective"))
 
 
 def difference_share(one: Ints, other: Ints, households: Ints) -> float:
@@ -140,12 +185,9 @@ def difference_share(one: Ints, other: Ints, households: Ints) -> float:
     households
         (n,) int64 households of each node.
     """
-    shared: Floats = np.zeros((int(one.max()) + 1, int(other.max()) + 1))
-    np.add.at(shared, (one, other), households)
-    from scipy.optimize import linear_sum_assignment  # a third of a second to import
-
-    left, right = linear_sum_assignment(-shared)
-    return 1.0 - float(shared[left, right].sum()) / max(float(households.sum()), 1.0)
+    shape = int(one.max()) + 1, int(other.max()) + 1
+    shared = match_grids(one, other, households, shape)[2]
+    return 1.0 - float(shared.sum()) / max(float(households.sum()), 1.0)
 
 
 def _find_traits(cards: list[ScoreCard]) -> list[tuple[str, ...]]:

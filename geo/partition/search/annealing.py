@@ -31,7 +31,11 @@ from geo.partition.search.kernel import (
 )
 from geo.types import Floats, Ints
 
-SWAP_SHARE, RECUT_SHARE = 0.1, 0.002
+SWAP_SHARE = 0.02
+
+RECUTS, MAX_RECUT_SHARE = 8.0, 0.05
+"""Share of the moves that are recuts: RECUTS over the squared mean number of nodes of a grid, at
+most MAX_RECUT_SHARE. On few nodes a recut is cheap and leads to quite different drawings."""
 
 PRUNE_RATIO = 8.0
 """A recut that costs this many temperatures more is not tried: one in 3,000 would be accepted."""
@@ -110,6 +114,7 @@ def anneal(
     tree = _new_tree(len(label), len(p.edges))
     current = total_cost(p, s)
     best, best_label = current, label.copy()
+    recut_share = min(RECUTS * (grids / len(label)) ** 2, MAX_RECUT_SHARE)
     cooling = (cold / hot) ** (1.0 / max(moves, 1))
     heat = hot
     for _ in range(moves):
@@ -117,9 +122,9 @@ def anneal(
         if s.cuts[0] == 0 or stop[0]:
             break
         pick = random_uniform(s)
-        if pick < RECUT_SHARE:
+        if pick < recut_share:
             current += _recut(p, s, tree, heat)
-        elif pick < RECUT_SHARE + SWAP_SHARE:
+        elif pick < recut_share + SWAP_SHARE:
             current += _exchange(p, s, heat)
         else:
             current += _move_one(p, s, heat)

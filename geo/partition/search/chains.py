@@ -1,4 +1,4 @@
-"""Annealing chains: their input, initial partitions and temperatures."""
+"""The problem of a search, and annealing of its labels."""
 
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -6,29 +6,14 @@ from functools import cache, cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from geo.partition.cells.graph import Graph
+from geo.partition.cells.graph import Graph, compress_rows
 from geo.partition.scoring.objective import Limits, Weights, count_needed_grids
 from geo.partition.search.annealing import anneal
-from geo.partition.search.initial_partition import build_initial_partition, continue_previous_plan
 from geo.partition.search.kernel import LIMIT, KernelProblem
 from geo.types import Ints
 
-START_TEMPERATURES = (60.0, 2000.0)
-"""Start temperatures, which the chains use in turn. The cooler one draws the better borders; the
-hotter one crosses between drawings that violate limits, and packs few large buildings into grids:
-on an instance with tight limits it found the optimum in one chain of three, the cooler in none."""
-
-END_TEMPERATURE = 0.5
-"""Last temperature, below the cost of any relevant move."""
-
-RESUME_TEMPERATURES = (10.0, 40.0)
-"""Start temperatures of the chains that start from the previous plan."""
-
-LIMIT_WEIGHT_SHARES = (0.01, 0.1, 1.0)
-"""Share of the weight of the limits in each stage of a chain: a large building can change its grid
-only while the limits are soft."""
-
-MIN_MOVES = 20_000
+END_TEMPERATURE = 2.0
+"""Last temperature of nodes: a move that costs more than a few metres of border is refused."""
 
 Pairs = NDArray[np.int64]
 
@@ -72,7 +57,7 @@ class SearchProblem:
         graph, limits = self.graph, self.limits
         n = len(graph)
         start, neighbour, edge = graph.rows
-        apart_start, other = _apart_rows(self.apart, n)
+        apart_start, other, _ = compress_rows(n, self.apart)
         return KernelProblem(
             graph.households.astype(np.int64),
             start,
@@ -114,8 +99,9 @@ def anneal_labels(
     seed: int,
     stop: Ints,
     softness: float = 1.0,
+    cold: float = END_TEMPERATURE,
 ) -> SearchResult:
-    """Anneal labels from a start temperature to the last one; return the best drawing visited.
+    """Anneal labels from a start temperature to a last one; return the best drawing visited.
 
     Parameters
     ----------
@@ -127,13 +113,13 @@ def anneal_labels(
         (1,) int64; another thread sets it to 1 to end the chain with its best so far.
     softness
         Share of the weight of the limits that is applied.
+    cold
+        Last temperature.
     """
     used = np.bincount(start) > 0
     name, label = np.flatnonzero(used), (np.cumsum(used) - 1)[start]
     kernel_problem = to_kernel_problem(problem, name, softness)
-    label, cost = anneal(
-        kernel_problem, label, len(name), moves, hot, END_TEMPERATURE, seed % 2**31, stop
-    )
+    label, cost = anneal(kernel_problem, label, len(name), moves, hot, cold, seed % 2**31, stop)
     return SearchResult(cost, name[label])
 
 
@@ -146,66 +132,6 @@ def compile_search() -> None:
     graph = Graph(households, edges, one, one, one, two, two, np.zeros((2, 2)), no_compound)
     problem = SearchProblem(graph, Limits(), Weights(), None, np.empty((0, 2), dtype=np.int64))
     anneal_labels(problem, np.arange(2), 1, END_TEMPERATURE, 1, np.zeros(1, dtype=np.int64))
-
-
-def run_chain(
-    problem: SearchProblem, count: int, number: int, moves: int, seed: int, stop: Ints
-) -> SearchResult:
-    """Run one annealing chain and return its best drawing.
-
-    Parameters
-    ----------
-    count
-        Number of grids at the start.
-    number
-        Number of the chain: chains start in different ways.
-    moves
-        Moves per node.
-    stop
-        (1,) int64 flag that another thread sets to end the chain.
-    """
-    seed = seed * 1_000_003 + number * 1009 + count
-    label, hot = _start_of_chain(problem, count, number, seed)
-    stage = max(MIN_MOVES, moves * len(problem.graph)) // len(LIMIT_WEIGHT_SHARES)
-    best = SearchResult(np.inf, label)
-    for softness in LIMIT_WEIGHT_SHARES:
-        best = anneal_labels(problem, best.label, stage, hot, seed, stop, softness)
-    return best
-
-
-def _start_of_chain(
-    problem: SearchProblem, count: int, number: int, seed: int
-) -> tuple[Ints, float]:
-    """Return the labels that a chain starts from and its start temperature."""
-    graph, before, hot = (
-        problem.graph,
-        problem.before,
-        START_TEMPERATURES[number % len(START_TEMPERATURES)],
-    )
-    if before is None:
-        return build_initial_partition(graph, count, seed), hot
-    if number < len(RESUME_TEMPERATURES) or before.locked.any():
-        label = continue_previous_plan(
-            graph, before.label, before.locked, count, problem.limits, seed
-        )
-        return label, RESUME_TEMPERATURES[number % len(RESUME_TEMPERATURES)]
-    return _match_labels(graph, build_initial_partition(graph, count, seed), before.label), hot
-
-
-def _match_labels(graph: Graph, label: Ints, before: Ints) -> Ints:
-    """Return labels renumbered so that grids have the numbers of similar previous grids."""
-    known = before >= 0
-    most = int(before.max(initial=-1)) + 1
-    count = int(label.max()) + 1
-    shared = np.zeros((count, max(most, count)))
-    np.add.at(shared, (label[known], before[known]), graph.households[known] + 1e-3)
-    from scipy.optimize import linear_sum_assignment  # a third of a second to import
-
-    one, other = linear_sum_assignment(-shared)
-    name = np.empty(count, dtype=np.int64)
-    name[one] = other
-    renamed: Ints = name[label]
-    return renamed
 
 
 def to_kernel_problem(problem: SearchProblem, name: Ints, softness: float = 1.0) -> KernelProblem:
@@ -234,12 +160,3 @@ def _previous_places(before: PreviousLabels | None, name: Ints, n: int) -> Ints:
     place[name] = np.arange(len(name))
     previous[counted] = place[before.label[counted]]
     return previous
-
-
-def _apart_rows(apart: Pairs, n: int) -> tuple[Ints, Ints]:
-    """Return the cannot-link pairs of each node in compressed rows."""
-    both = np.concatenate([apart, apart[:, ::-1]])
-    both = both[np.argsort(both[:, 0], kind="stable")]
-    start = np.zeros(n + 1, dtype=np.int64)
-    np.cumsum(np.bincount(both[:, 0], minlength=n), out=start[1:])
-    return start, np.ascontiguousarray(both[:, 1])

@@ -1,4 +1,8 @@
-"""The search strategy: numbers of grids to try, annealing chains, and their recombination."""
+"""The search strategy: numbers of grids to try, and generations of drawings for each.
+
+The first generation is a chain or two for each number of grids, which shows the hopeless numbers.
+In later ones *islands* draw independently of each other: chains, recombined and improved. That
+several islands end with the same drawing is the sign that there is no better one."""
 
 import threading
 from collections.abc import Iterator
@@ -18,30 +22,37 @@ from geo.partition.search.chains import (
     SearchProblem,
     SearchResult,
     compile_search,
-    run_chain,
 )
+from geo.partition.search.multilevel import improve, run_chain
 from geo.partition.search.recombine import recombine
 from geo.types import Ints
 
 GENERATIONS = 10
-MOVES_PER_NODE = 100
+
+MOVES_PER_PIECE = 60
+"""Moves of a chain per piece of the graph that it starts on."""
+
+ISLANDS = 2
+"""Drawings of a generation for each number of grids, which do not know of each other."""
+
+CHAINS = 2
+"""Chains whose drawings are recombined in pairs until one is left, the drawing of an island."""
+
+IMPROVEMENTS, LAST_IMPROVEMENTS = 1, 2
+"""Attempts to improve a recombined drawing, and that of an island."""
 
 MAX_STAGNANT_GENERATIONS = (3, 2)
 """The search of a number of grids ends after this many generations without a better drawing: while
 its best drawing violates limits, and when it meets them."""
 
-CONVERGED_CHAINS = 3
-"""It also ends when this many independent chains have ended with its best drawing, if that meets
-the limits."""
+CONVERGED_ISLANDS = 3
+"""It also ends when this many islands have ended with its best drawing, within the limits."""
 
-ELITE = 2
-"""Drawings that each population keeps beside the recombination of all its drawings."""
-
-PRUNE_RATIOS = (1.15, 1.08, 1.04)
+PRUNE_RATIOS = (1.3, 1.08, 1.03, 1.02)
 """A number of grids is dropped if its best drawing costs this many times the incumbent: after
-the first generation, the second, and later ones."""
+the first generation, the second, and so on."""
 
-EQUAL_COST_RATIO = 1.0005
+EQUAL_COST_RATIO = 1.002
 """Two drawings whose costs differ by less than this ratio count as equally good."""
 
 
@@ -55,9 +66,9 @@ class Effort:
     Attributes
     ----------
     generations
-        Maximum rounds of new chains and recombination, for each number of grids.
+        Maximum number of generations for each number of grids.
     moves_per_node
-        Moves of a chain per node of the graph.
+        Moves of a chain per node of the coarse graph that it starts on.
     seconds
         Time limit, after which the best drawing so far is returned.
     threads
@@ -65,7 +76,7 @@ class Effort:
     """
 
     generations: int = GENERATIONS
-    moves_per_node: int = MOVES_PER_NODE
+    moves_per_node: int = MOVES_PER_PIECE
     seconds: float = 60.0
     threads: int = 2
 
@@ -125,23 +136,23 @@ class _Run:
 
 @dataclass
 class _Population:
-    """The drawings found with one number of grids, the best first."""
+    """The drawings found with one number of grids."""
 
     count: int
-    drawings: list[SearchResult] = field(default_factory=list)
-    chain_costs: list[float] = field(default_factory=list)
+    best: SearchResult | None = None
+    island_costs: list[float] = field(default_factory=list)
     generations: int = 0
     stagnant_generations: int = 0
     meets_limits: bool = False
 
     @property
-    def best(self) -> SearchResult:
-        return self.drawings[0]
+    def cost(self) -> float:
+        return np.inf if self.best is None else self.best.cost
 
     def has_converged(self) -> bool:
         """Return whether another generation is unlikely to find a better drawing."""
-        agreeing = sum(cost <= self.best.cost * EQUAL_COST_RATIO for cost in self.chain_costs)
-        if self.meets_limits and agreeing >= CONVERGED_CHAINS:
+        agreeing = sum(cost <= self.cost * EQUAL_COST_RATIO for cost in self.island_costs)
+        if self.meets_limits and agreeing >= CONVERGED_ISLANDS:
             return True
         return self.stagnant_generations == MAX_STAGNANT_GENERATIONS[self.meets_limits]
 
@@ -152,9 +163,7 @@ def _search_generations(run: _Run, counts: list[int]) -> SearchResult:
     active = list(populations.values())
     while True:
         _evolve(run, active)
-        incumbent = min(populations.values(), key=lambda population: population.best.cost)
-        if run.stop[0]:
-            return incumbent.best
+        incumbent = min(populations.values(), key=attrgetter("cost"))
         if not incumbent.meets_limits:
             populations |= {
                 count: _Population(count)
@@ -164,9 +173,9 @@ def _search_generations(run: _Run, counts: list[int]) -> SearchResult:
         active = [
             population
             for population in populations.values()
-            if not population.drawings or _is_promising(population, incumbent, run.effort)
+            if population.best is None or _is_promising(population, incumbent, run.effort)
         ]
-        if not active:
+        if incumbent.best is not None and (run.stop[0] or not active):
             return incumbent.best
 
 
@@ -175,58 +184,69 @@ def _is_promising(population: _Population, incumbent: _Population, effort: Effor
     if population.generations >= effort.generations or population.has_converged():
         return False
     ratio = PRUNE_RATIOS[min(population.generations, len(PRUNE_RATIOS)) - 1]
-    return not incumbent.meets_limits or population.best.cost <= incumbent.best.cost * ratio
+    return not incumbent.meets_limits or population.cost <= incumbent.cost * ratio
 
 
 def _evolve(run: _Run, populations: list[_Population]) -> None:
-    """Add a generation to each population: new chains, recombined in pairs and then with it."""
-    pairs_each = 1 if len(populations) > 1 else 2  # chains of one number of grids fill the threads
-    pairs = [
-        (population, len(population.chain_costs) // 2 + pair)
+    """Add a generation to each population."""
+    jobs = [
+        (population.count, population.generations, island)
         for population in populations
-        for pair in range(pairs_each)
+        for island in range(ISLANDS)
     ]
-    chains = [
-        (population.count, 2 * number + side) for population, number in pairs for side in (0, 1)
-    ]
-    ends = list(run.pool.map(partial(_chain, run), *zip(*chains, strict=True)))
-    numbers = [number for _, number in pairs]
-    recombined = run.pool.map(partial(_recombine, run), numbers, ends[::2], ends[1::2])
-    pools = {population.count: [*population.drawings] for population in populations}
-    for (population, _), one, other, drawing in zip(
-        pairs, ends[::2], ends[1::2], recombined, strict=True
-    ):
-        population.chain_costs += [one.cost, other.cost]
-        pools[population.count].append(drawing)
-    selected = run.pool.map(
-        partial(_select, run),
-        [population.generations for population in populations],
-        pools.values(),
-    )
-    for population, drawings in zip(populations, selected, strict=True):
-        improved = not population.drawings or (
-            drawings[0].cost * EQUAL_COST_RATIO < population.best.cost
-        )
-        population.stagnant_generations = 0 if improved else population.stagnant_generations + 1
+    drawings = list(run.pool.map(partial(_draw_island, run), *zip(*jobs, strict=True)))
+    generations = [drawings[start : start + ISLANDS] for start in range(0, len(drawings), ISLANDS)]
+    bests = list(run.pool.map(partial(_merge_islands, run), populations, generations))
+    for population, best, islands in zip(populations, bests, generations, strict=True):
+        improves = best.cost * EQUAL_COST_RATIO < population.cost
+        population.stagnant_generations = 0 if improves else population.stagnant_generations + 1
         population.generations += 1
-        population.drawings = drawings
-        population.meets_limits = _meets_limits(run.problem, drawings[0])
+        population.island_costs += [drawing.cost for drawing in islands]
+        population.best = best
+        population.meets_limits = _meets_limits(run.problem, best)
+
+
+def _draw_island(run: _Run, count: int, generation: int, island: int) -> SearchResult:
+    """Return the drawing of an island: a single chain's in the first generation.
+
+    That shows which numbers of grids are hopeless.
+    """
+    number = generation * ISLANDS + island
+    if generation == 0:
+        return _chain(run, count, number)
+    seed = run.seed + 1009 * number
+    drawings = [_chain(run, count, number * CHAINS + chain) for chain in range(CHAINS)]
+    while len(drawings) > 1:
+        ranked = sorted(drawings, key=attrgetter("cost"))
+        seed += 1
+        drawings = [
+            _improve(run, _recombine(run, seed, one, other), IMPROVEMENTS, seed)
+            for one, other in zip(ranked[::2], ranked[1::2], strict=True)
+        ]
+    return _improve(run, drawings[0], LAST_IMPROVEMENTS, seed + 1)
+
+
+def _merge_islands(
+    run: _Run, population: _Population, drawings: list[SearchResult]
+) -> SearchResult:
+    """Return the best of a population, recombined with the drawings of the islands."""
+    earlier = [] if population.best is None else [population.best]
+    ranked = sorted([*earlier, *drawings], key=attrgetter("cost"))
+    return reduce(partial(_recombine, run, run.seed + population.generations), ranked)
 
 
 def _chain(run: _Run, count: int, number: int) -> SearchResult:
     return run_chain(run.problem, count, number, run.effort.moves_per_node, run.seed, run.stop)
 
 
-def _recombine(run: _Run, number: int, one: SearchResult, other: SearchResult) -> SearchResult:
-    moves = run.effort.moves_per_node // 4
-    return recombine(run.problem, one, other, moves, run.seed + number, run.stop)
+def _recombine(run: _Run, seed: int, one: SearchResult, other: SearchResult) -> SearchResult:
+    return recombine(run.problem, one, other, seed, run.stop)
 
 
-def _select(run: _Run, generation: int, drawings: list[SearchResult]) -> list[SearchResult]:
-    """Return the recombination of all drawings and the best of them, without equal ones."""
-    ranked = sorted(drawings, key=attrgetter("cost"))
-    combined = reduce(partial(_recombine, run, generation), ranked)
-    return list({drawing.cost: drawing for drawing in (combined, *ranked[:ELITE])}.values())
+def _improve(run: _Run, drawing: SearchResult, attempts: int, seed: int) -> SearchResult:
+    for attempt in range(attempts):
+        drawing = improve(run.problem, drawing, seed + 7919 * attempt, run.stop)
+    return drawing
 
 
 def _meets_limits(problem: SearchProblem, drawing: SearchResult) -> bool:

@@ -94,7 +94,7 @@ export async function openFile(path: string): Promise<void> {
   try {
     const response = await request(path);
     const name = fileName(response.headers.get("Content-Disposition") ?? "");
-    const isShown = /pdf|html/.test(response.headers.get("Content-Type") ?? "");
+    const isShown = /pdf|html|image/.test(response.headers.get("Content-Type") ?? "");
     openBlob(await response.blob(), isShown ? null : name);
   } catch (error) {
     notify((error as Error).message);

@@ -20,6 +20,7 @@ import { type Extent, fitPadding } from "./bounds";
 import { button, element } from "./dom";
 import { type Language, text } from "./locale";
 import { accessToken } from "./session";
+import { enlargeLabels } from "./text-size";
 
 addProtocol("pmtiles", new Protocol().tile);
 setWorkerUrl(new URL(workerUrl, location.href).href);
@@ -55,17 +56,25 @@ export interface MapOptions {
   padding?: PaddingOptions;
   /** Show labels without fading in, for maps that change often. */
   isFadeless?: boolean;
+  /** What a screen reader calls the map. */
+  title?: string;
 }
 
 export function createMap(
   style: StyleSpecification,
   extent: Extent | undefined,
-  { container = "map", hash = "map", padding = fitPadding(), isFadeless = false }: MapOptions = {},
+  {
+    container = "map",
+    hash = "map",
+    padding = fitPadding(),
+    isFadeless = false,
+    title = text("page.map"),
+  }: MapOptions = {},
 ): LibreMap {
   const bounds = extent ?? CHINA;
   const map = new LibreMap({
     container,
-    style,
+    style: enlargeLabels(style),
     bounds,
     fitBoundsOptions: { padding, maxZoom: 18 },
     hash,
@@ -77,6 +86,7 @@ export function createMap(
     touchPitch: false,
     attributionControl: false,
     locale: {
+      "Map.Title": title,
       "NavigationControl.ZoomIn": text("page.zoom_in"),
       "NavigationControl.ZoomOut": text("page.zoom_out"),
     },

@@ -1,7 +1,8 @@
 // The session. Its refresh token is stored in the browser and shared by all pages; a lock lets one
 // page renew it at a time, because a used token is void.
 
-import { button, element, elementById } from "./dom";
+import { button, element, elementById, notify } from "./dom";
+import { openFormDialog } from "./form-dialog";
 import type { Answer } from "./http";
 import { hasProvider, redirectToProvider } from "./identity-provider";
 import { languageTag, localeLoaded, otherLanguage, switchLanguage, text } from "./locale";
@@ -15,6 +16,8 @@ const ROLE_PAGES: Record<string, string> = {
   grid_manager: "/cases",
   office: "/cases",
 };
+/** As on the server (geo.db.accounts). */
+const MIN_PASSWORD_CHARACTERS = 12;
 
 export type Session = Answer<"/auth/token", "post">;
 
@@ -175,10 +178,59 @@ export function showSession(): void {
   if (!current) return;
   const out = element("button", { type: "button", class: "quiet" }, text("session.sign_out"));
   out.addEventListener("click", () => void signOut());
+  const account = button(current.name, changePassword, {
+    class: "quiet",
+    title: `${text(`session.role_${current.role}`)} · ${text("session.change_password")}`,
+    "aria-label": text("session.account", { name: current.name }),
+  });
+  const isAdmin = current.role === "admin";
   elementById("who").replaceChildren(
-    element("span", { title: text(`session.role_${current.role}`) }, current.name),
+    ...(isAdmin ? [element("a", { href: "/admin" }, text("session.accounts"))] : []),
+    account,
     out,
   );
+}
+
+/** Change the password of the account; the session goes on. */
+function changePassword(): void {
+  const field = (key: string, autocomplete: "current-password" | "new-password") => {
+    const input = element("input", { type: "password", autocomplete, required: "" });
+    return { input, label: element("label", {}, text(key), input) };
+  };
+  const current = field("session.current_password", "current-password");
+  const next = field("session.new_password", "new-password");
+  const again = field("session.repeat_password", "new-password");
+  next.input.minLength = MIN_PASSWORD_CHARACTERS;
+  const rule = text("session.password_rule", { least: MIN_PASSWORD_CHARACTERS });
+  next.label.append(element("small", {}, rule));
+  openFormDialog({
+    title: text("session.change_password"),
+    content: [current.label, next.label, again.label],
+    action: text("session.change_password"),
+    confirm: async () => {
+      if (next.input.value !== again.input.value) throw new Error(text("session.not_the_same"));
+      storeSession(await putPassword(current.input.value, next.input.value));
+      notify(text("session.password_changed"), undefined, "calm");
+    },
+  });
+}
+
+async function putPassword(current: string, password: string): Promise<Session> {
+  const send = (token: string | null) =>
+    fetch("/auth/password", {
+      method: "PUT",
+      body: JSON.stringify({ current, password }),
+      headers: {
+        "Content-Type": "application/json",
+        "Accept-Language": languageTag(),
+        Authorization: `Bearer ${token}`,
+      },
+    });
+  let answer = await send(accessToken());
+  if (answer.status === 401) answer = await send(await renewToken());
+  if (answer.ok) return (await answer.json()) as Session;
+  const problem = (await answer.json().catch(() => ({}))) as { detail?: string };
+  throw new Error(problem.detail ?? answer.statusText);
 }
 
 /** Store a session; return its access token. */

@@ -11,11 +11,12 @@ import {
   text,
 } from "./locale";
 import { requireRole, showSession } from "./session";
+import { attachTextSize } from "./text-size";
 import { showTour } from "./tour";
 
 export interface StaffPage {
   /** The section of the catalogue. */
-  page: "plan" | "fire" | "data" | "cases" | "assess";
+  page: "plan" | "fire" | "data" | "cases" | "assess" | "admin";
   /** The role that it is for, or several; administrators may open every page. */
   role: string | readonly string[];
   title: string;
@@ -39,6 +40,7 @@ function writeHeader({ title, tour }: StaffPage): void {
   elementById("language").textContent = text("page.language");
   elementById("language").lang = languageTag(otherLanguage());
   elementById("language").addEventListener("click", switchLanguage);
+  attachTextSize();
   elementById("help").textContent = text("tour.help");
   elementById("help").addEventListener("click", () => showTour(tour()));
 }

@@ -12,6 +12,7 @@ const STEPS: Record<string, string[]> = {
   data: ["#side"],
   cases: ["#side", "#map"],
   assess: ["#side"],
+  admin: ["#side"],
   public: ["#search", "#here", "#map"],
 };
 const BOX_WIDTH_PX = 340;

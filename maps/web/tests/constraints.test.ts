@@ -102,6 +102,11 @@ describe("the request of a drawing", () => {
     expect(request.weights).toEqual({ balance: 90, moved: 0 });
   });
 
+  test("weighs walks only where they are asked for", () => {
+    expect(drawRequest(form({ walk: "0" }), [], [], plan())).toEqual(usual);
+    expect(drawRequest(form({ walk: "1" }), [], [], plan()).weights).toEqual({ walk: 20 });
+  });
+
   test("has facilities and areas that get a grid of their own", () => {
     const data = form({ whole_compounds: "on", seconds: "90" });
     data.append("dedicated", "school");

@@ -51,12 +51,27 @@ describe("the preview of a move", () => {
 
   test("does not warn of a limit that the move brings nearer", () => {
     const small = new Draft(
-      plan({ limits: { target: 600, lower: 500, upper: 700 } }),
+      plan({ limits: { target: 600, lower: 500, upper: 700, balance: "households" } }),
       cells(),
       grids(grid(WEST, 400), grid(EAST, 200)),
       () => undefined,
     );
     expect(change(small.preview([20], WEST), WEST)?.breaks).toBeNull();
+  });
+
+  test("counts workload where the plan balances it, and shows households beside it", () => {
+    const heavy = cells();
+    for (const { properties } of heavy.features) properties.workload = properties.households * 2;
+    const limits = { target: 600, lower: 300, upper: 900, balance: "workload" } as const;
+    const west = grid(WEST, 400, { workload: 800 });
+    const east = grid(EAST, 200, { workload: 400 });
+    const busy = new Draft(plan({ limits }), heavy, grids(west, east), () => undefined);
+    const move = busy.preview([20], WEST);
+    expect(change(move, WEST)).toMatchObject({ before: 800, after: 1000, breaks: "above" });
+    expect(move.households).toBe(100);
+    busy.applyAnswer(answer({ atoms: { "10": EAST } }));
+    expect(busy.grids.get(EAST)).toMatchObject({ households: 300, workload: 600, within: true });
+    expect(busy.score()).toMatchObject({ workload: 1200, smallest: 600, largest_households: 300 });
   });
 
   test("warns of a grid that falls into pieces", () => {
@@ -213,7 +228,7 @@ describe("the score card", () => {
   });
 
   test("tells where compounds are divided, and whether that could be avoided", () => {
-    const limits = { target: 100, lower: 50, upper: 200 };
+    const limits = { target: 100, lower: 50, upper: 200, balance: "households" } as const;
     const [place] = draft().places().compounds_split_all!;
     expect(place![0]).toBeLessThan(0.5);
     expect(place![2]).toBeGreaterThan(2.5);

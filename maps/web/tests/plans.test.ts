@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from "vitest";
 
 import { setLocale } from "../src/locale";
-import { filterCommunities, type State, stateOf } from "../src/plan/community-states";
+import { filterCommunities, rateOf, type State, stateOf } from "../src/plan/community-states";
+import { percent } from "../src/plan/draft-queue";
 import { moveGroups } from "../src/plan/move-groups";
 import { isInScope } from "../src/plan/plan-api";
 import { cellCentre, draftExtent, labelFeatures } from "../src/plan/plan-features";
@@ -48,6 +49,7 @@ describe("the list of communities", () => {
     parent_code: null,
     households: null,
     stale: false,
+    withinLimits: null,
     geometry: null,
     extent: undefined,
   };
@@ -68,6 +70,14 @@ describe("the list of communities", () => {
   test("tells the state that needs attention first", () => {
     expect(communities.map(stateOf)).toEqual(["published", "drafted", "undrawn"]);
     expect(stateOf({ ...communities[1]!, stale: true })).toBe("stale");
+  });
+
+  test("rates a community by its grids within the limits", () => {
+    const rates = [1, 0.95, 0.8, 0.5, null].map((withinLimits) =>
+      rateOf({ ...communities[0]!, withinLimits }),
+    );
+    expect(rates).toEqual(["all", "most", "many", "few", "unknown"]);
+    expect([1, 0.999, 0.58].map(percent)).toEqual([100, 99, 58]);
   });
 
   test("is searched by name, code and street", () => {

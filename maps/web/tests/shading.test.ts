@@ -9,15 +9,15 @@ const FILLS = ["red", "green", "blue"];
 
 describe("the colour of the deviation", () => {
   test("is the middle on target and the ends beyond the limits", () => {
-    expect(deviationColour({ households: 400 }, limits)).toBe(onTarget);
-    expect(deviationColour({ households: 0 }, limits)).toBe(below);
-    expect(deviationColour({ households: 2000 }, limits)).toBe(above);
+    expect(deviationColour(400, limits)).toBe(onTarget);
+    expect(deviationColour(0, limits)).toBe(below);
+    expect(deviationColour(2000, limits)).toBe(above);
   });
 
   test("measures each side by its own limit", () => {
     const skewed = { lower: 200, target: 400, upper: 450 };
-    expect(deviationColour({ households: 460 }, skewed)).toBe(above);
-    expect(deviationColour({ households: 380 }, skewed)).toBe(onTarget);
+    expect(deviationColour(460, skewed)).toBe(above);
+    expect(deviationColour(380, skewed)).toBe(onTarget);
   });
 });
 

@@ -27,6 +27,7 @@ export function cells(gridOf = (column: number) => (column < 2 ? WEST : EAST)): 
       name: `House ${index}`,
       compound: row === 0 ? "C1" : null,
       households,
+      workload: null,
       lon: column + 0.5,
       lat: row + 0.5,
     };
@@ -46,10 +47,13 @@ export function grid(code: string, households: number, more: Partial<PlanGrid> =
     name: "",
     kind: "general",
     households,
+    workload: null,
     atoms: 0,
     within: true,
     contiguous: true,
     locked: false,
+    micro_grids: 0,
+    micro_reasons: null,
     colour: 0,
     ...more,
   };
@@ -65,7 +69,7 @@ export function grids(...properties: PlanGrid[]): Areas<PlanGrid> {
 }
 
 export function plan(more: Partial<Plan> = {}): Plan {
-  const limits = { target: 300, lower: 150, upper: 450 };
+  const limits = { target: 300, lower: 150, upper: 450, balance: "households" } as const;
   return { ...emptyPlan("420602001001"), id: 7, revision: 1, limits, ...more };
 }
 

@@ -124,7 +124,8 @@ def test_disabled_account_is_refused_at_once(client, town, address):
     with town.begin() as connection:
         accounts.add_account(connection, "leaver", "fire", PASSWORD)
     headers = bearer(address, "leaver")
-    assert accounts.disable_account(town, "leaver")
+    with town.begin() as connection:
+        assert accounts.disable_account(connection, "leaver")
     assert client.get("/auth/me", headers=headers).status_code == 401
     assert sign_in(client, "leaver").status_code == 401
 

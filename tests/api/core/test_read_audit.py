@@ -78,6 +78,7 @@ READS = {
 
 NO_FEATURES = {
     "/fire/rules": "the law",
+    "/networks/rules": "the law",
     "/layers": "names of columns and how many there are",
     "/imports/runs": "what was imported when",
     "/imports/runs/{number}": "as the next, which the data desk's tests bring about",

@@ -52,7 +52,7 @@ def checked(client: httpx.Client) -> httpx.Client:
     assert answer.status_code == 200
     assert answer.json()["recomputed"].keys() == {
         *("hydrant_coverage", "hydrant_spacing", "hydrant_standing", "hydrant_supply"),
-        *("fire_lane", "fire_reach", "separation", "ladder", "response"),
+        *("fire_lane", "fire_reach", "separation", "ladder", "response", "micro_station"),
     }
     return client
 

@@ -139,13 +139,61 @@ def test_pipes_under_a_place_say_what_is_dangerous(client: httpx.Client):
     assert shown["pipes"][0]["network"] == "power"
 
 
+def conflicts(client: httpx.Client, **query: str) -> dict[tuple[str, ...], dict[str, object]]:
+    """Return the properties of the conflicts by kind and networks."""
+    shown = client.get("/networks/crossings", params=query).json()
+    return {
+        (one["properties"]["kind"], *one["properties"]["networks"]): one["properties"]
+        for one in shown["features"]
+    }
+
+
 def test_gas_and_power_that_cross_too_near_are_found(client: httpx.Client):
-    shown = client.get("/networks/crossings").json()
-    assert shown["numberMatched"] == 1
-    one = shown["features"][0]["properties"]
-    # The cable reaches from 0.8 to 0.9 m, the gas main begins at 1.0 m.
+    one = conflicts(client)["crossing", "gas", "power"]
+    # The cable reaches from 0.8 to 0.9 m, the gas main begins at 1.0 m: too near even in a duct.
     assert one["measured"] == pytest.approx(0.1)
-    assert one["required"] == 0.5
+    assert one["required"] == 0.15
+    assert one["clause"] == "6.3.3"
+    assert one["force"] == "shall"
+
+
+def test_conflicts_of_one_kind_are_listed_with_their_severity(client: httpx.Client):
+    everything, under = conflicts(client), conflicts(client, kind="under_building")
+    assert {kind for kind, *_ in under} <= {"under_building"}
+    assert {one["severity"] for one in under.values()} <= {"high"}
+    assert set(under) == {key for key in everything if key[0] == "under_building"}
+    assert client.get("/networks/crossings", params={"kind": "near"}).status_code == 422
+
+
+def test_operators_see_conflicts_of_their_networks_without_buildings(signed_in):
+    utility = signed_in("utility")  # of gas
+    shown = utility.get("/networks/crossings").json()
+    assert "buildings_not_shown" in {one["key"] for one in shown["missing"]}
+    assert all(one["properties"]["building"] is None for one in shown["features"])
+    assert {n for one in shown["features"] for n in one["properties"]["networks"]} <= {"gas"}
+
+
+def test_figures_of_pipes_are_listed_with_clause_and_force(client: httpx.Client):
+    rules = client.get("/networks/rules", headers={"Accept-Language": "en"}).json()["rules"]
+    sewer = [rule for rule in rules if "gas and sewage" in rule["text"]]
+    assert any("1 / 1.2 / 1.2 / 1.5 / 2 m" in rule["text"] for rule in sewer)
+    assert {rule["verified"] for rule in rules} == {True, False}
+
+
+def test_pipe_shows_what_is_on_record_of_it(client: httpx.Client):
+    headers = {"Accept-Language": "en"}
+    shown = client.get("/networks/gas/segments/gas1/isolation", headers=headers).json()
+    sheet = {line["label"]: line["text"] for line in shown["segment"]["sheet"]}
+    assert sheet == {
+        "Diameter": "200 mm",
+        "Depth": "1 m",
+        "Depth measured to": "not on record, taken as outer top",
+    }
+    lon, lat = DEGREES(250, 384)
+    place = {"lon": lon, "lat": lat}
+    near = client.get("/networks/gas/nearest", params=place, headers=headers).json()["segment"]
+    assert {line["label"]: line["text"] for line in near["sheet"]} == sheet
+    assert near["laying"] is None
 
 
 def test_loose_cable_is_a_fault_and_its_trace_not_guaranteed(client: httpx.Client):
@@ -193,5 +241,5 @@ def test_networks_hidden_from_the_caller_are_reported_as_missing(client, signed_
             for caller in (signed_in("fire"), client)
             for place in [{"lon": lon, "lat": lat} if path.endswith("burial") else {}]
         ]
-        assert missing[0]["networks_not_shown"] == 5
+        assert missing[0]["networks_not_shown"] == 6
         assert "networks_not_shown" not in missing[1]

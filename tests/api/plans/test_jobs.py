@@ -57,7 +57,7 @@ def test_drawing_job_is_followed_to_its_plan(planner, drawn):
     (plan,) = end["plans"]
     made = planner.get(f"/plans/{plan}").json()
     assert (made["status"], made["author"]) == ("draft", "planner")
-    assert made["limits"] == LIMITS
+    assert made["limits"] == LIMITS | {"balance": "households"}
     assert planner.get(f"/plans/{plan}/validation").json()["grids"] > 1
 
 
@@ -74,6 +74,58 @@ def test_drawing_uses_the_requested_weights_and_time_limit(town, planner):
     assert (kept["effort"]["seconds"], kept["seed"]) == (2, 7)
     strange = LIMITS | {"weights": {"beauty": 1}}
     assert planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=strange).status_code == 422
+
+
+def test_drawing_by_workload_shows_workload_and_households(planner):
+    asked = LIMITS | {"balance": "workload", "seconds": 2, "fresh": True}
+    job = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=asked).headers["location"]
+    [number] = until(planner, job, "done", "failed")["plans"]
+    plan = planner.get(f"/plans/{number}").json()
+    assert plan["limits"] == LIMITS | {"balance": "workload"}
+    grids = planner.get(f"/plans/{number}/grids").json()["features"]
+    sizes = [one["properties"]["workload"] for one in grids]
+    assert sum(sizes) == plan["score"]["workload"]
+    atoms = planner.get(f"/plans/{number}/atoms").json()["features"]
+    assert sum(one["properties"]["workload"] for one in atoms) == sum(sizes)
+    refused = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=LIMITS | {"balance": "luck"})
+    assert refused.status_code == 422
+    merged = {"kind": "merge", "grids": [one["id"] for one in grids[:2]]}
+    seen = {"If-Match": f'"{plan["revision"]}"'}
+    answer = planner.post(f"/plans/{number}/edits", json=merged, headers=seen).json()
+    [above] = [one for one in answer["problems"] if one["kind"] == "above"]
+    assert above["balance"] == "workload"
+    assert above["households"] == sum(sizes[:2])
+    assert "工作量" in above["detail"]
+
+
+def test_grids_are_divided_into_micro_grids_by_a_job(planner, client, drawn):
+    (number,) = drawn[-1][1]["plans"]
+    copy = planner.post(f"/plans/{number}/copy").json()["id"]
+    assert planner.get(f"/plans/{copy}/micro-grids").json()["features"] == []
+    asked = planner.post(f"/plans/{copy}/micro-grids")
+    assert asked.status_code == 202
+    ended = until(planner, asked.headers["location"], "done", "failed")
+    assert (ended["status"], ended["kind"], ended["plans"]) == ("done", "micro", [copy])
+    parts = [
+        one["properties"] for one in planner.get(f"/plans/{copy}/micro-grids").json()["features"]
+    ]
+    grids = [one["properties"] for one in planner.get(f"/plans/{copy}/grids").json()["features"]]
+    for grid in grids:
+        own = [part for part in parts if part["grid"] == grid["code"]]
+        assert grid["micro_grids"] == len(own)
+        assert sum(part["households"] for part in own) == grid["households"]
+        assert len(own) >= 6 or grid["micro_reasons"]
+    query = {"grid": grids[0]["code"]}
+    only = planner.get(f"/plans/{copy}/micro-grids", params=query).json()["features"]
+    assert {one["properties"]["grid"] for one in only} == {grids[0]["code"]}
+    assert client.post(f"/plans/{copy}/micro-grids").status_code in (401, 403)
+    revision = planner.get(f"/plans/{copy}").json()["revision"]
+    published = planner.post(f"/plans/{copy}/publish", headers={"If-Match": f'"{revision}"'})
+    assert published.status_code == 200
+    card = client.get(f"/grids/{grids[0]['code']}").json()["properties"]
+    assert [part["households"] for part in card["micro_grids"]] == [
+        one["properties"]["households"] for one in only
+    ]
 
 
 def square(west, south, east, north):

@@ -93,6 +93,17 @@ def state(planner, plan):
     return shapes, figures, {one["id"]: one["properties"]["grid"] for one in members}
 
 
+def test_name_of_another_grid_is_refused(planner, draft):
+    codes = sorted(state(planner, draft)[0])
+    named = edit(planner, draft, 0, kind="rename", grid=codes[0], name="锦绣小区北网格")
+    assert named.status_code == 200
+    taken = edit(planner, draft, 1, kind="rename", grid=codes[1], name="锦绣小区北网格")
+    assert taken.status_code == 409
+    assert codes[0] in taken.json()["detail"]
+    free = edit(planner, draft, 1, kind="rename", grid=codes[1], name="锦绣小区南网格")
+    assert free.status_code == 200
+
+
 def test_plans_of_a_community_are_listed_newest_first(planner, client, draft):
     found = planner.get(f"/communities/{t.RIVERSIDE}/plans").json()
     versions = [plan["version"] for plan in found["items"]]

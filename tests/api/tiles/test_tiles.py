@@ -87,6 +87,35 @@ def test_empty_tile_is_204_and_one_outside_the_pyramid_404(client):
     assert client.get("/tiles/1/-1/0").status_code == 422
 
 
+@pytest.mark.parametrize("path", ["05/26/12", "5/026/12", "5/26/12.0", "5/ 26/12", "5/26/+12"])
+def test_tile_has_one_address(client, signed_in, path):
+    assert client.get("/tiles/5/26/12").status_code == 204
+    assert client.get(f"/tiles/{path}").status_code in (404, 422)
+    assert signed_in("fire").get(f"/fire/tiles/{path}").status_code in (404, 422)
+
+
+def test_tile_has_the_same_bytes_however_its_rows_are_stored(client, town):
+    first = fetched(client)
+    for layer in ("building", "road", "facility"):
+        with town.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(f"CREATE INDEX shuffled ON {layer} (md5(code))"))
+            connection.execute(text(f"CLUSTER {layer} USING shuffled"))
+            connection.execute(text("DROP INDEX shuffled"))
+    again = fetched(client)
+    assert again.headers["etag"] == first.headers["etag"]
+    assert again.content == first.content
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+@pytest.mark.parametrize("path", ["/tiles/15/26582/13260", "/regions", "/ogc", "/health", "/"])
+def test_vary_names_each_header_once(client, path, encoding):
+    answer = client.get(path, headers={"Accept-Encoding": encoding})
+    assert len(answer.headers.get_list("vary")) == 1
+    names = [name.strip().lower() for name in answer.headers["vary"].split(",")]
+    assert "authorization" in names
+    assert len(names) == len(set(names))
+
+
 def test_cached_tile_answers_304(client):
     column, row = tile_of(300, 350, 15)
     first = client.get(f"/tiles/15/{column}/{row}")
@@ -176,7 +205,10 @@ def test_each_role_has_its_own_layers_and_etags(client, signed_in, read, town):
 def test_too_large_tile_leaves_out_detail_and_is_marked(client, monkeypatch, town):
     from api.tiles import tiles
 
+    whole = fetched(client)
     monkeypatch.setattr(tiles, "MAX_BYTES", 2_000)
     answer = fetched(client)
+    assert answer.headers["etag"] != whole.headers["etag"]
+    assert fetched(client, **{"If-None-Match": answer.headers["etag"]}).status_code == 304
     assert answer.status_code == 200
     assert answer.headers["x-gridatlas-detail"] == "reduced"

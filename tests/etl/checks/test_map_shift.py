@@ -92,6 +92,23 @@ def test_first_facilities_are_compared_by_name(database, tmp_path, shift):
     assert (outcome.status, concerns(outcome)) == ("held", [("facility", shift)])
 
 
+@pytest.mark.parametrize(("step_m", "status"), [(0.4, "published"), (40, "held")])
+def test_pieces_side_by_side_are_one_piece_of_evidence(database, tmp_path, step_m, status):
+    """Moved back, the pipes lie along a road: by chance, if all lie within a few metres."""
+    divisions(database, tmp_path, ("420602001001", rectangle(0, 0, 1200, 1200)))
+    way = shapely.LineString([point(0, 300), point(1200, 300)])
+    street = frame([way], code=["w"], road_class=["arterial"])
+    bring(database, "road", write(street, tmp_path / "a.gpkg"), mapping("road", source="city"))
+    pieces = [
+        shapely.LineString([point(300 + step_m * i, 305), point(300.2 + step_m * i, 305)])
+        for i in range(8)
+    ]
+    pipes = frame(pieces, code=[f"p{i}" for i in range(8)], network=["water"] * 8)
+    file = write(shifted(pipes, "gcj02"), tmp_path / "b.gpkg")
+    outcome = bring(database, "pipe_segment", file, mapping("pipe_segment", source="survey"))
+    assert outcome.status == status
+
+
 def test_right_places_are_not_doubted(database, tmp_path):
     divisions(database, tmp_path, ("420602001001", rectangle(0, 0, 1200, 1200)))
     roads = mapping("road", source="city")

@@ -215,6 +215,13 @@ def test_a_datum_without_a_published_transformation_is_held(city, tmp_path, syst
     assert rows(city, "SELECT count(*) FROM building") == [(0,)]
 
 
+@pytest.mark.parametrize("system", ["EPSG:4610", "EPSG:2434", "EPSG:4214"])
+def test_a_first_delivery_takes_no_transformation_of_another_place(database, tmp_path, system):
+    file = write(houses(6).to_crs("EPSG:4490").to_crs(system), tmp_path / "a.gpkg")
+    outcome = bring(database, "building", file)
+    assert [concern["key"] for concern in outcome.report["concerns"]] == ["datum_unknown"]
+
+
 @pytest.mark.parametrize(
     "system", ["EPSG:4326", "EPSG:32649", "EPSG:3857", "EPSG:4258", "EPSG:4546"]
 )

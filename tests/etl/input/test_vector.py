@@ -83,6 +83,20 @@ def test_shapefile_without_system_is_read_in_the_one_given(tmp_path):
     assert "but EPSG:4547 was given" in refusal("en", read_vector, stated, crs="EPSG:4547")
 
 
+HELMERT = "+proj=helmert +x=10 +y=20 +z=30 +convention=position_vector"
+
+
+@pytest.mark.parametrize("system", ["EPSG:4610", "EPSG:4214", "EPSG:2382", "EPSG:2434"])
+def test_polygons_of_a_datum_without_transformation_need_its_parameters(tmp_path, system):
+    frame = quarters() if system in ("EPSG:4610", "EPSG:4214") else quarters().to_crs("EPSG:4546")
+    path = write(frame.set_crs(system, allow_override=True), tmp_path / "a.gpkg")
+    assert "--transformation" in refusal("en", read_vector, path)
+    assert "没有公开的转换参数" in refusal("zh", read_vector, path)
+    moved = read_vector(path, transformation=HELMERT).geometry[0].centroid
+    metres = moved.distance(SQUARE.centroid) * 111_000
+    assert 5 < metres < 200
+
+
 def test_broken_polygons_are_repaired_and_marked(tmp_path):
     bowtie = shapely.from_wkt("POLYGON ((112 32, 113 33, 113 32, 112 33, 112 32))")
     both = gpd.GeoDataFrame(geometry=[SQUARE, bowtie], crs="EPSG:4490")
@@ -138,8 +152,9 @@ BAD = {
     "ending": (
         lambda folder: made(folder / "a.vrt", b"<OGRVRTDataSource/>"),
         "The format of {file} is not supported. Give a file ending in one of: "
-        ".shp, .gpkg, .geojson, .json, .kml",
-        "不支持 {file} 的格式。请给出以下扩展名之一的文件：.shp, .gpkg, .geojson, .json, .kml",
+        ".shp, .gpkg, .geojson, .json, .geojsonl, .geojsons, .ndjson, .kml, .kmz",
+        "不支持 {file} 的格式。请给出以下扩展名之一的文件："
+        ".shp, .gpkg, .geojson, .json, .geojsonl, .geojsons, .ndjson, .kml, .kmz",
     ),
     "contents": (
         lambda folder: made(folder / "a.gpkg", b"%PDF-1.7 no map"),

@@ -6,6 +6,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from etl.input.curves import linearize
 from etl.input.mapping import merge_options
 from etl.input.mapping_proposal import suggest_mapping
 from etl.input.vector import read_vector
+from etl.runs.report import terminal_lines
 from geo.errors import InputError
 from tests.etl.delivery import ANYTHING, box, bring, frame, houses, made, mapping, rows, write
 
@@ -184,6 +186,94 @@ def test_options_keep_the_layer_that_is_named_like_ours(database, tmp_path):
     assert rows(database, "SELECT count(*) FROM building") == [(3,)]
     with pytest.raises(InputError, match="several layers"):
         merge_options(None, "city", file_layer="other")
+
+
+@pytest.fixture
+def archive(tmp_path):
+    def archive(*members, name="a.kmz"):
+        with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as content:
+            for member, text in members:
+                content.writestr(member, text)
+        return tmp_path / name
+
+    return archive
+
+
+def test_the_kml_in_a_kmz_is_read(database, tmp_path, archive):
+    link = "<NetworkLink><Link><href>http://127.0.0.1:9/more.kml</href></Link></NetworkLink>"
+    marks = [placemark(number, untyped(number)) for number in range(4)]
+    content = kml(tmp_path / "a.kml", link, *marks).read_bytes()
+    file = archive(("doc.kml", content), ("files/icon.png", b"\x89PNG"))
+    bring(database, "building", file)
+    assert rows(database, "SELECT code, households FROM building ORDER BY code") == [
+        (f"K{n}", 10 + n) for n in range(4)
+    ]
+    assert len(read_vector(file)) == 4
+
+
+def test_a_kmz_without_one_kml_or_that_is_a_bomb_is_refused(database, tmp_path, archive):
+    content = kml(tmp_path / "a.kml", placemark(1, untyped(1))).read_bytes()
+    for members, words in (
+        ([("icon.png", b"\x89PNG"), ("a.gpkg", b"SQLite format 3")], r"supported format: \.kml"),
+        ([("doc.kml", content), ("more.kml", content)], "several data sets: doc.kml, more.kml"),
+        ([("doc.kml", b"<" + b" " * 30_000_000)], "unpacks to more than 200 times"),
+        ([("../doc.kml", content)], "points outside"),
+    ):
+        with pytest.raises(InputError, match=words):
+            bring(database, "building", archive(*members))
+
+
+def lines_of(count, **properties):
+    return [
+        json.dumps(
+            {
+                "type": "Feature",
+                "properties": {"code": f"L{n}", "name": f"{n}号楼", **properties},
+                "geometry": box(50 * n, 0).__geo_interface__,
+            },
+            ensure_ascii=False,
+        )
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding", "separators"),
+    [
+        *(("a.geojsonl", "utf-8", ("", "\n")), ("a.geojsons", "utf-8", ("\x1e", "\n"))),
+        *(("a.ndjson", "utf-8-sig", ("", "\r\n")), ("a.geojsonl", "gb18030", ("", "\n\n"))),
+        *(("a.geojsonl", "utf-16", ("", "\n")), ("a.geojson", "utf-8", ("", "\n"))),
+    ],
+)
+def test_geojson_of_one_feature_a_line_is_read(database, tmp_path, name, encoding, separators):
+    before, after = separators
+    text = "".join(f"{before}{line}{after}" for line in lines_of(8, use="住宅"))
+    bring(database, "building", made(tmp_path / name, text.encode(encoding)))
+    assert rows(database, "SELECT code, name, use FROM building ORDER BY code") == [
+        (f"L{n}", f"{n}号楼", "residential") for n in range(8)
+    ]
+
+
+@pytest.mark.parametrize("last", ['{"type": "Feature", "prop', "[1, 2]", '{"type": "Point"}'])
+def test_a_line_that_is_no_feature_refuses_the_file(database, tmp_path, last):
+    file = made(tmp_path / "a.geojsonl", "\n".join([*lines_of(3), last]).encode())
+    with pytest.raises(InputError, match="record 4 is no GeoJSON feature"):
+        bring(database, "building", file)
+    assert rows(database, "SELECT count(*) FROM building") == [(0,)]
+
+
+def test_layers_that_are_not_imported_are_in_the_report(database, tmp_path):
+    file = write(houses(3), tmp_path / "a.gpkg", layer="building")
+    register = frame([None] * 3, 楼栋编码=["b000", "b001", "b002"], 户数=[1, 2, 3])
+    for name, data in (("register", register), ("树木", houses(2)), ("layer_styles", houses(1))):
+        write(data, file, layer=name, append=True)
+    for layer in ("building", "city"):
+        outcome = bring(database, layer, file, mapping(layer, source="survey"), again=True)
+        assert outcome.report["unread_layers"] == ["register", "树木"]
+        (line,) = [line for line in terminal_lines(outcome) if "not imported" in line]
+        assert "register, 树木" in line
+    bring(database, "register", file, mapping("register", guard=ANYTHING, file_layer="register"))
+    assert rows(database, "SELECT households FROM building ORDER BY code") == [(1,), (2,), (3,)]
 
 
 def drawing(path):

@@ -158,6 +158,20 @@ def test_place_without_households_is_told_and_joined_to_a_neighbour():
     assert made.communities.geometry[0].area == pytest.approx(160_000)
 
 
+@pytest.mark.parametrize(("gap", "names"), [(100, ["west"]), (900, ["west", "east"])])
+def test_small_place_that_adjoins_none_is_joined_to_one_nearby(gap, names):
+    away = 400 + gap
+    islet = shapely.box(away, 0, away + 100, 100)
+    few = buildings((away + 20, 20, away + 60, 60), households=5)
+    homes = gpd.GeoDataFrame(pd.concat([houses(400, 100), few], ignore_index=True))
+    land = shapely.MultiPolygon([shapely.box(0, 0, 400, 400), islet])
+    spots = places(west=(50, 50), east=(away + 50, 50))
+    made = build_communities(spots, raster(400, 100), land, homes, NO_PATHS)
+    assert made.communities["name"].tolist() == names
+    assert made.communities.geometry.area.sum() == pytest.approx(170_000)
+    assert made.merged == ([] if len(names) == 2 else ["east"])
+
+
 def test_extent_without_places_is_one_community():
     made = build_communities(
         places(), raster(400, 100), shapely.box(0, 0, 400, 400), houses(400, 100), NO_PATHS

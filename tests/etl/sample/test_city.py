@@ -12,6 +12,10 @@ import shapely
 from etl.sample import street_plan
 from etl.sample.city import SAMPLE_FILE, read_sample, sample_city, sample_offices, write_parquet
 from geo import crs
+from geo.network.building_clearance import find_pipes_at_buildings
+from geo.network.clearance import find_conflicts, pairs_of_networks
+from geo.network.cover import find_shallow_pipes
+from geo.network.pipes import build_pipe_graph
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +114,9 @@ def test_water_mains_are_looped_and_every_hydrant_is_fed(city):
     import scipy.sparse as sparse
     from scipy.sparse.csgraph import connected_components
 
-    nodes = city["pipe_node"].query("network == 'water'")
-    pipes = city["pipe_segment"].query("network == 'water'")
+    pipes = city["pipe_segment"].query("network == 'water' and status == 'in_use'")
+    ends = {*pipes["from_node"], *pipes["to_node"]}
+    nodes = city["pipe_node"].query("network == 'water' and code in @ends")
     number = {code: n for n, code in enumerate(nodes["code"])}
     ends = pipes[["from_node", "to_node"]].map(number.__getitem__).to_numpy()
     matrix = sparse.coo_array((np.ones(len(ends)), ends.T), shape=(len(nodes),) * 2)
@@ -132,6 +137,7 @@ def test_planted_defects_are_in_the_layers(city):
     assert (planted["kind"] == "hydrant_gap").sum() == 3
     assert planted["rule"].notna().all()
     known = {*roads.index, *city["building"]["code"], *city["pipe_node"]["code"]}
+    known |= {*city["pipe_segment"]["code"]}
     assert set(planted.index) <= known
     assert set(planted["other"].dropna()) - {""} <= known
 
@@ -196,3 +202,51 @@ def test_pipes_of_an_office_end_in_nodes_of_its_own_and_of_those_before(offices)
         known |= set(layers["pipe_node"]["code"])
         ends = layers["pipe_segment"][["from_node", "to_node"]].to_numpy().ravel()
         assert set(ends) <= known
+
+
+def test_pipes_have_the_attributes_that_bureaus_deliver(city):
+    pipes = city["pipe_segment"]
+    columns = ["depth_from_m", "depth_to_m", "depth_of", "laying", "status", "owner"]
+    assert pipes[columns].notna().all().all()
+    by_network = dict(iter(pipes.groupby("network")))
+    assert set(by_network["power"]["voltage_kv"]) == {10.0}
+    assert (by_network["telecom"]["ducts"] > 0).all()
+    assert set(by_network["gas"]["pressure_class"]) == {"medium_b"}
+    assert set(by_network["storm"]["depth_of"]) == {"invert"}
+    assert (by_network["sewage"]["depth_to_m"] >= by_network["sewage"]["depth_from_m"]).all()
+    assert (pipes["status"] == "abandoned").sum() == 1
+
+
+def test_planted_faults_of_pipes_are_found_and_nothing_else(city):
+    metres = {name: city[name].to_crs(street_plan.METRIC) for name in city}
+    nodes, pipes = metres["pipe_node"], metres["pipe_segment"]
+    graphs = {}
+    for network in pipes["network"].unique():
+        there, ends = (f[f["network"] == network].reset_index(drop=True) for f in (pipes, nodes))
+        table, xy = pd.DataFrame(ends.drop(columns="geom")), shapely.get_coordinates(ends.geometry)
+        graphs[network] = build_pipe_graph(network, pipes.crs, table, xy, there)
+    roads, buildings = metres["road"], metres["building"]
+    streets = roads.geometry.to_numpy(), roads["width_m"].to_numpy(float), roads["road_class"]
+    found = [
+        *(
+            finding
+            for one, other in pairs_of_networks()
+            if {one, other} <= graphs.keys()
+            for finding in find_conflicts(graphs[one], graphs[other])
+        ),
+        *(f for graph in graphs.values() for f in find_shallow_pipes(graph, *streets)),
+        *find_pipes_at_buildings(
+            graphs["gas"], buildings["code"].tolist(), buildings.geometry.to_numpy()
+        ),
+    ]
+    planted = city["planted"]
+    planted = planted[planted["code"].isin(pipes["code"])]
+    answers = {(row.rule, row.code, row.other): row for row in planted.itertuples()}
+    assert {(f.kind, *f.codes, "")[:3] for f in found} == set(answers)
+    for finding in found:
+        answer = answers[(finding.kind, *finding.codes, "")[:3]]
+        assert finding.measured == pytest.approx(answer.measured, abs=0.001)
+        assert finding.required == pytest.approx(answer.required)
+    severities = {finding.kind: finding.severity for finding in found}
+    assert severities.pop("under_building") == "high"
+    assert set(severities.values()) == {"medium"}

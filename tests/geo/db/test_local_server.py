@@ -302,6 +302,19 @@ def test_dead_server_is_restarted_and_a_stopped_one_is_left(home: Path):
     local_server.ensure_running(home)
 
 
+def test_server_process_does_not_start_a_cluster_that_was_stopped(home: Path):
+    local_server.ensure_running(home)
+    local_server.stop(home)
+    code = "from geo import db; db.forbid_server_start(); db.get_engine().connect()"
+    environment = os.environ | {"GRIDATLAS_HOME": os.fspath(home), "DATABASE_URL": ""}
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert ended.returncode != 0
+    assert "OperationalError" in ended.stderr
+    assert not local_server.is_running(home)
+    local_server.ensure_running(home)
+
+
 def test_server_that_waits_for_its_clients_to_leave_is_restarted(home: Path):
     url = local_server.ensure_running(home)
     with connect(home):

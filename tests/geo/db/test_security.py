@@ -55,6 +55,10 @@ MORE = [
     "INSERT INTO job (kind, community_code, caller) SELECT 'draw', code, '{}' FROM region "
     "WHERE level = 'community'",
     "INSERT INTO plan_edit (plan_id, revision, kind) SELECT id, 1, 'lock' FROM grid_plan",
+    "INSERT INTO micro_grid (plan_id, grid_id, code, households, geom) "
+    "SELECT plan_id, id, code || '01', households, geom FROM grid",
+    "INSERT INTO plan_comment (plan_id, words, geom) "
+    "SELECT id, 'x', 'SRID=4490;POINT(112 32)' FROM grid_plan",
     "INSERT INTO audit_event (actor, action, object_type) VALUES ('x', 'y', 'z')",
     "INSERT INTO import_run (layer, source, status) VALUES ('road', 'osm:x', 'published')",
     "INSERT INTO quarantine (run_id, layer, reason) SELECT id, 'road', 'why' FROM import_run",
@@ -89,7 +93,9 @@ PLANNER_SEES = {
     "grid_plan": f"status = 'published' OR community_code = '{SCOPE}'",
     "grid": "plan_id IN (SELECT id FROM grid_plan WHERE status = 'published')",
     "grid_member": f"plan_id IN (SELECT id FROM grid_plan WHERE community_code = '{SCOPE}')",
+    "micro_grid": "plan_id IN (SELECT id FROM grid_plan WHERE status = 'published')",
     "plan_edit": f"plan_id IN (SELECT id FROM grid_plan WHERE community_code = '{SCOPE}')",
+    "plan_comment": f"plan_id IN (SELECT id FROM grid_plan WHERE community_code = '{SCOPE}')",
     "grid_manager": f"grid_code LIKE '{SCOPE}%'",
     "grid_informant": f"grid_code LIKE '{SCOPE}%'",
     "job": f"community_code = '{SCOPE}'",
@@ -100,6 +106,7 @@ IN_FORCE = {
     "grid_plan": "status = 'published'",
     "grid": "plan_id IN (SELECT id FROM grid_plan WHERE status = 'published')",
     "grid_member": "plan_id IN (SELECT id FROM grid_plan WHERE status = 'published')",
+    "micro_grid": "plan_id IN (SELECT id FROM grid_plan WHERE status = 'published')",
 }
 
 OFFICE_SEES = IN_FORCE | {
@@ -213,14 +220,17 @@ def test_planner_changes_nothing_beyond_the_scope(town):
         "grid_plan": "UPDATE grid_plan SET author = 'me'",
         "grid": "UPDATE grid SET name = 'mine'",
         "grid_member": "UPDATE grid_member SET households = households",
+        "micro_grid": "UPDATE micro_grid SET households = households",
         "grid_manager": "UPDATE grid_manager SET name = 'mine'",
         "grid_informant": "DELETE FROM grid_informant",
         "job": "UPDATE job SET step = 'mine'",
         "plan_edit": "DELETE FROM plan_edit",
+        "plan_comment": "DELETE FROM plan_comment",
     }
     own = PLANNER_SEES | {
         "grid_plan": f"community_code = '{SCOPE}'",
         "grid": f"code LIKE '{SCOPE}%'",
+        "micro_grid": f"code LIKE '{SCOPE}%'",
     }
     for table, statement in changes.items():
         with town.connect() as connection:

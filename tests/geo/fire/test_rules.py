@@ -6,7 +6,10 @@ import pytest
 
 from geo import messages
 from geo.errors import InputError
-from geo.fire.rules import DEFAULT_RULES, Force, rules_in_force
+from geo.fire.finding_text import describe_finding, describe_proof
+from geo.fire.hydrants import ROUTE_LIMIT_M
+from geo.fire.rules import DEFAULT_RULES, rules_in_force
+from geo.standards import Force
 
 
 @pytest.mark.parametrize("rule", DEFAULT_RULES, ids=lambda rule: rule.id)
@@ -51,3 +54,29 @@ def test_a_figure_of_the_city_may_name_the_unit_of_its_rule(figure):
 def test_a_figure_of_no_rule_no_number_another_unit_or_below_zero_is_refused_by_name(figures):
     with pytest.raises(InputError, match="lane_wid"):
         rules_in_force(figures)
+
+
+PROOF_FIGURES = {
+    "openings": ("separation_openings_share", 31),
+    "group": ("separation_group", 4.7),
+    "protected": ("separation_protected", 3.9),
+}
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("proof", PROOF_FIGURES)
+def test_text_of_a_proof_has_the_figure_in_force(proof, lang):
+    rule, figure = PROOF_FIGURES[proof]
+    usual = rules_in_force({}).figure(rule)
+    own = describe_proof(proof, rules_in_force({rule: figure}), lang)
+    assert f"{figure:g}" in own
+    assert own.replace(f"{figure:g}", f"{usual:g}", 1) == describe_proof(
+        proof, rules_in_force({}), lang
+    )
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_finding_without_a_hose_route_names_the_limit_of_the_search(lang):
+    row = {"rule": "hydrant_route", "measured": None, "required": 150, "other": None}
+    found = describe_finding(row | {"feature": "b", "detail": {"kind": "none"}}, lang)
+    assert f"{ROUTE_LIMIT_M:g} m" in found

@@ -1,5 +1,6 @@
 """Isolation: as few valves as brute force finds, on any small network."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import geopandas as gpd
@@ -281,3 +282,31 @@ def test_doubles_parallels_and_valves_beside_a_pipe_are_named():
         ("loose_valve", "beside", "s1"),
         ("lone_valve", "away", ""),
     }
+
+
+def test_valve_out_of_service_is_not_relied_on_and_reported():
+    nodes = {"s": "source", "v": "valve", "w": "valve", "a": "junction", "e": "end"}
+    graph = network(nodes, [("s", "v"), ("v", "w"), ("w", "a"), ("a", "e")])
+    parts = isolation.build_sectors(graph)
+    cut = isolation.find_valve_cut(parts, int(parts.sector[2]))
+    assert codes(parts, cut.valves) == {"w"}
+
+    graph.nodes.loc[graph.nodes["code"] == "w", "in_service"] = False
+    broken = isolation.build_sectors(replace(graph))
+    cut = isolation.find_valve_cut(broken, int(broken.sector[2]))
+    assert codes(broken, cut.valves) == {"v"}
+    assert [(fault.kind, fault.code) for fault in broken.graph.faults] == [("broken_valve", "w")]
+
+
+def test_abandoned_pipe_connects_nothing():
+    nodes = {"s": "source", "a": "junction", "b": "end", "old": "valve"}
+    ends = [("s", "a"), ("a", "b"), ("a", "old"), ("old", "b")]
+    graph = network(nodes, ends)
+    states = ["in_use", None, "abandoned", "empty"]
+    graph = pipes.build_pipe_graph(
+        "water", graph.crs, graph.nodes, graph.xy, graph.segments.assign(status=states)
+    )
+    assert graph.segment_codes.tolist() == ["s0", "s1"]
+    assert graph.node_codes.tolist() == ["s", "a", "b"]
+    assert graph.missing_counts["pipe_unused"] == 2
+    assert not graph.faults

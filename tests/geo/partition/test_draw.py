@@ -14,8 +14,10 @@ from geo.partition.cells.tessellation import build_cells
 from geo.partition.community import Community, build_barriers
 from geo.partition.constraints import Constraints
 from geo.partition.draw import Drawing, draw
+from geo.partition.plan_from_polygons import plan_from_polygons
 from geo.partition.problem import build_problem
-from geo.partition.scoring.objective import Limits
+from geo.partition.scoring.objective import Balance, Limits
+from geo.partition.scoring.review import review_plan
 from geo.partition.search.strategy import Effort, search
 from tests.geo.partition.places import community, house, is_contiguous, rows_of_houses, scattered
 
@@ -144,6 +146,20 @@ def test_few_households_behind_a_large_building_are_reported():
     assert (fields["name"], fields["of_it"], fields["behind"]) == ("gate", 420, 150)
 
 
+def test_community_below_the_lower_limit_is_one_grid_and_says_so():
+    drawing = draw(community(shapely.box(0, 0, 100, 100), rows_of_houses(2, 2, 20)))
+    figures = {"grid": "420606007001001", "households": 80, "lower": 300, "upper": 500}
+    assert drawing.score.reasons == (("community_below_limit", figures),)
+
+
+def test_two_that_must_be_apart_divide_a_community_of_one_grid():
+    rows = rows_of_houses(4, 4, 25)
+    apart = (("b00000", "b00015"),)
+    drawing = draw(community(shapely.box(0, 0, 100, 100), rows), Constraints(apart=apart))
+    assert drawing.score.grids == 2
+    assert "apart_unmet" not in {key for key, _ in drawing.score.reasons}
+
+
 def test_total_that_does_not_divide_is_reported():
     drawing = draw(community(shapely.box(0, 0, 250, 300), rows_of_houses(5, 11, 10)))
     assert {key for key, _ in drawing.score.reasons} == {"total_does_not_divide"}
@@ -254,3 +270,49 @@ def test_grid_across_a_bridge_costs_the_length_of_the_bridge():
     assert len(drawing.grids) == 1
     assert drawing.score.border_cost == pytest.approx(100)
     assert drawing.score.contiguous
+
+
+def test_workload_is_balanced_instead_of_households():
+    land = shapely.box(0, 0, 250, 250)
+    place = community(land, rows_of_houses(10, 10, 16))
+    west = np.array([house.centroid.x < 125 for house in place.buildings.geometry])
+    buildings = place.buildings.assign(workload=np.where(west, 24, 8))
+    limits = Limits(balance=Balance.WORKLOAD)
+    drawing = draw(replace(place, buildings=buildings), Constraints(limits=limits))
+    check(drawing, land, 1600)
+    assert drawing.score.within_limits == 1.0
+    assert drawing.grids["workload"].between(300, 500).all()
+    assert drawing.score.workload == 1600
+    assert drawing.score.largest_households > 500
+    review = review_plan(
+        replace(place, buildings=buildings), plan_from_polygons(drawing.grids, place), limits
+    )
+    assert review.objective == pytest.approx(drawing.score.objective)
+    assert (review.workload, review.households) == (1600, 1600)
+
+
+def test_building_over_the_upper_limit_of_workload_is_divided():
+    tower = {"geom": shapely.box(0, 0, 60, 20), "code": "T", "households": 300}
+    rows = [tower, *({"geom": house(x, 60), "households": 60} for x in (0, 20, 40))]
+    units = [
+        {"code": f"T{n}", "building_code": "T", "households": 100, "geom": shapely.Point(x, 10)}
+        for n, x in enumerate((10, 30, 50))
+    ]
+    place = community(shapely.box(-10, -10, 80, 90), rows, units=units)
+    buildings = place.buildings.assign(workload=[600, 60, 60, 60])
+    limits = Limits(balance=Balance.WORKLOAD)
+    drawing = draw(replace(place, buildings=buildings), Constraints(limits=limits))
+    divided = drawing.members[drawing.members["unit_code"].notna()]
+    assert divided["workload"].tolist() == [200, 200, 200]
+    assert divided["households"].tolist() == [100, 100, 100]
+
+
+def test_grid_outside_the_limits_is_explained_by_its_workload():
+    place = community(shapely.box(0, 0, 250, 250), rows_of_houses(4, 2, 16))
+    buildings = place.buildings.assign(workload=10)
+    drawing = draw(
+        replace(place, buildings=buildings), Constraints(limits=Limits(balance=Balance.WORKLOAD))
+    )
+    [(key, fields)] = drawing.score.reasons
+    assert key == "total_does_not_divide_workload"
+    assert (fields["households"], fields["total"]) == (80, 80)

@@ -1,5 +1,7 @@
 """Plans in the database: store, publish and read back drawings of the sample city."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -14,7 +16,8 @@ from geo.partition.constraints import Constraints
 from geo.partition.draw import draw
 from geo.partition.search.strategy import Effort
 from geo.plans import store
-from geo.plans.batch import draw_communities
+from geo.plans.batch import draw_communities, draw_community
+from geo.plans.data_state import mark_if_data_changed, read_data_state
 from geo.plans.draw_runs import DrawOrder
 
 COMMUNITY = "420606007001"
@@ -72,7 +75,12 @@ def test_stored_plan_is_the_drawing(city, drawing):
     assert members[0] == drawing.grids["households"].sum()
     assert gap < 0.01
     assert plan.score["grids"] == len(grids)
-    assert plan.parameters["limits"] == {"target": 400, "lower": 300, "upper": 500}
+    assert plan.parameters["limits"] == {
+        "target": 400,
+        "lower": 300,
+        "upper": 500,
+        "balance": "households",
+    }
 
 
 def test_publishing_archives_the_plan_before(city, drawing):
@@ -157,3 +165,58 @@ def test_plan_with_units_is_read_back_as_it_was_drawn(city):
     stored, drawn = (frame[columns].astype(object) for frame in (plan.members, drawing.members))
     assert stored.where(stored.notna(), None).equals(drawn)
     assert draw(community, QUICK, plan).score.moved is not None
+
+
+def test_plan_is_stale_if_its_data_changed_before_it_was_stored(city):
+    code = "420606007002"
+    with city.connect() as connection:
+        state = read_data_state(connection, code)
+        drawing = draw(store.read_community(connection, code), QUICK)
+    house = drawing.members["building_code"].iloc[0]
+    with city.begin() as connection:
+        plan = store.store_drawing(connection, drawing)
+        assert not mark_if_data_changed(connection, plan, code, state)
+        assert stale_of(connection, plan) is None
+    with city.begin() as connection:
+        connection.execute(
+            text("UPDATE building SET households = households + 7 WHERE code = :code"),
+            {"code": house},
+        )
+        gone = "DELETE FROM building WHERE code = (SELECT max(code) FROM building b "
+        gone += "WHERE region_code = :community AND code <> :code) RETURNING households"
+        lost = connection.execute(text(gone), {"community": code, "code": house}).scalar_one()
+    with city.begin() as connection:
+        plan = store.store_drawing(connection, drawing)
+        assert mark_if_data_changed(connection, plan, code, state)
+        stale = stale_of(connection, plan)
+    counts = [stale[f"buildings_{fate}"] for fate in ("added", "removed", "changed")]
+    assert counts == [0, 1, 1]
+    assert stale["households"] == 7 - lost
+    grids = set(drawing.members.loc[drawing.members["building_code"] == house, "grid"])
+    assert grids <= set(stale["grids"])
+
+
+def stale_of(connection, plan):
+    return connection.execute(
+        text("SELECT stale FROM grid_plan WHERE id = :plan"), {"plan": plan}
+    ).scalar_one()
+
+
+def test_plan_drawn_while_an_import_publishes_is_stored_as_stale(city):
+    """The import ends between the reading of the community and the storing of its plan."""
+    code = "420606007003"
+    with ThreadPoolExecutor(1) as pool, city.connect() as other:
+        store.lock_community(other, code)  # the drawing is stored when this is released
+        drawn = pool.submit(draw_community, city, code, QUICK)
+        waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        while not other.execute(waiting).scalar():
+            assert not drawn.done()
+            time.sleep(0.02)
+        with city.begin() as connection:
+            connection.execute(
+                text("UPDATE building SET households = 1 WHERE region_code = :code"), {"code": code}
+            )
+        other.rollback()
+        (result,) = drawn.result()
+    with city.connect() as connection:
+        assert stale_of(connection, result.plan)["buildings_changed"] > 0

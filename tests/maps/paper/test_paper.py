@@ -15,7 +15,7 @@ from PIL import Image
 from sqlalchemy import insert, update
 
 from geo.errors import InputError, NotFoundError
-from geo.model import Building, Facility, GridInformant, GridManager
+from geo.model import Building, Facility, GridInformant, GridManager, GridPlan
 from geo.settings import settings
 from maps.atlas.sheet import read_entries
 from maps.colours import PALETTE, touching_pairs
@@ -403,6 +403,21 @@ def test_assignment_list_has_every_building_and_no_formula(staffed):
     sums = list(opened["按网格汇总"].iter_rows(min_row=2, values_only=True))
     assert sum(row[3] for row in sums) == sum(row[6].value for row in rows[1:])
     assert sum(row[2] for row in sums) >= len({row[3].value for row in rows[1:]})
+
+
+def test_assignment_list_names_the_service_point_of_each_grid(staffed):
+    grid = f"{t.DRUM_TOWER}001"
+    point = {"grid": grid, "building": "B7", "lon": 112.0, "lat": 32.0, "walk_m": 151.6, "far": 3}
+    drawn = GridPlan.community_code == t.DRUM_TOWER
+    with staffed.begin() as connection:
+        score = t.SCORE | {"service_points": [point]}
+        connection.execute(update(GridPlan).where(drawn).values(score=score))
+        book = assignment_workbook(connection, t.DRUM_TOWER)
+    opened = openpyxl.load_workbook(io.BytesIO(book))
+    sums = {row[1]: row[4:] for row in opened["按网格汇总"].iter_rows(values_only=True)}
+    assert sums.pop("网格编码") == ("服务点（建筑编码）", "平均步行（m）", "步行超 500 m 户数")
+    assert sums.pop(grid) == ("B7", 152, 3)
+    assert set(sums.values()) == {("", "", "")} or set(sums.values()) == {(None, None, None)}
 
 
 def test_assignment_list_is_set_up_for_printing(town):

@@ -10,7 +10,11 @@ const UNITS = [
   ["_mpa", "MPa"],
   ["_t", "t"],
   ["_percent", "%"],
+  ["_kv", "kV"],
 ] as const;
+
+/** Sections with the texts of a column's values that are not called like the column. */
+const SECTIONS: Record<string, string> = { status: "pipe_status" };
 
 /** The text of a value of some kind; without one, the value. */
 export function label(kind: string, value: string): string {
@@ -35,8 +39,9 @@ export function formatColumn(column: string, value: unknown): string {
   if (typeof value === "boolean") return text(value ? "data.yes" : "data.no");
   if (Array.isArray(value)) return value.join(text("data.and"));
   const unit = UNITS.find(([ending]) => column.endsWith(ending))?.[1];
+  const section = SECTIONS[column] ?? column;
   return (
-    optionalText(`${column}.${String(value)}`) || [String(value), unit].filter(Boolean).join(" ")
+    optionalText(`${section}.${String(value)}`) || [String(value), unit].filter(Boolean).join(" ")
   );
 }
 

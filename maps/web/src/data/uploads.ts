@@ -27,7 +27,7 @@ import {
 type Navigate = (path: string) => void;
 type Option = [value: string, label: string];
 
-const SUFFIXES = ".zip,.gpkg,.geojson,.json,.csv,.tsv,.txt,.xlsx,.kml,.dxf,.parquet";
+const SUFFIXES = ".zip,.gpkg,.geojson,.json,.geojsonl,.csv,.tsv,.txt,.xlsx,.kml,.kmz,.dxf,.parquet";
 const COORDINATE_UNITS = ["m", "cm", "mm"] as const;
 
 /** The form to choose or drop a file. */

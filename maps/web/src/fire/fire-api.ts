@@ -1,7 +1,7 @@
 // The requests of the fire page.
 
 import type { components } from "../../generated/api";
-import { type Answer, api, bodyOf } from "../http";
+import { type Answer, api, bodyOf, request } from "../http";
 
 export interface Place {
   lon: number;
@@ -11,6 +11,7 @@ export interface Place {
 export type Layout = Answer<"/fire/buildings/{code}">;
 export type Incident = Answer<"/fire/incident">;
 export type Isolation = Answer<"/networks/{network}/segments/{code}/isolation">;
+export type KeyUnits = Answer<"/fire/key-units">;
 export type FireItems = Answer<"/fire/buildings/{code}/items">;
 export type FireItemsRequest = components["schemas"]["FireItemsRequest"];
 export type Overlay = Answer<"/fire/overlays">["overlays"][number];
@@ -45,6 +46,22 @@ export const fetchIncident = ({ lon, lat }: Place, radius: number) =>
 
 export const saveItems = (code: string, body: FireItemsRequest) =>
   bodyOf(api.PUT("/fire/buildings/{code}/items", { params: { path: { code } }, body }));
+
+/** Attach a plan to a building: a form with a title and a file. */
+export const attachPlan = (code: string, form: FormData) =>
+  request(`${plansPath(code)}`, { method: "POST", body: form });
+
+export const removePlan = (code: string, number: number) =>
+  request(planPath(code, number), { method: "DELETE" });
+
+export const planPath = (code: string, number: number) => `${plansPath(code)}/${number}`;
+
+function plansPath(code: string): string {
+  return `/fire/buildings/${encodeURIComponent(code)}/plans`;
+}
+
+/** The key units of the city, those with the least collected first. */
+export const fetchKeyUnits = () => bodyOf(api.GET("/fire/key-units"));
 
 export const fetchOverlays = () => bodyOf(api.GET("/fire/overlays"));
 

@@ -27,6 +27,7 @@ const OVERLAY_LAYERS: Record<string, string[]> = {
   fire_lane: ["lane"],
   fire_reach: ["lane"],
   response: ["response", "station"],
+  micro_station: ["micro-station"],
 };
 
 const EMPTY: FeatureCollection = { type: "FeatureCollection", features: [] };
@@ -38,15 +39,20 @@ const FONTS = [
   "sans-serif",
 ];
 
+/** Colours of the networks in surveys (CJJ 61-2017, appendix B). */
 export const PIPE_COLOURS: Record<string, string> = {
-  water: "#1b6ca8",
-  gas: "#b8860b",
-  sewage: "#6b4f3a",
-  storm: "#3f8f8a",
-  heat: "#b5462f",
-  power: "#7b2d8b",
-  telecom: "#4a7c2a",
+  water: "#00ffff",
+  gas: "#ff00ff",
+  sewage: "#4c3926",
+  storm: "#4c3926",
+  combined: "#4c3926",
+  heat: "#ff8000",
+  power: "#ff0000",
+  telecom: "#00ff00",
 };
+
+/** A dark edge, because some of these colours are pale on a light map. */
+const PIPE_EDGE = "#101820";
 
 export function fireStyle(style: StyleSpecification): StyleSpecification {
   const quiet = style.layers.map((layer) =>
@@ -139,6 +145,19 @@ function overlayLayers(): LayerSpecification[] {
       },
     },
     {
+      id: "micro-station",
+      type: "circle",
+      source: "fire",
+      "source-layer": "micro_station",
+      layout: hidden,
+      paint: {
+        "circle-radius": 6,
+        "circle-color": "#e07a1f",
+        "circle-stroke-color": "#fff",
+        "circle-stroke-width": 2,
+      },
+    },
+    {
       id: "finding-line",
       type: "line",
       source: "fire",
@@ -181,6 +200,17 @@ function pipeLayers(): LayerSpecification[] {
   const hidden = { visibility: "none" as const };
   return [
     {
+      id: "pipe-edge",
+      type: "line",
+      source: "pipes",
+      "source-layer": "pipe",
+      layout: hidden,
+      paint: {
+        "line-color": PIPE_EDGE,
+        "line-width": ["interpolate", ["linear"], ["zoom"], 13, 2.4, 18, 6.5],
+      },
+    },
+    {
       id: "pipe",
       type: "line",
       source: "pipes",
@@ -217,10 +247,10 @@ function answerLayers(): LayerSpecification[] {
       id: "answer-area",
       type: "fill",
       source: "answer",
-      filter: is("area", "ladder"),
+      filter: is("area", "ladder", "wind"),
       paint: {
-        "fill-color": ["match", ["get", "sign"], "ladder", "#1d7a3a", "#c8102e"],
-        "fill-opacity": 0.14,
+        "fill-color": ["match", ["get", "sign"], "ladder", "#1d7a3a", "wind", "#e07b00", "#c8102e"],
+        "fill-opacity": ["match", ["get", "sign"], "wind", 0.34, 0.14],
       },
     },
     {
@@ -251,9 +281,17 @@ function answerLayers(): LayerSpecification[] {
       id: "answer-route",
       type: "line",
       source: "answer",
-      filter: is("hose", "drive"),
+      filter: is("hose", "drive", "measure"),
       paint: {
-        "line-color": ["match", ["get", "sign"], "hose", "#1b6ca8", "#c8102e"],
+        "line-color": [
+          "match",
+          ["get", "sign"],
+          "hose",
+          "#1b6ca8",
+          "measure",
+          "#101820",
+          "#c8102e",
+        ],
         "line-width": 3.5,
         "line-dasharray": [2, 0.8],
       },
@@ -269,7 +307,16 @@ function answerLayers(): LayerSpecification[] {
       id: "answer-point",
       type: "circle",
       source: "answer",
-      filter: is("hydrant", "entrance", "valve", "shut", "stuck", "critical", "obstacle"),
+      filter: is(
+        "hydrant",
+        "entrance",
+        "valve",
+        "shut",
+        "stuck",
+        "critical",
+        "obstacle",
+        "measured",
+      ),
       paint: {
         "circle-radius": ["match", ["get", "sign"], ["valve", "stuck"], 9, "shut", 3.5, 6.5],
         "circle-color": [
@@ -285,6 +332,8 @@ function answerLayers(): LayerSpecification[] {
           "#6b7280",
           "critical",
           "#7b2d8b",
+          "measured",
+          "#ffffff",
           "#a4161a",
         ],
         "circle-stroke-color": "#1d262e",
@@ -321,7 +370,7 @@ export function setAnswer(map: LibreMap, features: Feature[]): void {
 }
 
 export function setPipesVisible(map: LibreMap, isVisible: boolean): void {
-  for (const id of ["pipe", "valve"]) setVisible(map, id, isVisible);
+  for (const id of ["pipe-edge", "pipe", "valve"]) setVisible(map, id, isVisible);
 }
 
 /** Show the findings and layers of some overlays, and no others. */

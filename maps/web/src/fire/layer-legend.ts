@@ -28,6 +28,7 @@ const SIGNS: Record<string, Sign[]> = {
     ["response_far", "#c7e9c0", "area"],
   ],
   station: [["station", "#c8102e", "dot"]],
+  "micro-station": [["micro_station", "#e07a1f", "dot"]],
   pipe: NETWORKS.map((network): Sign => [`pipe_${network}`, PIPE_COLOURS[network]!, "line"]),
   valve: [["valve", "#ffffff", "dot"]],
 };

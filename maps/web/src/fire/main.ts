@@ -3,7 +3,7 @@
 import type { Map as LibreMap, MapMouseEvent } from "maplibre-gl";
 
 import { fetchOpeningExtent } from "../cities";
-import { button, delay, elementById, notify } from "../dom";
+import { button, delay, element, elementById, notify } from "../dom";
 import { ProblemError } from "../http";
 import { type Language, text } from "../locale";
 import { attachSearch, labelSearchField } from "../search";
@@ -12,17 +12,18 @@ import { openStaffPage, runPage } from "../staff-page";
 import { showTourOnFirstVisit } from "../tour";
 import { parseAddress } from "./address";
 import { fetchBuildingAt, fetchLayout, type Layout, searchBuildings } from "./fire-api";
-import { fireStyle, setPipesVisible } from "./fire-layers";
+import { fireStyle, setAnswer, setPipesVisible } from "./fire-layers";
 import { showLayerLegend } from "./layer-legend";
+import { Measure } from "./measure";
 import { showOverlayList } from "./overlays";
 import { heading } from "./panel";
 import { Results } from "./results";
 import "../staff-page.css";
 import "./fire.css";
 
-export type Mode = "building" | "incident" | "isolation";
+export type Mode = "building" | "incident" | "isolation" | "measure";
 
-const MODES: Mode[] = ["building", "incident", "isolation"];
+const MODES: Mode[] = ["building", "incident", "isolation", "measure"];
 const PADDING = { top: 70, right: 40, bottom: 40, left: 40 };
 /** How long the map, whose code is large, waits for the answer. */
 const MAP_DELAY_MS = 700;
@@ -39,11 +40,25 @@ async function start(): Promise<void> {
   const early = requestLayoutEarly();
   const lang = await opening;
   labelSearchField();
-  elementById("side").replaceChildren(heading(text("desk.welcome"), text("desk.welcome_help")));
   const mapLoaded = Promise.race([early, delay(MAP_DELAY_MS)]).then(() => openMap(lang));
-  const setMode = (next: Mode) => applyMode(next, mapLoaded);
+  const measure = new Measure(
+    (features) => void mapLoaded.then((map) => setAnswer(map, features)),
+    async () => {
+      const { lng: lon, lat } = (await mapLoaded).getCenter();
+      return { lon, lat };
+    },
+  );
+  const setMode = (next: Mode) => {
+    if (next === "measure") measure.clear();
+    applyMode(next, mapLoaded);
+  };
   showModes(setMode);
   const results = new Results(mapLoaded, setMode);
+  const keyUnits = button(text("desk.key_units_all"), () => void results.showKeyUnits());
+  elementById("side").replaceChildren(
+    heading(text("desk.welcome"), text("desk.welcome_help")),
+    element("div", { class: "actions" }, keyUnits),
+  );
   attachSearch({
     search: searchBuildings,
     choose: ({ code }) => void results.showBuilding(code, true),
@@ -52,7 +67,11 @@ async function start(): Promise<void> {
   void showAddress(results, early);
   window.addEventListener("popstate", () => void showAddress(results));
   const map = await mapLoaded;
-  map.on("click", (event) => void handleClick(results, event));
+  map.on("click", (event) => {
+    const { lng: lon, lat } = event.lngLat.wrap();
+    if (mode === "measure") measure.add({ lon, lat });
+    else void handleClick(results, event);
+  });
   void showOverlayList(map);
   showTourOnFirstVisit("fire");
 }

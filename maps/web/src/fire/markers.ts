@@ -29,6 +29,7 @@ export function layoutMarkers(layout: Layout): Feature[] {
     ...layout.hydrants.map((hydrant) =>
       marker(pointGeometry(hydrant), "hydrant", formatMetres(hydrant.route_m)),
     ),
+    ...layout.intakes.map((site) => marker(pointGeometry(site), "hydrant", site.name)),
     ...layout.fire_lane.obstacles.map((obstacle) => marker(pointGeometry(obstacle), "obstacle")),
     ...Object.values(layout.valves)
       .flat()

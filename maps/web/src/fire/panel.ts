@@ -5,14 +5,16 @@ import { formatMetres, formatNumber, optionalText, text } from "../locale";
 import type {
   Finding,
   FireItemsRequest,
-  Incident,
   Isolation,
+  KeyUnits,
   Layout,
   Place,
   Station,
 } from "./fire-api";
 import { SEVERITY_COLOURS } from "./fire-layers";
-import { itemsSection, recordedItems } from "./items";
+import { itemsSection } from "./items";
+import { plansSection } from "./plans";
+import type { Wind } from "./wind";
 
 const MAX_BUILDINGS = 60;
 
@@ -21,8 +23,13 @@ export interface PanelActions {
   showIncident(place: Place): void;
   showBuilding(code: string): void;
   saveItems(code: string, request: FireItemsRequest): void;
+  openPlan(code: string, number: number): void;
+  attachPlan(code: string, form: FormData): void;
+  removePlan(code: string, number: number): void;
   goTo(place: Place): void;
   setRadius(metres: number): void;
+  setWind(wind: Wind | null): void;
+  printIncident(): void;
   toggleStuck(valve: string): void;
 }
 
@@ -41,15 +48,30 @@ export function renderBuilding(layout: Layout, actions: PanelActions): void {
     ...findingList(layout.findings),
     attributeList(layout),
     itemsSection(layout, actions.saveItems),
+    plansSection(layout, actions),
+    section("desk.key_units", layout.key_units.map(keyUnitItem)),
+    section(
+      "desk.people_by_unit",
+      (layout.people ?? []).map(peopleItem),
+      layout.people === null ? text("desk.people_hidden") : text("desk.not_recorded"),
+    ),
+    section("desk.surroundings", layout.surroundings.map(sideItem)),
     section("desk.grids", layout.grids.map(managerItem)),
     section("desk.entrances", layout.units.map(entranceItem)),
     section(
       "desk.hydrants",
       layout.hydrants.map((hydrant) => {
         const flow = hydrant.flow_l_s ? ` · ${hydrant.flow_l_s} L/s` : "";
-        return placeItem(actions, hydrant, hydrant.code, hoseLength(hydrant) + flow);
+        const more = hoseLength(hydrant) + typeAndMain(hydrant) + flow;
+        return placeItem(actions, hydrant, hydrant.code, more);
       }),
       text("desk.no_hydrant"),
+    ),
+    section(
+      "desk.intakes_near",
+      layout.intakes.map((site) =>
+        placeItem(actions, site, site.name || site.code, formatMetres(site.distance_m)),
+      ),
     ),
     section("desk.stations", layout.stations.map(stationItem)),
     section("desk.fire_lane", [
@@ -76,66 +98,35 @@ export function renderBuilding(layout: Layout, actions: PanelActions): void {
   );
 }
 
-export function renderIncident(incident: Incident, actions: PanelActions): void {
-  const { totals } = incident;
+/** What is on record of the pipe. */
+function pipeSheet({ segment }: Isolation): HTMLElement {
+  return element(
+    "details",
+    { class: "pipe-sheet" },
+    element("summary", {}, text("desk.pipe_record")),
+    definitionList(segment.sheet.map(({ label, text: value }): [string, string] => [label, value])),
+  );
+}
+
+/** The key units of the city, with how far their buildings' sheets are collected. */
+export function renderKeyUnits(answer: KeyUnits, actions: PanelActions): void {
+  const rows = answer.key_units.map((unit) => {
+    const said = text("desk.key_unit_said", {
+      items: unit.items,
+      all: unit.items_all,
+      plans: unit.plans,
+    });
+    return element(
+      "li",
+      {},
+      button(unit.name, () => actions.showBuilding(unit.building_code), { class: "quiet" }),
+      element("span", {}, said),
+      unit.address ? element("small", {}, unit.address) : null,
+    );
+  });
   elementById("side").replaceChildren(
-    heading(
-      text("desk.incident"),
-      text("desk.radius_said", { radius: formatNumber(incident.radius_m) }),
-    ),
-    radiusField(incident.radius_m, actions),
-    definitionList([
-      [text("desk.buildings"), formatNumber(totals.buildings)],
-      [text("desk.households"), formatNumber(totals.households)],
-      [text("desk.population"), formatNumber(totals.population ?? 0)],
-      [text("desk.high_rise"), formatNumber(totals.high_rise)],
-    ]),
-    section("desk.evacuate", incident.grids.map(evacuationItem)),
-    section(
-      "desk.critical",
-      incident.critical.map((site) =>
-        placeItem(
-          actions,
-          site,
-          `${site.category_text} ${site.name}`,
-          formatMetres(site.distance_m),
-        ),
-      ),
-    ),
-    section("desk.stations", incident.stations.map(stationItem)),
-    section(
-      "desk.hydrants",
-      incident.hydrants.map((hydrant) =>
-        placeItem(actions, hydrant, hydrant.code, hoseLength(hydrant)),
-      ),
-      text("desk.no_hydrant"),
-    ),
-    section(
-      "desk.intakes",
-      incident.intakes.map((site) =>
-        placeItem(actions, site, site.name || site.code, formatMetres(site.distance_m)),
-      ),
-    ),
-    section(
-      "desk.valves",
-      incident.valves.map((valve) => {
-        const name = `${optionalText(`desk.network_${valve.network}`)} ${valve.code}`;
-        return placeItem(actions, valve, name, formatMetres(valve.distance_m));
-      }),
-    ),
-    section(
-      "desk.buildings",
-      incident.buildings.map((building) => {
-        const highRise = building.high_rise ? ` · ${text("desk.high_rise")}` : "";
-        return element(
-          "li",
-          {},
-          button(nameOf(building), () => actions.showBuilding(building.code), { class: "quiet" }),
-          element("span", {}, `${formatMetres(building.distance_m)}${highRise}`),
-          element("small", {}, recordedItems(building)),
-        );
-      }),
-    ),
+    heading(text("desk.key_units_all"), formatNumber(answer.numberMatched)),
+    element("ul", { class: "lines" }, ...rows),
   );
 }
 
@@ -150,6 +141,7 @@ export function renderIsolation(
     heading(text("desk.isolation"), `${network} · ${isolation.segment.code}`),
     element("p", { class: isolation.isolable ? "well" : "trouble" }, isolation.text),
     isolation.guaranteed ? "" : element("p", { class: "trouble" }, text("desk.not_guaranteed")),
+    pipeSheet(isolation),
     section(
       "desk.shut_sources",
       isolation.sources_to_shut.map((code) => element("li", {}, code)),
@@ -272,13 +264,7 @@ function entranceItem(unit: Layout["units"][number]): HTMLElement {
   return listItem(unit.name || unit.code, householdsText(unit.households));
 }
 
-function evacuationItem(grid: Incident["grids"][number]): HTMLElement {
-  const phone = grid.phone ? phoneLink(grid.phone) : "";
-  const manager = element("span", {}, grid.manager, " ", phone);
-  return listItem(`${grid.community ?? ""} ${gridName(grid)} · ${peopleText(grid)}`, manager);
-}
-
-function stationItem(station: Station): HTMLElement {
+export function stationItem(station: Station): HTMLElement {
   const details = text("desk.station_said", {
     minutes: (station.response_s / 60).toFixed(1),
     kilometres: (station.distance_m / 1000).toFixed(1),
@@ -292,32 +278,28 @@ function stationItem(station: Station): HTMLElement {
   );
 }
 
-function radiusField(radius: number, actions: PanelActions): HTMLElement {
-  const field = element("input", {
-    type: "range",
-    min: "50",
-    max: "1000",
-    step: "50",
-    value: String(radius),
-    "aria-label": text("desk.radius"),
-  });
-  field.addEventListener("change", () => actions.setRadius(Number(field.value)));
-  return field;
-}
-
-function section(key: string, rows: HTMLElement[], none = text("desk.nothing")): HTMLElement {
+export function section(
+  key: string,
+  rows: HTMLElement[],
+  none = text("desk.nothing"),
+): HTMLElement {
   const body = rows.length
     ? element("ul", { class: "lines" }, ...rows)
     : element("p", { class: "none" }, none);
   return element("section", {}, element("h2", {}, optionalText(key) || key), body);
 }
 
-function listItem(words: string, more: Child): HTMLElement {
+export function listItem(words: string, more: Child): HTMLElement {
   const details = more === null || more === "" ? null : element("span", {}, more);
   return element("li", {}, element("span", {}, words), details);
 }
 
-function placeItem(actions: PanelActions, place: Place, name: string, more: string): HTMLElement {
+export function placeItem(
+  actions: PanelActions,
+  place: Place,
+  name: string,
+  more: string,
+): HTMLElement {
   return element(
     "li",
     {},
@@ -326,7 +308,7 @@ function placeItem(actions: PanelActions, place: Place, name: string, more: stri
   );
 }
 
-function phoneLink(phone: string): HTMLElement {
+export function phoneLink(phone: string): HTMLElement {
   return element("a", { href: `tel:${phone}` }, phone);
 }
 
@@ -339,15 +321,26 @@ function dataNotes({ missing, data }: Layout): HTMLElement {
   return element("footer", { class: "none" }, list, age);
 }
 
-function nameOf({ name, address, code }: { name: string; address: string; code: string }): string {
+export function nameOf({
+  name,
+  address,
+  code,
+}: {
+  name: string;
+  address: string;
+  code: string;
+}): string {
   return name || address || code;
 }
 
-function gridName({ name, code }: { name: string; code: string }): string {
+export function gridName({ name, code }: { name: string; code: string }): string {
   return name || text("page.grid_number", { serial: Number(code.slice(-3)) });
 }
 
-function peopleText(figures: { households: number | null; population: number | null }): string {
+export function peopleText(figures: {
+  households: number | null;
+  population: number | null;
+}): string {
   return text("desk.people_said", {
     households: formatNumber(figures.households ?? 0),
     population: formatNumber(figures.population ?? 0),
@@ -369,6 +362,43 @@ export function hoseLength({ route_m, straight_m, in_service }: HydrantWay): str
   const metres = formatNumber(Math.round(route_m ?? straight_m));
   if (in_service === false) return text("desk.hydrant_out", { metres });
   return text(route_m === null ? "desk.hose_unknown" : "desk.hose", { metres });
+}
+
+/** How a hydrant is built, and the diameter of its main, as far as they are on record. */
+export function typeAndMain(hydrant: {
+  hydrant_type_text: string | null;
+  main_dn: number | null;
+}): string {
+  const main = hydrant.main_dn === null ? null : text("desk.main_dn", { dn: hydrant.main_dn });
+  const known = [hydrant.hydrant_type_text, main].filter(Boolean);
+  return known.map((part) => ` · ${part}`).join("");
+}
+
+export function keyUnitItem(unit: Layout["key_units"][number]): HTMLElement {
+  return listItem([unit.name, unit.floor].filter(Boolean).join(" · "), null);
+}
+
+function peopleItem(unit: NonNullable<Layout["people"]>[number]): HTMLElement {
+  const residents = countText(unit.residents);
+  const counts = text("desk.residents_said", { residents, help: countText(unit.need_help) });
+  return listItem(unit.unit || unit.unit_code || "–", counts);
+}
+
+export function countText(count: number | null): string {
+  return count === null ? text("desk.not_recorded") : formatNumber(count);
+}
+
+export function helpText({ need_help }: { need_help: number | null }): string {
+  return need_help ? ` · ${text("desk.need_help")} ${formatNumber(need_help)}` : "";
+}
+
+/** The nearest building and road to one side. */
+function sideItem({ title, building, road }: Layout["surroundings"][number]): HTMLElement {
+  const beside = building
+    ? [nameOf(building), building.use_text, formatMetres(building.distance_m)]
+    : ["–"];
+  const street = road ? `${road.name || road.code} ${formatMetres(road.distance_m)}` : "";
+  return listItem(`${title} ${beside.filter(Boolean).join(" · ")}`, street);
 }
 
 function valueText(value: number | null): string {

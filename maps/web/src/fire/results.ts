@@ -9,19 +9,27 @@ import { openFile } from "../http";
 import { text } from "../locale";
 import { formatAddress, type View } from "./address";
 import {
+  attachPlan,
   type FireItemsRequest,
   fetchIncident,
   fetchIsolation,
+  fetchKeyUnits,
   fetchLayout,
   fetchNearestPipe,
+  type Incident,
   type Layout,
   type Place,
+  planPath,
+  removePlan,
   saveItems,
 } from "./fire-api";
 import { setAnswer } from "./fire-layers";
+import { renderIncident } from "./incident-panel";
 import type { Mode } from "./main";
-import { incidentMarkers, isolationMarkers, layoutMarkers, pointGeometry } from "./markers";
-import { type PanelActions, renderBuilding, renderIncident, renderIsolation } from "./panel";
+import { incidentMarkers, isolationMarkers, layoutMarkers, marker, pointGeometry } from "./markers";
+import { type PanelActions, renderBuilding, renderIsolation, renderKeyUnits } from "./panel";
+import { printWithMap } from "./print-page";
+import { downwindSector, type Wind } from "./wind";
 
 const DEFAULT_RADIUS_M = 300;
 /** The zoom from which streets can be told apart. */
@@ -32,6 +40,8 @@ const CLICK_TOLERANCE_PX = 6;
 export class Results {
   private centre: Place | null = null;
   private radius = DEFAULT_RADIUS_M;
+  private wind: Wind | null = null;
+  private incident: Incident | null = null;
   private segment: { network: string; code: string } | null = null;
   private stuckValves: string[] = [];
   private requestCount = 0;
@@ -46,8 +56,15 @@ export class Results {
     showIncident: (place) => void this.showIncident(place),
     showBuilding: (code) => void this.showBuilding(code, true),
     saveItems: (code, items) => void this.saveItems(code, items),
+    openPlan: (code, number) => void openFile(planPath(code, number)),
+    attachPlan: (code, form) =>
+      void this.change(code, attachPlan(code, form), text("desk.plan_attached")),
+    removePlan: (code, number) =>
+      void this.change(code, removePlan(code, number), text("desk.plan_removed")),
     goTo: (place) => void this.goTo(place),
     setRadius: (metres) => void (this.centre && this.showIncident(this.centre, metres)),
+    setWind: (wind) => void this.setWind(wind),
+    printIncident: () => void this.printIncident(),
     toggleStuck: (valve) => void this.toggleStuck(valve),
   };
 
@@ -68,13 +85,24 @@ export class Results {
     if (zoom) fitExtent(map, extentOf(layout.geometry), resultPadding());
   }
 
-  private async saveItems(code: string, items: FireItemsRequest): Promise<void> {
+  /** List the key units of the city, those with the least collected first. */
+  async showKeyUnits(): Promise<void> {
+    const answer = await this.latest(fetchKeyUnits());
+    if (answer) renderKeyUnits(answer, this.actions);
+  }
+
+  private saveItems(code: string, items: FireItemsRequest): Promise<void> {
+    return this.change(code, saveItems(code, items), text("desk.items_saved"));
+  }
+
+  /** Show a building again after a change of its sheet, or why the change failed. */
+  private async change(code: string, request: Promise<unknown>, done: string): Promise<void> {
     try {
-      await saveItems(code, items);
+      await request;
     } catch (error) {
       return notify((error as Error).message);
     }
-    notify(text("desk.items_saved"), undefined, "calm");
+    notify(done, undefined, "calm");
     await this.showBuilding(code, false);
   }
 
@@ -84,10 +112,32 @@ export class Results {
     if (!incident) return;
     [this.centre, this.radius] = [place, radius];
     pushAddress({ kind: "incident", place, radius });
-    renderIncident(incident, this.actions);
-    const map = await this.mark(incidentMarkers(incident));
+    this.incident = incident;
+    const map = await this.renderIncident(incident);
     const extent = extentOf(incident.area);
     if (!isInView(map, extent)) fitExtent(map, extent, resultPadding(40));
+  }
+
+  private async renderIncident(incident: Incident): Promise<LibreMap> {
+    renderIncident(incident, this.wind, this.actions);
+    const { wind } = this;
+    const sector = wind ? [marker(downwindSector(incident, incident.radius_m, wind), "wind")] : [];
+    return this.mark([...sector, ...incidentMarkers(incident)]);
+  }
+
+  private async setWind(wind: Wind | null): Promise<void> {
+    this.wind = wind;
+    if (!this.incident) return;
+    const focused = document.activeElement?.closest("label")?.textContent;
+    await this.renderIncident(this.incident);
+    for (const label of document.querySelectorAll<HTMLElement>(".wind label")) {
+      if (label.textContent === focused) label.querySelector<HTMLElement>("select, input")?.focus();
+    }
+  }
+
+  private async printIncident(): Promise<void> {
+    if (!this.incident) return;
+    printWithMap(await this.mapLoaded, extentOf(this.incident.area));
   }
 
   async showIsolation(network: string, code: string, stuck: string[] = []): Promise<void> {

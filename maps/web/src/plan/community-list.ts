@@ -6,13 +6,30 @@ import { chooseCity, chooseOpeningCity, citiesOf, fetchCityNames, type Regions }
 import { button, element, elementById, notify } from "../dom";
 import { formatNumber, type Language, text } from "../locale";
 import { session } from "../session";
-import { filterCommunities, type ListedCommunity, STATES, type State } from "./community-states";
-import { communitiesExtent, type HomeMap, openHomeMap, stateLegend } from "./home-map";
-import { fetchCommunities, fetchStreetNames } from "./plan-api";
+import {
+  filterCommunities,
+  type ListedCommunity,
+  STATES,
+  type State,
+  VIEWS,
+  type View,
+} from "./community-states";
+import { draftQueue, percent } from "./draft-queue";
+import { openDrawAllDialog } from "./draw-all";
+import { communitiesExtent, type HomeMap, openHomeMap, viewLegend } from "./home-map";
+import {
+  fetchCommunities,
+  fetchPlanSummaries,
+  fetchStreetNames,
+  isInScope,
+  type PlanSummary,
+} from "./plan-api";
 
 /** Show the communities as a list and on a map; return how to close the map. */
 export async function showCommunityList(lang: Language): Promise<{ close(): void }> {
-  const all = await loadCommunities(session()?.scope ?? "");
+  const scope = session()?.scope ?? "";
+  let all = await loadCommunities(scope);
+  let drafts = await fetchDrafts(scope);
   const cities = citiesOf({ features: all.map(asRegion) }, await fetchCityNames());
   let city = cities.length > 1 ? await chooseOpeningCity(cities, false) : null;
   const inCity = () => all.filter(({ code }) => !city || code.startsWith(city.code));
@@ -23,21 +40,36 @@ export async function showCommunityList(lang: Language): Promise<{ close(): void
     "aria-label": text("plan.search"),
   });
   const state = element("select", { "aria-label": text("plan.which") });
+  const view = viewChoice();
+  const legend = element("div");
   const list = element("div");
+  const queue = element("div");
+  const progress = element("div", { class: "progress", role: "status" });
   let map: HomeMap | null = null;
   const fill = () => {
     const rows = filterCommunities(inCity(), state.value as State, search.value.trim());
+    legend.replaceChildren(viewLegend(inCity(), view.value as View));
     list.replaceChildren(
       ...(rows.length
         ? streetLists(rows)
         : [element("p", { class: "none" }, text("plan.none_found"))]),
     );
-    map?.show(rows);
+    map?.show(rows, view.value as View);
   };
+  for (const field of [state, view]) field.addEventListener("change", fill);
   search.addEventListener("input", fill);
-  state.addEventListener("change", fill);
+  const reload = async () => {
+    [all, drafts] = await Promise.all([loadCommunities(scope), fetchDrafts(scope)]);
+    if (list.isConnected) show();
+  };
   const show = () => {
+    const undrawn = filterCommunities(inCity(), "undrawn", "");
+    const drawAll = () => openDrawAllDialog(undrawn, progress, reload);
+    const chosen = state.value;
     state.replaceChildren(...stateOptions(inCity()));
+    if (chosen) state.value = chosen;
+    const codes = new Set(inCity().map(({ code }) => code));
+    queue.replaceChildren(draftQueue(drafts.filter((draft) => codes.has(draft.community_code))));
     elementById("side").replaceChildren(
       element(
         "div",
@@ -47,8 +79,14 @@ export async function showCommunityList(lang: Language): Promise<{ close(): void
         cities.length > 1
           ? button(text("page.choose_city"), () => void change(), { class: "quiet" })
           : null,
+        undrawn.length
+          ? button(text("plan.draw_all", { count: formatNumber(undrawn.length) }), drawAll)
+          : null,
       ),
-      stateLegend(inCity()),
+      progress,
+      queue,
+      view,
+      legend,
       element("div", { class: "sieve" }, search, state),
       list,
     );
@@ -70,6 +108,20 @@ export async function showCommunityList(lang: Language): Promise<{ close(): void
   return { close: () => map?.close() };
 }
 
+/** The choice of what the colours of the map show. */
+function viewChoice(): HTMLSelectElement {
+  const choice = element("select", { class: "view", "aria-label": text("plan.colour_by") });
+  for (const name of VIEWS) {
+    choice.append(element("option", { value: name }, text(`plan.view_${name}`)));
+  }
+  return choice;
+}
+
+async function fetchDrafts(scope: string): Promise<PlanSummary[]> {
+  const drafts = await fetchPlanSummaries("draft");
+  return drafts.filter(({ community_code }) => isInScope(community_code, scope));
+}
+
 function stateOptions(communities: ListedCommunity[]): HTMLElement[] {
   return STATES.map((name) => {
     const count = formatNumber(filterCommunities(communities, name, "").length);
@@ -88,11 +140,13 @@ function asRegion({ geometry, extent, ...properties }: ListedCommunity) {
 }
 
 async function loadCommunities(scope: string): Promise<ListedCommunity[]> {
-  const [published, drafts, streets] = await Promise.all([
+  const [published, drafts, streets, plans] = await Promise.all([
     fetchCommunities(scope),
     fetchCommunities(scope, "draft"),
     fetchStreetNames(),
+    fetchPlanSummaries("published"),
   ]);
+  const rates = new Map(plans.map((plan) => [plan.community_code, plan.within_limits]));
   const withDraft = new Set(
     drafts.flatMap(({ properties }) => (properties.grids === null ? [] : [properties.code])),
   );
@@ -100,6 +154,7 @@ async function loadCommunities(scope: string): Promise<ListedCommunity[]> {
     ...properties,
     street: streets.get(properties.parent_code ?? "") ?? "",
     hasDraft: withDraft.has(properties.code),
+    withinLimits: rates.get(properties.code) ?? null,
     geometry: geometry as Geometry | null,
     extent: bbox,
   }));
@@ -130,6 +185,7 @@ function communityItem({
   households,
   hasDraft,
   stale,
+  withinLimits,
 }: ListedCommunity): HTMLElement {
   const figures =
     grids === null
@@ -143,6 +199,9 @@ function communityItem({
     { href: `/plan/c/${code}` },
     element("b", {}, name),
     element("small", {}, figures),
+    withinLimits === null
+      ? null
+      : element("small", {}, text("plan.within_share", { share: percent(withinLimits) })),
     badge,
     stale
       ? element(

@@ -12,6 +12,8 @@ export interface ListedCommunity extends Community {
   street: string;
   /** Whether there is a plan that is not published yet. */
   hasDraft: boolean;
+  /** The share of the grids in force within the limits; null where none is known. */
+  withinLimits: number | null;
   geometry: Geometry | null;
   extent: Extent | undefined;
 }
@@ -29,6 +31,32 @@ export function stateOf({ grids, hasDraft, stale }: ListedCommunity): CommunityS
   if (stale) return "stale";
   if (hasDraft) return "drafted";
   return grids === null ? "undrawn" : "published";
+}
+
+/** What the map of communities shows. */
+export const VIEWS = ["state", "rate"] as const;
+export type View = (typeof VIEWS)[number];
+
+export const RATE_COLOURS = {
+  all: "#3f8f63",
+  most: "#9cc46b",
+  many: "#f0b45c",
+  few: "#c8553d",
+  unknown: "#d3d7da",
+} as const;
+export type Rate = keyof typeof RATE_COLOURS;
+
+/** How many of a community's grids are within the limits. */
+export function rateOf({ withinLimits }: ListedCommunity): Rate {
+  if (withinLimits === null) return "unknown";
+  if (withinLimits >= 1) return "all";
+  if (withinLimits >= 0.9) return "most";
+  return withinLimits >= 0.7 ? "many" : "few";
+}
+
+/** The colour of a community on the map. */
+export function colourOf(community: ListedCommunity, view: View): string {
+  return view === "rate" ? RATE_COLOURS[rateOf(community)] : STATE_COLOURS[stateOf(community)];
 }
 
 /** The communities in a state whose name, code or street contains some words. */

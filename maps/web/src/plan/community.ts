@@ -17,6 +17,7 @@ import {
 import { openRestoreDialog } from "./publish-dialog";
 import { goTo } from "./route";
 import { reasonTexts, scoreTable } from "./score-table";
+import { limitsText } from "./sizes";
 import { planThumbnail } from "./thumbnail";
 
 const MAX_COMPARED = 4;
@@ -111,7 +112,7 @@ function planCard(
       element("span", { class: `badge ${status}` }, text(`plan.status_${status}`)),
       plan.stale ? element("span", stale, text("plan.stale")) : null,
       element("p", {}, [plan.author, when, traits].filter(Boolean).join(" · ")),
-      element("p", {}, text("plan.limits_said", { ...plan.limits })),
+      element("p", {}, limitsText(plan.limits)),
       plan.note ? element("p", { class: "note" }, plan.note) : null,
       element("label", {}, tick, text("plan.in_table")),
       status === "draft"

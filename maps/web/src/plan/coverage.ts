@@ -3,7 +3,8 @@
 
 import type { MultiPolygon, Polygon, Position } from "geojson";
 
-interface Segment {
+/** A piece of the border of a cell; `right` is -1 at the outer border. */
+export interface Segment {
   from: Position;
   to: Position;
   left: number;
@@ -30,7 +31,7 @@ export class Coverage {
     }
     this.segments = [...segments.values()];
     this.areas = cells.map(areaOf);
-    this.neighbours = this.adjacency(cells.length);
+    this.neighbours = adjacency(this.segments, cells.length);
   }
 
   /** The segments between cells of different grids, and of the outer border. */
@@ -79,40 +80,101 @@ export class Coverage {
     );
   }
 
-  /** The number of connected pieces of some cells. */
-  pieces(cells: Iterable<number>): number {
-    const unvisited = new Set(cells);
-    let count = 0;
-    for (const start of unvisited) {
-      count += 1;
-      const queue = [start];
-      unvisited.delete(start);
-      while (queue.length > 0) {
-        for (const neighbour of this.neighbours[queue.pop()!]!) {
-          if (unvisited.delete(neighbour)) queue.push(neighbour);
-        }
-      }
-    }
-    return count;
+  /** The segments between two grids. */
+  bordersBetween(gridOf: (cell: number) => unknown, one: unknown, other: unknown): Position[][] {
+    return this.segments
+      .filter(({ left, right }) => {
+        if (right < 0) return false;
+        const grids = [gridOf(left), gridOf(right)];
+        return grids.includes(one) && grids.includes(other) && one !== other;
+      })
+      .map(({ from, to }) => [from, to]);
   }
 
-  private adjacency(count: number): Set<number>[] {
-    const lengths = new Map<number, number>();
-    for (const { from, to, left, right } of this.segments) {
-      if (right < 0 || left === right) continue;
-      const key = Math.min(left, right) * count + Math.max(left, right);
-      const length = Math.hypot(to[0]! - from[0]!, to[1]! - from[1]!);
-      lengths.set(key, (lengths.get(key) ?? 0) + length);
-    }
-    const neighbours = Array.from({ length: count }, () => new Set<number>());
-    for (const [key, length] of lengths) {
-      if (length < MIN_SHARED_DEGREES) continue;
-      const [cell, other] = [Math.floor(key / count), key % count];
-      neighbours[cell]!.add(other);
-      neighbours[other]!.add(cell);
-    }
-    return neighbours;
+  /** The segments between cells whose middle is within a distance, in metres, of some lines. */
+  segmentsOn(lines: Position[][], distance: number, [east, north]: [number, number]): Set<Segment> {
+    const pieces = lines.flatMap((line) =>
+      line.slice(1).map((to, at) => [line[at]!, to] as [Position, Position]),
+    );
+    const margin = [distance / east, distance / north] as const;
+    return new Set(
+      this.segments.filter(({ from, to, right }) => {
+        if (right < 0) return false;
+        const middle = [(from[0]! + to[0]!) / 2, (from[1]! + to[1]!) / 2];
+        return pieces.some(
+          (piece) =>
+            [0, 1].every(
+              (axis) =>
+                middle[axis]! >= Math.min(piece[0][axis]!, piece[1][axis]!) - margin[axis]! &&
+                middle[axis]! <= Math.max(piece[0][axis]!, piece[1][axis]!) + margin[axis]!,
+            ) && distanceTo(middle, piece, [east, north]) <= distance,
+        );
+      }),
+    );
   }
+
+  /** The connected parts of some cells where the cut segments join nothing. */
+  parts(cells: number[], cut: ReadonlySet<Segment>): number[][] {
+    const wanted = new Set(cells);
+    const joining = this.segments.filter(
+      (segment) => wanted.has(segment.left) && wanted.has(segment.right) && !cut.has(segment),
+    );
+    return components(wanted, adjacency(joining, this.areas.length));
+  }
+
+  /** The number of connected pieces of some cells. */
+  pieces(cells: Iterable<number>): number {
+    return components(cells, this.neighbours).length;
+  }
+}
+
+/** Which cells are adjacent, by the segments that they share. */
+function adjacency(segments: Segment[], count: number): Set<number>[] {
+  const lengths = new Map<number, number>();
+  for (const { from, to, left, right } of segments) {
+    if (right < 0 || left === right) continue;
+    const key = Math.min(left, right) * count + Math.max(left, right);
+    const length = Math.hypot(to[0]! - from[0]!, to[1]! - from[1]!);
+    lengths.set(key, (lengths.get(key) ?? 0) + length);
+  }
+  const neighbours = Array.from({ length: count }, () => new Set<number>());
+  for (const [key, length] of lengths) {
+    if (length < MIN_SHARED_DEGREES) continue;
+    const [cell, other] = [Math.floor(key / count), key % count];
+    neighbours[cell]!.add(other);
+    neighbours[other]!.add(cell);
+  }
+  return neighbours;
+}
+
+/** The connected components of some cells. */
+function components(cells: Iterable<number>, neighbours: Set<number>[]): number[][] {
+  const unvisited = new Set(cells);
+  const found: number[][] = [];
+  for (const start of unvisited) {
+    const component = [start];
+    unvisited.delete(start);
+    for (const cell of component) {
+      for (const neighbour of neighbours[cell]!) {
+        if (unvisited.delete(neighbour)) component.push(neighbour);
+      }
+    }
+    found.push(component);
+  }
+  return found;
+}
+
+/** The distance in metres of a position to a piece of a line. */
+function distanceTo(
+  position: Position,
+  [from, to]: [Position, Position],
+  [east, north]: [number, number],
+): number {
+  const [x, y] = [(position[0]! - from[0]!) * east, (position[1]! - from[1]!) * north];
+  const [dx, dy] = [(to[0]! - from[0]!) * east, (to[1]! - from[1]!) * north];
+  const length = dx * dx + dy * dy;
+  const along = length > 0 ? Math.min(1, Math.max(0, (x * dx + y * dy) / length)) : 0;
+  return Math.hypot(x - along * dx, y - along * dy);
 }
 
 function addSegment(

@@ -145,6 +145,16 @@ export class Draft {
     return this.cells[this.index(atom)]!;
   }
 
+  /** Whether the limits count workload instead of households. */
+  get isByWorkload(): boolean {
+    return this.plan.limits.balance === "workload";
+  }
+
+  /** What the limits count of a cell or grid. */
+  size({ households, workload }: Pick<Atom, "households" | "workload">): number {
+    return this.isByWorkload ? (workload ?? households) : households;
+  }
+
   get isEditable(): boolean {
     return this.plan.status === "draft" && !this.isReadOnly;
   }
@@ -184,7 +194,8 @@ export class Draft {
   private liveFigures(): Score {
     const grids = [...this.grids.values()];
     const general = grids.filter((grid) => grid.kind === "general");
-    const sizes = general.map((grid) => grid.households);
+    const sizes = general.map((grid) => this.size(grid));
+    const households = general.map((grid) => grid.households);
     const { target } = this.plan.limits;
     const deviation = sizes.reduce((sum, size) => sum + Math.abs(size - target), 0);
     const divided = dividedCompounds(this);
@@ -198,6 +209,13 @@ export class Draft {
       contiguous: grids.every((grid) => grid.contiguous),
       compounds_split_all: divided.length,
       compounds_split: divided.filter(({ isAvoidable }) => isAvoidable).length,
+      ...(this.isByWorkload
+        ? {
+            workload: this.cells.reduce((sum, cell) => sum + this.size(cell), 0),
+            smallest_households: Math.min(...households),
+            largest_households: Math.max(...households),
+          }
+        : {}),
       polsby_popper: medianCompactness(this),
       walk_m: meanWalk(this),
     };
@@ -237,13 +255,11 @@ export class Draft {
       const grid = this.homeOf(atom);
       if (grid) atomsByGrid.set(grid, [...(atomsByGrid.get(grid) ?? []), atom]);
     }
-    return this.previewSteps(
-      [...atomsByGrid].map(([to, atoms]) => ({ atoms, to })),
-      false,
-    );
+    return this.previewSteps([...atomsByGrid].map(([to, atoms]) => ({ atoms, to })));
   }
 
-  private previewSteps(requested: MoveStep[], isDedicated: boolean): Move {
+  /** What a move to several grids would change. */
+  previewSteps(requested: MoveStep[], isDedicated = false): Move {
     const steps = requested
       .map(({ atoms, to }) => ({ to, atoms: atoms.filter((atom) => this.cell(atom).grid !== to) }))
       .filter(({ atoms }) => atoms.length > 0);
@@ -261,12 +277,12 @@ export class Draft {
       return this.changeOf(grid, before, [...staying, ...arriving], hasLimits);
     });
     const buildings = new Set(atoms.map((atom) => this.cell(atom).building).filter(Boolean));
-    const households = this.sumHouseholds(atoms.map((atom) => this.index(atom)));
+    const households = atoms.reduce((sum, atom) => sum + this.cell(atom).households, 0);
     return { steps, atoms, households, buildings: buildings.size, changes };
   }
 
-  private sumHouseholds(cells: number[]): number {
-    return cells.reduce((sum, index) => sum + this.cells[index]!.households, 0);
+  private sumSizes(cells: number[]): number {
+    return cells.reduce((sum, index) => sum + this.size(this.cells[index]!), 0);
   }
 
   private changeOf(
@@ -275,7 +291,7 @@ export class Draft {
     cellsAfter: number[],
     hasLimits: boolean,
   ): Change {
-    const [before, after] = [this.sumHouseholds(cellsBefore), this.sumHouseholds(cellsAfter)];
+    const [before, after] = [this.sumSizes(cellsBefore), this.sumSizes(cellsAfter)];
     const known = this.grids.get(grid);
     let breaks: Change["breaks"] = null;
     if (known?.locked) breaks = "locked";
@@ -302,10 +318,7 @@ export class Draft {
   move({ steps }: Move, isDedicated = false): void {
     const known = steps.flatMap(({ atoms, to }) => (to === null ? [] : [{ atoms, grid: to }]));
     for (const { atoms, grid } of known) for (const atom of atoms) this.cell(atom).grid = grid;
-    if (known.length > 0) {
-      this.updateFigures();
-      this.notify({ kind: "changed" });
-    }
+    if (known.length > 0) this.updateFigures();
     const [first] = steps;
     if (!first) return;
     if (steps.length > 1) this.send({ kind: "reassign", moves: known });
@@ -313,6 +326,8 @@ export class Draft {
       const kind = isDedicated ? "dedicated" : "general";
       this.send({ kind: "assign", atoms: first.atoms, grid: first.to, new: kind });
     }
+    // once the edit is queued: only then are the server's figures outdated
+    if (known.length > 0) this.notify({ kind: "changed" });
   }
 
   /** Queue an edit. */
@@ -410,14 +425,17 @@ export class Draft {
   }
 
   private updateFigures(): void {
-    const sizes = new Map<string, number>();
-    for (const { grid, households } of this.cells) {
-      sizes.set(grid, (sizes.get(grid) ?? 0) + households);
+    const sums = new Map<string, { households: number; workload: number | null }>();
+    for (const { grid, households, workload } of this.cells) {
+      const sum = sums.get(grid) ?? { households: 0, workload: null };
+      sum.households += households;
+      if (workload !== null) sum.workload = (sum.workload ?? 0) + workload;
+      sums.set(grid, sum);
     }
     const { lower, upper } = this.plan.limits;
     for (const [code, grid] of this.grids) {
-      const size = sizes.get(code) ?? 0;
-      grid.households = size;
+      Object.assign(grid, sums.get(code) ?? { households: 0, workload: null });
+      const size = this.size(grid);
       grid.within = grid.kind === "dedicated" || (size >= lower && size <= upper);
     }
     this.assignColours();

@@ -5,7 +5,13 @@ import { formatNumber, text } from "../locale";
 import { type DrawnArea, pickAreas } from "./area-picker";
 import { pickConstraints } from "./constraint-picker";
 import { type Constraint, constraintSummary } from "./constraints";
-import { DEDICATED_KINDS, DEFAULT_SECONDS, drawRequest, WEIGHTS } from "./draw-request";
+import {
+  DEDICATED_KINDS,
+  DEFAULT_SECONDS,
+  drawRequest,
+  USUAL_FACTORS,
+  WEIGHTS,
+} from "./draw-request";
 import { type Job, type Plan, requestDrawing } from "./plan-api";
 
 /** Factors by which a planner may scale a weight. */
@@ -29,6 +35,7 @@ export function openDrawDialog(code: string, plans: Plan[], onStart: (job: Job) 
     element(
       "div",
       { class: "fields" },
+      balanceChoice(previous),
       numberField("target", 400, 1, 5000),
       numberField("lower", 300, 0, 5000),
       numberField("upper", 500, 1, 5000),
@@ -86,6 +93,22 @@ function numberField(name: string, value: number, min: number, max: number): HTM
   return element("label", {}, text(`plan.draw_${name}`), input);
 }
 
+/** Whether grids get equal households or equal workload: at first as the plan before. */
+function balanceChoice(previous: Plan | undefined): HTMLElement {
+  const balance = element("select", { name: "balance", title: text("plan.draw_balance_help") });
+  for (const value of ["households", "workload"] as const) {
+    const isSelected = previous?.limits.balance === value;
+    balance.append(
+      element(
+        "option",
+        { value, ...(isSelected ? { selected: "" } : {}) },
+        text(`plan.balance_${value}`),
+      ),
+    );
+  }
+  return element("label", {}, text("plan.draw_balance"), balance);
+}
+
 function checkbox(name: string): HTMLElement {
   return element(
     "label",
@@ -111,7 +134,10 @@ function weightChoices(): HTMLElement {
       choice.append(
         element(
           "option",
-          { value: String(factor), ...(factor === 1 ? { selected: "" } : {}) },
+          {
+            value: String(factor),
+            ...(factor === (USUAL_FACTORS[name] ?? 1) ? { selected: "" } : {}),
+          },
           text(`plan.weight_${words}`),
         ),
       );

@@ -5,7 +5,16 @@ import { type Constraint, constraintRequest } from "./constraints";
 import type { DrawRequest, Plan } from "./plan-api";
 
 /** Weights of faults (geo.partition.objective.Weights) that a planner may scale. */
-export const WEIGHTS = { balance: 30, border: 1, compactness: 15, compound: 60, moved: 1 };
+export const WEIGHTS = {
+  balance: 30,
+  border: 1,
+  compactness: 15,
+  compound: 60,
+  moved: 5,
+  walk: 20,
+};
+/** The factor of a weight that counts only where a planner asks for it. */
+export const USUAL_FACTORS: Partial<Record<string, number>> = { walk: 0 };
 export const DEFAULT_SECONDS = 60;
 
 /** The facilities that may get a grid of their own. */
@@ -20,11 +29,16 @@ export function drawRequest(
 ): DrawRequest {
   const figure = (name: string) => Number(form.get(name));
   const weights = Object.entries(WEIGHTS)
-    .map(([name, weight]): [string, number] => [name, weight * Number(form.get(name) ?? 1)])
-    .filter(([name, weight]) => weight !== WEIGHTS[name as keyof typeof WEIGHTS]);
+    .map(([name, weight]) => {
+      const usual = USUAL_FACTORS[name] ?? 1;
+      return { name, weight, usual, factor: Number(form.get(name) ?? usual) };
+    })
+    .filter(({ factor, usual }) => factor !== usual)
+    .map(({ name, weight, factor }): [string, number] => [name, weight * factor]);
   const dedicated = DEDICATED_KINDS.filter((kind) => form.getAll("dedicated").includes(kind));
   const fromScratch = previous === undefined || Boolean(form.get("fresh"));
   return {
+    ...(form.get("balance") === "workload" ? { balance: "workload" as const } : {}),
     target: figure("target"),
     lower: figure("lower"),
     upper: figure("upper"),

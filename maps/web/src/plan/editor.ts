@@ -2,15 +2,14 @@
 // redo, breaches, and edits by other people.
 
 import { type Extent, isMotionReduced } from "../bounds";
-import { button, element, elementById, icon, notify } from "../dom";
+import { elementById, notify } from "../dom";
 import { isOffline } from "../http";
 import { type Language, text } from "../locale";
 import { nextIndex } from "../search";
 import { session } from "../session";
-import { Draft, type DraftEvent, type DraftGrid, type Move } from "./draft";
-import { openFileDialog } from "./file-dialog";
-import { gridForm, gridList } from "./grid-list";
-import { ICONS, type IconName } from "./icons";
+import { BorderTool } from "./border-tool";
+import { Draft, type DraftEvent, type Move } from "./draft";
+import { gridForm, gridList, microGridLine } from "./grid-list";
 import {
   hidePreview,
   isAsking,
@@ -20,21 +19,22 @@ import {
   showMovePreview,
 } from "./move-preview";
 import { attachPan } from "./pan";
+import { planActions, planHeading } from "./plan-actions";
 import {
-  copyPlan,
+  type Areas,
   fetchLastAuthor,
+  fetchMicroGrids,
   fetchPlan,
-  fetchPlans,
+  type MicroGrid,
   type Plan,
-  requestCompletion,
 } from "./plan-api";
+import { PlanComments } from "./plan-comments";
 import { draftExtent } from "./plan-features";
 import { PlanMap } from "./plan-map";
-import { openPrintDialog } from "./print-dialog";
-import { openPublishDialog } from "./publish-dialog";
-import { goTo } from "./route";
-import { SERVER_FIGURES, scoreTable } from "./score-table";
-import { SelectionTools, type Tool } from "./selection-tools";
+import { gridsWithProblems, problemLine } from "./problem-list";
+import { ScoreSection } from "./score-section";
+import { OTHER_TOOLS, SelectionTools, type Tool } from "./selection-tools";
+import { StepHistory } from "./step-history";
 import { markActiveTool, showToolbar } from "./toolbar";
 
 const TOOL_KEYS: Record<string, Tool> = {
@@ -44,6 +44,7 @@ const TOOL_KEYS: Record<string, Tool> = {
   r: "rectangle",
   c: "compound",
   e: "eraser",
+  s: "border",
 };
 
 /** How often the editor checks for edits by other people, and for the score of its own. */
@@ -58,9 +59,13 @@ export class Editor {
   active: string | null = null;
   private pendingMove: Move | null = null;
   private readonly tools: SelectionTools;
+  private readonly borderTool: BorderTool;
+  private readonly scores: ScoreSection;
+  private readonly history: StepHistory;
+  private readonly comments: PlanComments;
   private merging = new Set<string>();
   private problemIndex = -1;
-  private isScoreCardOpen = false;
+  private microGrids: Areas<MicroGrid> | null = null;
   private readonly closing = new AbortController();
 
   private constructor(
@@ -72,6 +77,14 @@ export class Editor {
       onSelecting: (atoms) => this.previewAtoms(atoms),
       onSelected: (atoms, isAlternative) => this.handleSelected(atoms, isAlternative),
     });
+    this.borderTool = new BorderTool(draft, view, (move) => this.askMove(move));
+    this.scores = new ScoreSection(draft, (extent) => this.zoomTo(extent));
+    this.history = new StepHistory(draft);
+    this.comments = new PlanComments(draft.plan.id, view, {
+      onAdd: () => this.setTool("comment"),
+      showPlace: ([lon, lat]) => this.showPlace({ lon, lat }),
+    });
+    view.map.on("click", ({ lngLat }) => this.writeComment([lngLat.lng, lngLat.lat]));
   }
 
   static async open(id: number, lang: Language, isReadOnly: boolean): Promise<Editor> {
@@ -117,6 +130,11 @@ export class Editor {
     });
     this.setTool("click");
     this.show();
+    void fetchMicroGrids(this.plan.id).then((parts) => {
+      this.microGrids = parts;
+      if (!signal.aborted) this.showMicroGrids();
+    });
+    void this.comments.refresh();
     Object.assign(window, { gridatlas: { map: this.view.map, editor: this } });
   }
 
@@ -124,16 +142,40 @@ export class Editor {
 
   private show(): void {
     this.view.show(this.draft, this.active);
+    this.showMicroGrids();
     const { plan } = this.draft;
     elementById("side").replaceChildren(
-      this.heading(plan),
-      ...(this.draft.isEditable ? [this.actions()] : [this.readOnly(plan)]),
-      this.problemLine(),
+      planHeading(plan),
+      planActions({
+        draft: this.draft,
+        canSplit: this.active !== null,
+        canMerge: this.merging.size >= 2,
+        split: () => this.split(),
+        merge: () => this.merge(),
+      }),
+      problemLine(
+        this.draft,
+        () => this.showNextProblem(),
+        (code) => this.selectGrid(code, true),
+      ),
+      this.borderTool.panel,
       this.gridList(),
       this.draft.isEditable && this.active ? gridForm(this.draft, this.active) : "",
-      this.scores(),
+      (this.active && microGridLine(this.draft.grids.get(this.active))) || "",
+      this.scores.section,
+      this.history.section,
+      this.comments.section,
     );
     this.showState();
+    this.scores.refresh();
+    void this.history.refresh();
+  }
+
+  /** Show the micro-grids of the grids that have not changed since they were divided. */
+  private showMicroGrids(): void {
+    if (this.microGrids === null) return;
+    const divided = [...this.draft.grids.values()].filter((grid) => grid.micro_grids > 0);
+    this.view.showMicroGrids(this.microGrids, new Set(divided.map(({ code }) => code)));
   }
 
   private showState(): void {
@@ -144,163 +186,8 @@ export class Editor {
     elementById("state").className = key;
   }
 
-  private heading(plan: Plan): HTMLElement {
-    const { target, lower, upper } = plan.limits;
-    return element(
-      "div",
-      { class: "heading" },
-      element(
-        "h1",
-        {},
-        plan.community,
-        element("small", {}, ` ${text("plan.version", { version: plan.version })}`),
-      ),
-      element("p", {}, text("plan.limits_said", { target, lower, upper })),
-    );
-  }
-
-  private readOnly(plan: Plan): HTMLElement {
-    const open =
-      plan.status === "draft"
-        ? button(text("plan.edit"), () => goTo(`/plan/p/${plan.id}`), {})
-        : button(text("plan.copy"), () => void this.copyPlan(), { class: "primary" });
-    return element(
-      "div",
-      { class: "actions" },
-      element("span", { class: `badge ${plan.status}` }, text(`plan.status_${plan.status}`)),
-      open,
-      this.compareLink(),
-      this.printLink(),
-      this.fileLink(),
-      this.shareLink(),
-    );
-  }
-
-  private async copyPlan(): Promise<void> {
-    try {
-      const copy = await copyPlan(this.draft.plan.id);
-      goTo(`/plan/p/${copy.id}`);
-    } catch (error) {
-      notify((error as Error).message);
-    }
-  }
-
-  private actions(): HTMLElement {
-    const { plan } = this.draft;
-    const tool = (name: IconName, run: () => void, isDisabled: boolean) => {
-      const item = button(icon(ICONS[name]), run, {
-        class: "tool",
-        title: text(`plan.${name}_help`),
-        "aria-label": text(`plan.${name}`),
-        "data-act": name,
-      });
-      item.disabled = isDisabled;
-      return item;
-    };
-    const isLocked = [...this.draft.grids.values()].every((grid) => grid.locked);
-    return element(
-      "div",
-      { class: "actions" },
-      tool("undo", () => void this.draft.step("undo"), plan.undo === 0),
-      tool("redo", () => void this.draft.step("redo"), plan.redo === 0),
-      tool("split", () => this.split(), this.active === null),
-      tool("merge", () => this.merge(), this.merging.size < 2),
-      tool(
-        isLocked ? "unlock" : "lock",
-        () => this.draft.send({ kind: "lock", grids: "all", locked: !isLocked }),
-        false,
-      ),
-      element("span", { class: "gap" }),
-      button(text("plan.complete"), () => void this.completePlan(), {
-        title: text("plan.complete_help"),
-      }),
-      this.compareLink(),
-      this.printLink(),
-      this.fileLink(),
-      this.shareLink(),
-      button(text("plan.publish"), () => void openPublishDialog(this.draft), { class: "primary" }),
-    );
-  }
-
-  private printLink(): HTMLElement {
-    return button(text("plan.print"), () => openPrintDialog(this.draft.plan), {
-      title: text("plan.print_help"),
-    });
-  }
-
-  private fileLink(): HTMLElement {
-    return button(text("plan.files"), () => openFileDialog(this.draft), {
-      title: text("plan.files_help"),
-    });
-  }
-
-  private shareLink(): HTMLElement {
-    const address = `${location.origin}/plan/p/${this.draft.plan.id}?view${location.hash}`;
-    const share = () =>
-      navigator.clipboard.writeText(address).then(
-        () => notify(text("plan.shared"), undefined, "calm"),
-        () => notify(address, undefined, "calm"),
-      );
-    return button(text("plan.share"), () => void share(), { title: text("plan.share_help") });
-  }
-
-  private compareLink(): HTMLElement {
-    return button(text("plan.compare"), () => void this.compare(), {
-      title: text("plan.compare_help"),
-    });
-  }
-
-  private async compare(): Promise<void> {
-    const { id, community_code } = this.draft.plan;
-    const others = (await fetchPlans(community_code)).filter((plan) => plan.id !== id);
-    const other = others.find((plan) => plan.status === "published") ?? others[0];
-    if (other) goTo(`/plan/p/${id}/compare/${other.id}`);
-    else notify(text("plan.nothing_to_compare"));
-  }
-
-  private async completePlan(): Promise<void> {
-    try {
-      const job = await requestCompletion(this.draft.plan.id);
-      goTo(`/plan/c/${this.draft.plan.community_code}?job=${job.id}`);
-    } catch (error) {
-      notify((error as Error).message);
-    }
-  }
-
-  private problemLine(): HTMLElement {
-    const count = this.gridsWithProblems().length;
-    if (count === 0) return element("p", { class: "well" }, text("plan.no_problems"));
-    const next = button(icon(ICONS.next), () => this.showNextProblem(), {
-      class: "tool",
-      title: text("plan.next_help"),
-      "aria-label": text("plan.next"),
-    });
-    const list = this.draft.breaches.map(({ detail, grid }) =>
-      element(
-        "li",
-        {},
-        button(detail, () => this.selectGrid(grid, true), { class: "quiet" }),
-      ),
-    );
-    return element(
-      "div",
-      { class: "trouble" },
-      element(
-        "details",
-        {},
-        element("summary", {}, text("plan.problems", { count })),
-        element("ul", {}, ...list),
-      ),
-      next,
-    );
-  }
-
-  private gridsWithProblems(): DraftGrid[] {
-    return [...this.draft.grids.values()].filter((grid) => !grid.within || !grid.contiguous);
-  }
-
   private showNextProblem(): void {
-    const grids = this.gridsWithProblems();
+    const grids = gridsWithProblems(this.draft);
     if (grids.length === 0) return;
     this.problemIndex = nextIndex(this.problemIndex, 1, grids.length);
     this.selectGrid(grids[this.problemIndex]!.code, true);
@@ -316,37 +203,6 @@ export class Editor {
       selectGrid: (code) => this.selectGrid(code),
       onMergeChange: () => this.show(),
     });
-  }
-
-  /** The score card; its figures are computed while it is open. */
-  private scores(): HTMLElement {
-    const card = element("div", { class: "holder" });
-    const details = element(
-      "details",
-      { class: "scores" },
-      element("summary", {}, text("plan.score_card")),
-      card,
-    );
-    details.open = this.isScoreCardOpen;
-    if (details.open) card.append(this.scoreCard());
-    details.addEventListener("toggle", () => {
-      this.isScoreCardOpen = details.open;
-      this.refreshScores();
-    });
-    return details;
-  }
-
-  private scoreCard(): HTMLElement {
-    return scoreTable([{ ...this.draft.plan, score: this.draft.score() }], {
-      outdated: this.draft.isScoreOutdated ? SERVER_FIGURES : [],
-      places: this.draft.places(),
-      showPlace: (extent) => this.zoomTo(extent),
-    });
-  }
-
-  private refreshScores(): void {
-    const card = elementById("side").querySelector(".scores .holder");
-    card?.replaceChildren(...(this.isScoreCardOpen ? [this.scoreCard()] : []));
   }
 
   private zoomTo(extent: Extent): void {
@@ -369,13 +225,23 @@ export class Editor {
   setTool(tool: Tool): void {
     this.tools.setTool(tool);
     this.dropPendingMove();
+    this.borderTool.setActive(tool === "border", this.active);
     markActiveTool(tool);
     this.showToolHint();
+  }
+
+  /** Write a comment at a place, if that is what the tool is for. */
+  private writeComment(place: [number, number]): void {
+    if (this.tools.tool !== "comment") return;
+    this.setTool("click");
+    hidePreview();
+    this.comments.write(place);
   }
 
   /** Say what the tool waits for. */
   private showToolHint(): void {
     if (this.tools.tool === "dedicated") showHint(text("plan.draw_shape"));
+    else if (this.tools.tool === "comment") showHint(text("plan.comment_where"));
     else if (this.needsGrid) showHint(text("plan.choose_grid"));
   }
 
@@ -389,7 +255,7 @@ export class Editor {
 
   private handleHover(atoms: number[] | null): void {
     this.view.hoverAtom(atoms?.[0] ?? null);
-    if (isAsking() || this.tools.tool === "dedicated") return;
+    if (isAsking() || OTHER_TOOLS.includes(this.tools.tool)) return;
     if (atoms === null) this.dropPendingMove();
     else if (this.draft.isEditable && this.active !== null) this.previewAtoms(atoms);
     else showCell(this.draft, atoms[0]!);
@@ -409,6 +275,15 @@ export class Editor {
     else {
       this.setPendingMove(move);
       this.showMove(move, false);
+    }
+  }
+
+  /** Show a move and ask whether to make it; null drops the one that is asked about. */
+  private askMove(move: Move | null): void {
+    if (move === null) this.dropPendingMove();
+    else {
+      this.setPendingMove(move);
+      this.showMove(move, true);
     }
   }
 
@@ -502,6 +377,8 @@ export class Editor {
     else if (isControl && key === "y") void this.draft.step("redo");
     else if (isControl || event.altKey) return;
     else if (key === "escape") this.escape();
+    else if (key === "enter" && this.tools.tool === "comment")
+      this.writeComment(this.view.map.getCenter().toArray());
     else if (key === "n") this.showNextProblem();
     else if (this.draft.isEditable && TOOL_KEYS[key]) this.setTool(TOOL_KEYS[key]);
     else if (/^[1-9]$/.test(key))
@@ -521,6 +398,7 @@ export class Editor {
   private handleDraftEvent(event: DraftEvent): void {
     if (this.active && !this.draft.grids.has(this.active)) this.active = null;
     this.merging = new Set([...this.merging].filter((code) => this.draft.grids.has(code)));
+    this.borderTool.refresh();
     this.show();
     if (event.kind === "offline") {
       notify(text("plan.offline", { reason: event.reason }), {
@@ -542,7 +420,7 @@ export class Editor {
     const { isSaving, isScoreOutdated, plan } = this.draft;
     if (isSaving || !isScoreOutdated || document.hidden) return;
     try {
-      if (this.draft.updateScore(await fetchPlan(plan.id))) this.refreshScores();
+      if (this.draft.updateScore(await fetchPlan(plan.id))) this.scores.refresh();
     } catch (error) {
       if (!isOffline(error)) throw error;
     }

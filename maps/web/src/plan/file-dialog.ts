@@ -5,7 +5,7 @@ import { openFile } from "../http";
 import { formatNumber, text } from "../locale";
 import type { Draft } from "./draft";
 
-const FORMATS = ".csv,.xlsx,.gpkg,.geojson,.json,.kml";
+const FORMATS = ".csv,.xlsx,.gpkg,.geojson,.json,.geojsonl,.kml,.kmz";
 
 export function openFileDialog(draft: Draft): void {
   const { id } = draft.plan;

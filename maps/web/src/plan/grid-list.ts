@@ -29,7 +29,7 @@ export function gridName(grid: DraftGrid): string {
 function gridRow(options: GridListOptions, grid: DraftGrid): HTMLElement {
   const { draft, active, fills, pending, selectGrid } = options;
   const change = pending?.changes.find((candidate) => candidate.grid === grid.code);
-  const households = change?.after ?? grid.households;
+  const size = change?.after ?? draft.size(grid);
   const delta = change ? change.after - change.before : 0;
   const swatch = element("i", { class: "swatch" });
   swatch.style.background = fills[grid.colour] ?? "";
@@ -51,8 +51,11 @@ function gridRow(options: GridListOptions, grid: DraftGrid): HTMLElement {
             `${delta > 0 ? "+" : "−"}${formatNumber(Math.abs(delta))}`,
           )
         : null,
-      element("b", {}, formatNumber(households)),
-      meter(draft, grid, households),
+      element("b", {}, formatNumber(size)),
+      draft.isByWorkload
+        ? element("small", {}, text("plan.households_short", { households: grid.households }))
+        : null,
+      meter(draft, grid, size),
     ),
     () => selectGrid(grid.code === active ? null : grid.code),
     { class: "pick", "aria-pressed": String(grid.code === active), "data-code": grid.code },
@@ -65,12 +68,12 @@ function gridRow(options: GridListOptions, grid: DraftGrid): HTMLElement {
   );
 }
 
-/** A bar of the households up to 1.3 times the upper limit, with the range of the limits. */
-function meter(draft: Draft, grid: DraftGrid, households: number): HTMLElement {
+/** A bar of the households, or workload, up to 1.3 times the upper limit, with the range of the limits. */
+function meter(draft: Draft, grid: DraftGrid, size: number): HTMLElement {
   const { lower, upper } = draft.plan.limits;
   const share = (value: number) => `${Math.min(100, (value / (upper * 1.3)) * 100)}%`;
   const fill = element("span", { class: "fill" });
-  fill.style.width = share(households);
+  fill.style.width = share(size);
   const band = element("span", { class: "band" });
   band.style.left = share(lower);
   band.style.width = `calc(${share(upper)} - ${share(lower)})`;
@@ -145,4 +148,17 @@ export function gridForm(draft: Draft, code: string): HTMLElement {
       text("page.kind_dedicated"),
     ),
   );
+}
+
+/** How many micro-grids a grid has, and why they are not as they should be. */
+export function microGridLine(grid: DraftGrid | undefined): HTMLElement | null {
+  if (!grid || grid.kind === "dedicated") return null;
+  const { code, micro_grids: count, micro_reasons } = grid;
+  const words = count
+    ? text("plan.micro_count", { count: formatNumber(count) })
+    : text("plan.micro_none");
+  const reasons = (micro_reasons ?? []).map(([key, fields]) =>
+    element("li", {}, text(`reason.${key}`, { grid: code, ...fields })),
+  );
+  return element("div", { class: "micro" }, element("p", {}, words), element("ul", {}, ...reasons));
 }

@@ -1,17 +1,18 @@
 // The planner's home as a map: communities coloured by the state of their plans.
 
 import type { FeatureCollection } from "geojson";
-import type { ExpressionSpecification, Map as LibreMap } from "maplibre-gl";
+import type { Map as LibreMap } from "maplibre-gl";
 
 import { type Extent, fitExtent, uniteExtents } from "../bounds";
 import { element } from "../dom";
 import { formatNumber, type Language, text } from "../locale";
 import { createMap, loaded, loadStyle } from "../map";
 import {
-  type CommunityState,
+  colourOf,
   type ListedCommunity,
+  RATE_COLOURS,
   STATE_COLOURS,
-  stateOf,
+  type View,
 } from "./community-states";
 import { EMPTY } from "./plan-style";
 import { goTo } from "./route";
@@ -19,7 +20,7 @@ import { goTo } from "./route";
 const PADDING = { top: 30, right: 30, bottom: 50, left: 30 };
 
 export interface HomeMap {
-  show(communities: ListedCommunity[]): void;
+  show(communities: ListedCommunity[], view: View): void;
   fit(extent: Extent): void;
   close(): void;
 }
@@ -29,18 +30,12 @@ export async function openHomeMap(lang: Language, extent: Extent | undefined): P
   const hidden = /^(grid|community)-/;
   style.layers = style.layers.filter(({ id }) => !hidden.test(id));
   style.sources.communities = { type: "geojson", data: EMPTY };
-  const colour: ExpressionSpecification = [
-    "match",
-    ["get", "state"],
-    ...Object.entries(STATE_COLOURS).flat(),
-    "#ffffff",
-  ] as unknown as ExpressionSpecification;
   style.layers.push(
     {
       id: "communities",
       type: "fill",
       source: "communities",
-      paint: { "fill-color": colour, "fill-opacity": 0.72 },
+      paint: { "fill-color": ["get", "colour"], "fill-opacity": 0.72 },
     },
     {
       id: "community-borders",
@@ -69,13 +64,13 @@ export async function openHomeMap(lang: Language, extent: Extent | undefined): P
   attachLinks(map);
   Object.assign(window, { gridatlas: { map } });
   return {
-    show: (communities) => void ready.then(() => showCommunities(map, communities)),
+    show: (communities, view) => void ready.then(() => showCommunities(map, communities, view)),
     fit: (extent) => fitExtent(map, extent, PADDING),
     close: () => map.remove(),
   };
 }
 
-function showCommunities(map: LibreMap, communities: ListedCommunity[]): void {
+function showCommunities(map: LibreMap, communities: ListedCommunity[], view: View): void {
   const data: FeatureCollection = {
     type: "FeatureCollection",
     features: communities.flatMap((community) =>
@@ -87,7 +82,7 @@ function showCommunities(map: LibreMap, communities: ListedCommunity[]): void {
               properties: {
                 code: community.code,
                 name: community.name,
-                state: stateOf(community),
+                colour: colourOf(community, view),
               },
             },
           ]
@@ -113,13 +108,14 @@ function attachLinks(map: LibreMap): void {
   });
 }
 
-/** The states with their colours and how many communities are in each. */
-export function stateLegend(communities: ListedCommunity[]): HTMLElement {
-  const rows = (Object.keys(STATE_COLOURS) as CommunityState[]).map((state) => {
+/** The colours of a view and how many communities have each. */
+export function viewLegend(communities: ListedCommunity[], view: View): HTMLElement {
+  const colours = view === "rate" ? RATE_COLOURS : STATE_COLOURS;
+  const rows = Object.entries(colours).map(([name, colour]) => {
     const swatch = element("i", { class: "swatch" });
-    swatch.style.background = STATE_COLOURS[state];
-    const count = communities.filter((community) => stateOf(community) === state).length;
-    return element("li", {}, swatch, `${text(`plan.state_${state}`)} ${formatNumber(count)}`);
+    swatch.style.background = colour;
+    const count = communities.filter((community) => colourOf(community, view) === colour).length;
+    return element("li", {}, swatch, `${text(`plan.${view}_${name}`)} ${formatNumber(count)}`);
   });
   return element("ul", { class: "states" }, ...rows);
 }

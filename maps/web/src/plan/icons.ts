@@ -7,6 +7,8 @@ export const ICONS = {
   rectangle: "M3 5h14v10H3z",
   compound: "M3 17V8l5-4 5 4v9M13 17V6h4v11M3 17h14M6 11h3M6 14h3",
   dedicated: "M10 3l7 5-2.600 9H5.600L3 8zM10 8v5M7.500 10.500h5",
+  comment: "M3 4h14v10H9l-4 3v-3H3z",
+  border: "M3 4h5v5h4v5h5M3 16l3-3M14 7l3-3M14 4h3v3",
   eraser: "M8 17h9M3 12l7-8 6 5-7 8H6z",
   undo: "M7 4L3 8l4 4M3 8h8a5 5 0 0 1 0 9H8",
   redo: "M13 4l4 4-4 4M17 8H9a5 5 0 0 0 0 9h3",

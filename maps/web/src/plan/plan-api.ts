@@ -1,6 +1,13 @@
 // The requests of the planner.
 
-import type { FeatureCollection, Geometry, MultiPolygon, Polygon } from "geojson";
+import type {
+  FeatureCollection,
+  Geometry,
+  LineString,
+  MultiLineString,
+  MultiPolygon,
+  Polygon,
+} from "geojson";
 
 import type { components } from "../../generated/api";
 import { extentOf } from "../bounds";
@@ -16,6 +23,15 @@ export type Breach = Answer<"/plans/{number}/validation">["problems"][number];
 export type EditAnswer = Answer<"/plans/{number}/edits", "post">;
 export type Job = Answer<"/jobs/{number}">;
 export type Community = Answer<"/regions">["features"][number]["properties"];
+export type PlanEdit = Answer<"/plans/{number}/edits">["items"][number];
+export type PlanComment = Answer<"/plans/{number}/comments">["items"][number];
+export type PlanSummary = Answer<"/plans">["items"][number];
+export interface Barrier {
+  id: string;
+  kind: Answer<"/plans/{number}/barriers">["features"][number]["properties"]["kind"];
+  name: string;
+  geometry: LineString | MultiLineString;
+}
 export type DrawRequest = components["schemas"]["DrawRequest"];
 export type Edit =
   | components["schemas"]["Assign"]
@@ -25,6 +41,8 @@ export type Edit =
   | components["schemas"]["Lock"]
   | components["schemas"]["Rename"]
   | components["schemas"]["ChangeKind"];
+
+export type MicroGrid = Answer<"/plans/{number}/micro-grids">["features"][number]["properties"];
 
 export type Areas<Properties> = FeatureCollection<Polygon | MultiPolygon, Properties>;
 
@@ -99,6 +117,7 @@ function buildingAtom(geometry: Geometry, building: Record<string, unknown>, ato
     name: String(building.name ?? ""),
     compound: building.compound_code ? String(building.compound_code) : null,
     households: Number(building.households ?? 0),
+    workload: null,
     lon: (west + east) / 2,
     lat: (south + north) / 2,
   };
@@ -120,7 +139,7 @@ export function emptyPlan(community: string): Plan {
     created_at: "",
     published_at: null,
     archived_at: null,
-    limits: { target: 0, lower: 0, upper: 0 },
+    limits: { target: 0, lower: 0, upper: 0, balance: "households" },
     score: {},
     undo: 0,
     redo: 0,
@@ -159,11 +178,67 @@ export async function fetchLastAuthor(number: number): Promise<string> {
   return (await bodyOf(api.GET("/plans/{number}/edits", { params }))).items[0]?.author ?? "";
 }
 
+/** The edits of a plan, the newest first. */
+export async function fetchEdits(number: number): Promise<PlanEdit[]> {
+  const params = { path: { number }, query: { limit: 1000 } };
+  return (await bodyOf(api.GET("/plans/{number}/edits", { params }))).items;
+}
+
+/** The lines that borders may follow. */
+export async function fetchBarriers(number: number): Promise<Barrier[]> {
+  const params = { path: { number } };
+  const { features } = await bodyOf(api.GET("/plans/{number}/barriers", { params }));
+  return features.map(({ id, properties, geometry }) => ({
+    id,
+    ...properties,
+    geometry: geometry as LineString | MultiLineString,
+  }));
+}
+
+export async function fetchComments(number: number): Promise<PlanComment[]> {
+  const params = { path: { number }, query: { limit: 1000 } };
+  return (await bodyOf(api.GET("/plans/{number}/comments", { params }))).items;
+}
+
+export const postComment = (number: number, words: string, [lon, lat]: [number, number]) =>
+  bodyOf(
+    api.POST("/plans/{number}/comments", {
+      params: { path: { number } },
+      body: { words, lon, lat },
+    }),
+  );
+
+export const resolveComment = (number: number, comment: number, resolved: boolean) =>
+  bodyOf(
+    api.PATCH("/plans/{number}/comments/{comment}", {
+      params: { path: { number, comment } },
+      body: { resolved },
+    }),
+  );
+
+export const deleteComment = (number: number, comment: number) =>
+  bodyOf(
+    api.DELETE("/plans/{number}/comments/{comment}", { params: { path: { number, comment } } }),
+  );
+
+/** The plans of a status in all communities that the caller may see. */
+export async function fetchPlanSummaries(status: "draft" | "published"): Promise<PlanSummary[]> {
+  const params = { query: { status, limit: 1000 } };
+  const pages = await allPages(bodyOf(api.GET("/plans", { params })));
+  return pages.flatMap(({ items }) => items);
+}
+
 export const requestDrawing = (code: string, body: DrawRequest) =>
   bodyOf(api.POST("/communities/{code}/plans", { params: { path: { code } }, body }));
 
 export const requestCompletion = (number: number) =>
   bodyOf(api.POST("/plans/{number}/complete", { params: { path: { number } } }));
+
+export const requestMicroGrids = (number: number) =>
+  bodyOf(api.POST("/plans/{number}/micro-grids", { params: { path: { number } } }));
+
+export const fetchMicroGrids = (number: number): Promise<Areas<MicroGrid>> =>
+  bodyOf(api.GET("/plans/{number}/micro-grids", { params: { path: { number } } }));
 
 export const fetchJob = (number: number) =>
   bodyOf(api.GET("/jobs/{number}", { params: { path: { number } } }));

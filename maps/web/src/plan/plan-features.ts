@@ -3,9 +3,9 @@
 import type { Feature, FeatureCollection, Position } from "geojson";
 
 import { type Extent, extentOf } from "../bounds";
-import { text } from "../locale";
 import { rings } from "./coverage";
 import type { Draft } from "./draft";
+import { sizeText } from "./sizes";
 
 /** A point with the households of each building. */
 export function householdFeatures(draft: Draft): FeatureCollection {
@@ -33,7 +33,7 @@ export function labelFeatures(draft: Draft, active: string | null): Feature[] {
   return [...draft.grids.values()].flatMap((grid) => {
     const position = labelPosition(draft, grid.code);
     if (!position) return [];
-    const words = text("plan.households_short", { households: grid.households });
+    const words = sizeText(draft.plan.limits, draft.size(grid));
     const warning = grid.within && grid.contiguous ? "" : " ⚠";
     const properties = { title: `${grid.serial}${warning}`, words, active: grid.code === active };
     return [{ type: "Feature", geometry: { type: "Point", coordinates: position }, properties }];

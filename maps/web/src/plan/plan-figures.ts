@@ -1,6 +1,7 @@
 // Figures of the score card that the page computes itself, so that they follow every move.
 
 import type { Extent } from "../bounds";
+import { metresPerDegree } from "../geodesy";
 import type { Draft } from "./draft";
 import { cellCentre } from "./plan-features";
 
@@ -11,15 +12,6 @@ export interface DividedCompound {
   /** Whether it would fit into one grid. */
   isAvoidable: boolean;
   extent: Extent;
-}
-
-/** Metres of a degree eastwards and northwards at a latitude (WGS 84 series). */
-export function metresPerDegree(latitude: number): [number, number] {
-  const angle = (latitude * Math.PI) / 180;
-  return [
-    111_412.84 * Math.cos(angle) - 93.5 * Math.cos(3 * angle),
-    111_132.92 - 559.82 * Math.cos(2 * angle),
-  ];
 }
 
 /** Mean straight distance, in metres, of a household to the centre of its grid's households. */
@@ -73,10 +65,10 @@ export function dividedCompounds(draft: Draft): DividedCompound[] {
   return [...compounds.values()].flatMap((cells) => {
     const grids = new Set(cells.map((index) => draft.cells[index]!.grid));
     if (grids.size < 2) return [];
-    const households = cells.reduce((sum, index) => sum + draft.cells[index]!.households, 0);
+    const size = cells.reduce((sum, index) => sum + draft.size(draft.cells[index]!), 0);
     return [
       {
-        isAvoidable: households <= draft.plan.limits.upper,
+        isAvoidable: size <= draft.plan.limits.upper,
         extent: extentAround(cells.map((index) => cellCentre(draft, index))),
       },
     ];

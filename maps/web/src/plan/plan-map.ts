@@ -6,9 +6,10 @@ import { type GeoJSONSource, type Map as LibreMap, Marker } from "maplibre-gl";
 import type { Extent } from "../bounds";
 import { afterPaint } from "../dom";
 import { palette } from "../legend";
-import type { Language } from "../locale";
+import { type Language, text } from "../locale";
 import { createMap, loaded, loadStyle } from "../map";
 import type { Draft } from "./draft";
+import type { Areas, MicroGrid } from "./plan-api";
 import { borderFeature, householdFeatures, labelFeatures } from "./plan-features";
 import { EMPTY, planStyle } from "./plan-style";
 import { cellColour, type Shading } from "./shading";
@@ -49,6 +50,7 @@ export class PlanMap {
       hash,
       padding,
       isFadeless: true,
+      title: text(container === "map" ? "plan.map" : "plan.map_other"),
     });
     await loaded(map);
     return new PlanMap(map, fills);
@@ -151,8 +153,37 @@ export class PlanMap {
     this.pin = new Marker({ color: "#c8102e" }).setLngLat(position).addTo(this.map);
   }
 
+  /** Show the micro-grids of a plan, for the grids that are divided. */
+  showMicroGrids(parts: Areas<MicroGrid>, grids: ReadonlySet<string>): void {
+    const features = parts.features.filter(({ properties }) => grids.has(properties.grid));
+    this.source("micro-grids").setData({ type: "FeatureCollection", features });
+  }
+
   showDifferences(areas: FeatureCollection): void {
     this.source("differing").setData(areas);
+  }
+
+  /** Show the lines that a border can be moved to. */
+  showBarriers(features: Feature[]): void {
+    this.source("barriers").setData({ type: "FeatureCollection", features });
+  }
+
+  /** The line within some pixels of a point; null where there is none. */
+  barrierAt({ x, y }: { x: number; y: number }, radius: number): string | null {
+    const box: [[number, number], [number, number]] = [
+      [x - radius, y - radius],
+      [x + radius, y + radius],
+    ];
+    const [feature] = this.map.queryRenderedFeatures(box, { layers: ["barriers"] });
+    return feature ? String(feature.properties.id) : null;
+  }
+
+  /** The grids within some pixels of a point. */
+  gridsAround({ x, y }: { x: number; y: number }, radius: number, draft: Draft): string[] {
+    const atoms = [-1, 0, 1].flatMap((dx) =>
+      [-1, 0, 1].map((dy) => this.atomAt({ x: x + dx * radius, y: y + dy * radius })),
+    );
+    return [...new Set(atoms.flatMap((atom) => (atom === null ? [] : [draft.cell(atom).grid])))];
   }
 
   atomAt(point: { x: number; y: number }): number | null {

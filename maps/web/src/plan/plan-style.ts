@@ -24,6 +24,8 @@ export function planStyle(style: StyleSpecification, fills: string[]): StyleSpec
     counts: plain,
     gesture: plain,
     differing: plain,
+    "micro-grids": plain,
+    barriers: plain,
   };
   return { ...style, layers };
 }
@@ -70,6 +72,13 @@ function borderLayers(): LayerSpecification[] {
       paint: { "line-color": "#26323d", "line-width": 0.4, "line-opacity": 0.35 },
     },
     {
+      id: "micro-grids",
+      type: "line",
+      source: "micro-grids",
+      minzoom: 14,
+      paint: { "line-color": "#8c2f39", "line-width": 1.4, "line-dasharray": [3, 2] },
+    },
+    {
       id: "borders",
       type: "line",
       source: "borders",
@@ -77,6 +86,17 @@ function borderLayers(): LayerSpecification[] {
       paint: {
         "line-color": "#1d262e",
         "line-width": ["interpolate", ["linear"], ["zoom"], 13, 1.2, 18, 3.2],
+      },
+    },
+    {
+      id: "barriers",
+      type: "line",
+      source: "barriers",
+      layout: { "line-cap": "round" },
+      paint: {
+        "line-color": "#1f5f8b",
+        "line-width": ["case", ["get", "marked"], 6, 3],
+        "line-opacity": ["case", ["get", "marked"], 0.95, 0.55],
       },
     },
     {
@@ -139,6 +159,18 @@ function labelLayers(): LayerSpecification[] {
         "text-padding": 0,
       },
       paint: { "text-color": "#44525f", "text-halo-color": "#ffffff", "text-halo-width": 1.2 },
+    },
+    {
+      id: "micro-grid-label",
+      type: "symbol",
+      source: "micro-grids",
+      minzoom: 15.5,
+      layout: {
+        "text-field": ["concat", ["get", "serial"], " · ", ["get", "households"]],
+        "text-font": fonts,
+        "text-size": 12,
+      },
+      paint: { "text-color": "#8c2f39", "text-halo-color": "#ffffff", "text-halo-width": 1.5 },
     },
     {
       id: "plan-label",

@@ -1,6 +1,7 @@
 // Publishing a plan or restoring an archived one: who moves, breaches, and a note.
 
-import { button, element, notify } from "../dom";
+import { element, notify } from "../dom";
+import { openFormDialog } from "../form-dialog";
 import { ProblemError } from "../http";
 import { formatNumber, text } from "../locale";
 import type { Draft } from "./draft";
@@ -24,10 +25,11 @@ export async function openPublishDialog(draft: Draft): Promise<void> {
   ]);
   const note = element("textarea", { id: "note", rows: "3", maxlength: "500" });
   const rows = breaches.map(({ detail }) => element("li", {}, detail));
-  openDialog({
+  openFormDialog({
     action: text("plan.publish"),
-    question: text("plan.publish_question", { community: plan.community, version: plan.version }),
+    title: text("plan.publish_question", { community: plan.community, version: plan.version }),
     content: [
+      publishMeans(),
       moves,
       rows.length ? element("div", { class: "trouble" }, element("ul", {}, ...rows)) : "",
       element("label", { for: "note" }, text("plan.note"), note),
@@ -47,16 +49,20 @@ export async function openPublishDialog(draft: Draft): Promise<void> {
 
 export async function openRestoreDialog(plan: Plan): Promise<void> {
   const moves = await movesFromPlanInForce(plan, (building) => building);
-  openDialog({
+  openFormDialog({
     action: text("plan.restore"),
-    question: text("plan.restore_question", { version: plan.version }),
-    content: [moves],
+    title: text("plan.restore_question", { version: plan.version }),
+    content: [publishMeans(), moves],
     confirm: async () => {
       const { version } = await restorePlan(plan.id);
       notify(text("plan.restored", { version }), undefined, "calm");
       goTo(`/plan/c/${plan.community_code}`);
     },
   });
+}
+
+function publishMeans(): HTMLElement {
+  return element("p", {}, text("plan.publish_means"));
 }
 
 /** Whose grid changes when a plan takes the place of the one in force. */
@@ -83,40 +89,4 @@ async function movesFromPlanInForce(
     figures.moved_buildings ? element("p", {}, sum) : "",
     movedList(atoms, { nameOf }),
   );
-}
-
-interface DialogOptions {
-  action: string;
-  question: string;
-  content: (HTMLElement | string)[];
-  confirm(): Promise<void>;
-}
-
-function openDialog({ action, question, content, confirm }: DialogOptions): void {
-  const dialog = element("dialog", { "aria-label": action });
-  const run = async () => {
-    submit.disabled = true;
-    try {
-      await confirm();
-      dialog.remove();
-    } catch (error) {
-      submit.disabled = false;
-      notify((error as Error).message);
-    }
-  };
-  const submit = button(action, () => void run(), { class: "primary" });
-  dialog.append(
-    element("h2", {}, question),
-    element("p", {}, text("plan.publish_means")),
-    ...content,
-    element(
-      "div",
-      { class: "ways" },
-      submit,
-      button(text("plan.leave_it"), () => dialog.remove()),
-    ),
-  );
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
 }

@@ -6,14 +6,20 @@ import { formatNumber, optionalText, text } from "../locale";
 import { nextIndex } from "../search";
 import type { Plan, Score } from "./plan-api";
 
+/** Figures in units of workload, where a plan balances it. */
+const SIZES = new Set<keyof Score>(["smallest", "largest", "mean_deviation"]);
+
 /** Figures, their formats, and which way is better. */
 const FIGURES: [keyof Score, (value: number) => string, "more" | "less" | ""][] = [
   ["grids", formatNumber, ""],
   ["households", formatNumber, ""],
+  ["workload", formatNumber, ""],
   ["within_limits", (value) => `${Math.round(value * 100)}%`, "more"],
   ["smallest", formatNumber, ""],
   ["largest", formatNumber, ""],
   ["mean_deviation", (value) => value.toFixed(0), "less"],
+  ["smallest_households", formatNumber, ""],
+  ["largest_households", formatNumber, ""],
   ["contiguous", (value) => text(value ? "atlas.yes" : "atlas.no"), "more"],
   ["gap_m2", (value) => value.toFixed(2), "less"],
   ["overlap_m2", (value) => value.toFixed(2), "less"],
@@ -30,6 +36,8 @@ const FIGURES: [keyof Score, (value: number) => string, "more" | "less" | ""][] 
   ["narrow_m2", (value) => value.toFixed(0), "less"],
   ["polsby_popper", (value) => value.toFixed(2), "more"],
   ["walk_m", (value) => value.toFixed(0), "less"],
+  ["walk_ways_m", (value) => value.toFixed(0), "less"],
+  ["walk_far", (value) => `${Math.round(value * 100)}%`, "less"],
   ["moved", formatNumber, "less"],
 ];
 
@@ -46,6 +54,8 @@ export const SERVER_FIGURES: (keyof Score)[] = [
   "beside_street_m",
   "spikes",
   "narrow_m2",
+  "walk_ways_m",
+  "walk_far",
   "moved",
 ];
 
@@ -63,13 +73,17 @@ export function scoreTable(plans: ScoredPlan[], options: ScoreTableOptions = {})
   const rows = FIGURES.flatMap(([key, format, better]) => {
     const values = plans.map(({ score }) => figure(score, key));
     if (values.every((value) => value === null)) return [];
-    const best = better && plans.length > 1 ? bestValue(values, better) : null;
+    const isComparable = !SIZES.has(key) || isOneBalance(plans);
+    const best = better && plans.length > 1 && isComparable ? bestValue(values, better) : null;
     const isOutdated = options.outdated?.includes(key) ?? false;
-    const cells = values.map((value) =>
+    const cells = values.map((value, index) =>
       element(
         "td",
         figureAttributes(value !== null && value === best, isOutdated),
         value === null ? "—" : format(value),
+        value !== null && SIZES.has(key) && isByWorkload(plans[index]!)
+          ? element("small", {}, ` ${text("plan.unit_workload")}`)
+          : null,
         isOutdated && value !== null ? " …" : null,
       ),
     );
@@ -90,6 +104,14 @@ export function scoreTable(plans: ScoredPlan[], options: ScoreTableOptions = {})
   );
 }
 
+function isByWorkload({ limits }: Pick<Plan, "limits">): boolean {
+  return limits.balance === "workload";
+}
+
+function isOneBalance(plans: ScoredPlan[]): boolean {
+  return new Set(plans.map(({ limits }) => limits.balance)).size < 2;
+}
+
 function figureAttributes(isBest: boolean, isOutdated: boolean): Record<string, string> {
   const names = [isBest ? "best" : "", isOutdated ? "outdated" : ""].filter(Boolean);
   return {
@@ -100,7 +122,10 @@ function figureAttributes(isBest: boolean, isOutdated: boolean): Record<string, 
 
 /** Targets and limits, where the plans were drawn with different ones. */
 function limitsRow(plans: ScoredPlan[]): HTMLElement[] {
-  const limits = plans.map((plan) => text("plan.limits_short", { ...plan.limits }));
+  const limits = plans.map((plan) => {
+    const unit = isByWorkload(plan) ? ` ${text("plan.unit_workload")}` : "";
+    return text("plan.limits_short", { ...plan.limits }) + unit;
+  });
   if (new Set(limits).size < 2) return [];
   return [
     element(

@@ -16,8 +16,12 @@ export const TOOLS = [
   "rectangle",
   "compound",
   "dedicated",
+  "border",
 ] as const;
-export type Tool = (typeof TOOLS)[number];
+/** The tools of the toolbar, and the one that takes the place of a comment. */
+export type Tool = (typeof TOOLS)[number] | "comment";
+/** Tools that handle the pointer themselves. */
+export const OTHER_TOOLS: Tool[] = ["dedicated", "border", "comment"];
 /** Tools that are dragged over the map. */
 const DRAG_TOOLS: Tool[] = ["brush", "eraser", "lasso", "rectangle"];
 
@@ -64,7 +68,7 @@ export class SelectionTools {
     else dragPan.enable();
     boxZoom.disable();
     this.view.map.getCanvas().style.cursor =
-      this.isDragTool || tool === "dedicated" ? "crosshair" : "pointer";
+      this.isDragTool || OTHER_TOOLS.includes(tool) ? "crosshair" : "pointer";
     if (tool === "dedicated") void this.drawShape();
   }
 
@@ -128,7 +132,7 @@ export class SelectionTools {
 
   private handleHover(event: Pointer): void {
     if (this.isBrush) this.view.showGesture(this.brushRing(event.point));
-    if (this.tool === "dedicated") return;
+    if (OTHER_TOOLS.includes(this.tool)) return;
     const atom = this.view.atomAt(event.point);
     const atoms =
       atom === null ? null : this.tool === "compound" ? this.compoundAtoms(atom) : [atom];
@@ -143,7 +147,7 @@ export class SelectionTools {
   }
 
   private handleClick(event: MapMouseEvent): void {
-    if (this.isDragTool || this.tool === "dedicated") return;
+    if (this.isDragTool || OTHER_TOOLS.includes(this.tool)) return;
     const atom = this.view.atomAt(event.point);
     if (atom === null) return;
     const atoms = this.tool === "compound" ? this.compoundAtoms(atom) : [atom];

@@ -1,6 +1,6 @@
 // What the colours of cells show: the grid, or a figure of the cell or its grid.
 
-import type { Draft, DraftGrid } from "./draft";
+import type { Draft } from "./draft";
 import type { Plan } from "./plan-api";
 
 export const SHADINGS = ["grid", "deviation", "density", "compound", "moved"] as const;
@@ -44,7 +44,7 @@ export function cellColour(
   const cell = draft.cell(atom);
   const grid = draft.grids.get(cell.grid);
   if (shading === "deviation" && grid?.kind === "general") {
-    return deviationColour(grid, draft.plan.limits);
+    return deviationColour(draft.size(grid), draft.plan.limits);
   }
   if (shading === "density") return densityColour(cell.households);
   if (shading === "compound") {
@@ -60,11 +60,11 @@ export function cellColour(
 
 /** The colour of a grid's distance from the target, as a share of that of the limit. */
 export function deviationColour(
-  { households }: Pick<DraftGrid, "households">,
-  { lower, target, upper }: Plan["limits"],
+  size: number,
+  { lower, target, upper }: Omit<Plan["limits"], "balance">,
 ): string {
-  const range = households < target ? target - lower : upper - target;
-  const share = (households - target) / Math.max(range, 1);
+  const range = size < target ? target - lower : upper - target;
+  const share = (size - target) / Math.max(range, 1);
   return DEVIATION_COLOURS[Math.max(0, Math.min(4, Math.round(share * 1.34) + 2))]!;
 }
 

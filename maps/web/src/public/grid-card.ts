@@ -16,7 +16,7 @@ export interface CardActions {
 
 /** Show a grid; without manager and station until those are loaded. */
 export function showGrid(
-  grid: Grid & Partial<Pick<GridCard, "manager" | "station">>,
+  grid: Grid & Partial<Pick<GridCard, "manager" | "station" | "micro_grids">>,
   fill: string,
   actions: CardActions,
 ): void {
@@ -40,6 +40,7 @@ export function showGrid(
     ...(grid.manager === null ? [element("p", { class: "station" }, text("page.no_manager"))] : []),
     ...(grid.station ? [stationLine(grid.station)] : []),
     gridFacts(grid),
+    ...[microGridFacts(grid.micro_grids ?? [])].filter((part) => part !== null),
     element(
       "div",
       { class: "ways" },
@@ -134,6 +135,22 @@ function gridFacts(grid: Grid): HTMLElement {
     if (value) list.append(element("dt", {}, text(key)), element("dd", {}, value));
   }
   return list;
+}
+
+/** The micro-grids: serial and households of each. */
+function microGridFacts(parts: GridCard["micro_grids"]): HTMLElement | null {
+  if (parts.length === 0) return null;
+  const rows = parts.map(({ serial, households }) => {
+    const size = text("page.households_unit", { households: formatNumber(households) });
+    return element("li", {}, text("page.micro_grid", { serial, size }));
+  });
+  const summary = text("page.micro_grids", { count: formatNumber(parts.length) });
+  return element(
+    "details",
+    { class: "parts" },
+    element("summary", {}, summary),
+    element("ul", {}, ...rows),
+  );
 }
 
 function communityFigures(community: Community): string {

@@ -24,6 +24,7 @@ import {
 } from "../locale";
 import { createMap, loadStyle } from "../map";
 import { attachSearch, type CityHit, labelSearchField, searchCity } from "../search";
+import { attachTextSize } from "../text-size";
 import { showTour, showTourOnFirstVisit } from "../tour";
 import { hidePanel, showCommunities } from "./grid-card";
 import { type Communities, fetchCommunities, type Status } from "./public-api";
@@ -62,6 +63,7 @@ async function start(): Promise<void> {
   map.on("error", (event) => notify(text("page.failed", { reason: event.error.message })));
   attachCursor(map);
   elementById("language").addEventListener("click", () => void switchLanguage(map, state));
+  attachTextSize();
   elementById("here").addEventListener("click", () =>
     locateReader(
       map,

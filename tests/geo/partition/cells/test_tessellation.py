@@ -215,3 +215,43 @@ def test_cell_lies_in_the_room_of_its_building():
     own = cells.room[cells.cell_of_atom]
     assert rooms[own[0]].contains(house(2, 201, 10))
     assert rooms[own[1]].contains(house(250, 200))
+
+
+def rows_face_to_face(count: int, gap: float) -> list[shapely.Geometry]:
+    """Return two rows of houses, each house of one row between two of the other."""
+    south = [house(20 + 40 * i, 150) for i in range(count)]
+    return south + [house(40 + 40 * i, 162 + gap) for i in range(count)]
+
+
+def border_between_rows(straighten_m: float) -> shapely.Geometry:
+    feet = feet_of(*rows_face_to_face(8, 20))
+    cells = build_cells(LAND, feet, barriers(), straighten_m)
+    check_tiling(cells, LAND)
+    south, north = (
+        shapely.union_all(cells.polygons[cells.cell_of_atom[rows]])
+        for rows in (slice(0, 8), slice(8, 16))
+    )
+    return shapely.line_merge(shapely.intersection(south, north)).intersection(
+        shapely.box(40, 0, 330, 400)
+    )
+
+
+def test_border_between_staggered_rows_of_houses_is_straight():
+    zigzag, straight = border_between_rows(0.3), border_between_rows(4.0)
+    assert straight.length - 290 < 0.4 * (zigzag.length - 290)
+
+
+@given(seed=st.integers(0, 10_000), count=st.integers(2, 40))
+@settings(max_examples=60, deadline=None)
+def test_straight_border_keeps_clear_of_footprints(seed, count):
+    feet = feet_of(*(row["geom"] for row in scattered(seed, count)))
+    alone = shapely.STRtree(feet).query(feet, predicate="dwithin", distance=2.0)
+    lonely = np.bincount(alone[0], minlength=count) == 1
+    feet = feet[lonely]
+    cells = build_cells(LAND, feet, barriers())
+    check_tiling(cells, LAND)
+    assert len(cells.polygons) == max(len(feet), 1)
+    inner = shapely.difference(
+        shapely.union_all(shapely.boundary(cells.polygons)), shapely.buffer(LAND.boundary, 0.1)
+    )
+    assert (shapely.distance(feet, inner) > 0.1).all()

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.partition.cells.graph import Graph
-from geo.partition.proof.lower_bound import FORBIDDEN_COST, prove
+from geo.partition.proof.lower_bound import prove
+from geo.partition.proof.piece import FORBIDDEN_COST
 from geo.partition.scoring.objective import Limits, Weights, cost
 from geo.partition.search.chains import PreviousLabels
 from geo.partition.search.strategy import Effort, search

@@ -20,7 +20,8 @@ from geo.partition.search.chains import (
 )
 from geo.partition.search.initial_partition import repair_labels
 from geo.partition.search.kernel import build_state, move_node, total_cost
-from geo.partition.search.recombine import common_pieces, recombine
+from geo.partition.search.pieces import common_pieces
+from geo.partition.search.recombine import recombine
 from geo.partition.search.strategy import Effort, plausible_counts, search, search_parts
 from tests.geo.partition.places import grid_graph, is_contiguous
 
@@ -77,7 +78,7 @@ def test_recombined_drawing_is_contiguous_and_no_more_expensive(seed, one, other
     problem = SearchProblem(graph, Limits(), Weights(), before, apart[apart[:, 0] != apart[:, 1]])
     label = repair_labels(graph, random.integers(0, other, 42), other)
     parents = [anneal_labels(problem, start, 1, 1.0, seed, stop) for start in (before.label, label)]
-    child = recombine(problem, *parents, 20, seed, stop)
+    child = recombine(problem, *parents, seed, stop)
     assert is_contiguous(graph, child.label)
     assert child.cost <= min(parent.cost for parent in parents)
     name, number = np.unique(child.label, return_inverse=True)

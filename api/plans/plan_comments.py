@@ -1,0 +1,156 @@
+"""``/plans/{id}/comments``: remarks on places of a plan."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy import Connection as Database
+from sqlalchemy import delete, func, insert, select, update
+
+from api.core import problems
+from api.core.audit import record
+from api.core.caller import PLANNERS, Caller, CurrentCaller
+from api.core.parameters import (
+    LATITUDE,
+    LONGITUDE,
+    Connection,
+    Number,
+    Paging,
+    Rows,
+    Writing,
+    retry_conflicts,
+)
+from api.core.responses import Listing, listing
+from api.plans.plans import read_plan
+from geo.errors import NotFoundError
+from geo.model import PlanComment
+from geo.model.base import STORAGE_SRID
+
+router = APIRouter(prefix="/plans/{number}/comments", tags=["plans"], dependencies=[PLANNERS])
+
+Comment = Annotated[int, Path(ge=1, le=2**53)]
+
+
+class CommentRequest(BaseModel):
+    """A remark and its place in degrees (CGCS2000)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    words: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+    lon: Annotated[float, Field(ge=-LONGITUDE, le=LONGITUDE, allow_inf_nan=False)]
+    lat: Annotated[float, Field(ge=-LATITUDE, le=LATITUDE, allow_inf_nan=False)]
+
+
+class ResolveRequest(BaseModel):
+    """Whether the remark is resolved."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    resolved: bool
+
+
+class CommentResponse(BaseModel):
+    """A remark on a place; ``resolved_by`` is empty as long as it is open."""
+
+    id: int
+    words: str
+    author: str
+    at: datetime
+    lon: float
+    lat: float
+    resolved_at: datetime | None
+    resolved_by: str
+
+
+@router.get(
+    "",
+    response_class=Response,
+    responses={200: {"model": Listing[CommentResponse]}, **problems.PROTECTED},
+)
+def comments_of_plan(
+    request: Request, connection: Connection, number: Number, page: Paging
+) -> Response:
+    """List the comments of a plan, open ones first, then the newest first."""
+    read_plan(connection, number)
+    count = select(func.count()).select_from(PlanComment).where(PlanComment.plan_id == number)
+    matched = connection.execute(count).scalar_one()
+    statement = _select_comments(number).order_by(
+        PlanComment.resolved_at.is_not(None), PlanComment.id.desc()
+    )
+    rows = connection.execute(page.of(statement)).mappings()
+    return listing(request, [CommentResponse.model_validate(row) for row in rows], page, matched)
+
+
+@router.post("", status_code=201, responses=problems.problem_responses(403, 404))
+@retry_conflicts
+def comment(
+    response: Response,
+    connection: Writing,
+    caller: CurrentCaller,
+    number: Number,
+    requested: CommentRequest,
+) -> CommentResponse:
+    """Comment on a place of a plan, whatever its status."""
+    read_plan(connection, number)
+    row = {
+        "plan_id": number,
+        "words": requested.words,
+        "author": caller.name,
+        "geom": f"SRID={STORAGE_SRID};POINT({requested.lon} {requested.lat})",
+    }
+    added = connection.execute(insert(PlanComment).returning(PlanComment.id), row).scalar_one()
+    _record(connection, caller, "comment", number, added)
+    response.headers["Location"] = f"/plans/{number}/comments/{added}"
+    return _read_comment(connection, number, added)
+
+
+@router.patch("/{comment}", responses=problems.problem_responses(403, 404))
+@retry_conflicts
+def resolve(
+    connection: Writing,
+    caller: CurrentCaller,
+    number: Number,
+    comment: Comment,
+    requested: ResolveRequest,
+) -> CommentResponse:
+    """Mark a comment as resolved, or open it again."""
+    _read_comment(connection, number, comment)
+    values = (
+        {"resolved_at": func.now(), "resolved_by": caller.name}
+        if requested.resolved
+        else {"resolved_at": None, "resolved_by": ""}
+    )
+    connection.execute(update(PlanComment).where(PlanComment.id == comment).values(values))
+    _record(connection, caller, "resolve" if requested.resolved else "reopen", number, comment)
+    return _read_comment(connection, number, comment)
+
+
+@router.delete("/{comment}", status_code=204, responses=problems.problem_responses(403, 404))
+@retry_conflicts
+def withdraw(connection: Writing, caller: CurrentCaller, number: Number, comment: Comment) -> None:
+    """Delete a comment permanently."""
+    _read_comment(connection, number, comment)
+    connection.execute(delete(PlanComment).where(PlanComment.id == comment))
+    _record(connection, caller, "delete", number, comment)
+
+
+def _record(connection: Database, caller: Caller, action: str, number: int, comment: int) -> None:
+    record(connection, caller, action, "plan_comment", str(comment), {"plan": number})
+
+
+def _select_comments(number: int) -> Rows:
+    columns = [column for column in PlanComment.__table__.c if column.name not in {"geom"}]
+    return select(
+        *columns,
+        func.ST_X(PlanComment.geom).label("lon"),
+        func.ST_Y(PlanComment.geom).label("lat"),
+    ).where(PlanComment.plan_id == number)
+
+
+def _read_comment(connection: Database, number: int, comment: int) -> CommentResponse:
+    statement = _select_comments(number).where(PlanComment.id == comment)
+    row = connection.execute(statement).mappings().first()
+    if row is None:
+        raise NotFoundError("no_comment_here", plan=number, comment=comment)
+    return CommentResponse.model_validate(row)

@@ -1,0 +1,227 @@
+"""Straight borders in place of Voronoi borders, which zigzag where buildings are staggered.
+
+At a junction of three borders the two that turn least run on; together they form a *stroke*. Each
+stroke is tightened like a rubber band whose points stay near the Voronoi border, then simplified
+(Douglas and Peucker, Cartographica 10, 1973); borders that end on a stroke follow it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+
+from geo.geometry.outline_voronoi import Ridges
+from geo.types import Bools, Floats, Ints, Lines
+
+CLEARANCE_SHARE = 0.45
+"""Share of the distance to the nearest footprint by which a border may move: two moves, of the
+border and of an end of it, touch no footprint."""
+
+BEARING_M = 5.0
+"""The bearing of a border at a junction is that of a point this far along it."""
+
+BAND_SHARE = 0.8
+"""Share of the tolerance in which a stroke is tightened; the rest is left to its simplification."""
+
+STRIDES = (32, 16, 8, 4, 2, 1)
+"""A point is drawn to the line between the points so many places before and after it."""
+
+SWEEPS = 3
+
+END_ROUNDS = 3
+"""Times that ends follow the strokes on which they lie."""
+
+
+def straighten_ridges(ridges: Ridges, least_m: float, most_m: float) -> tuple[Lines, Ints]:
+    """Return ridges as straight lines as far as the clearance allows.
+
+    Parameters
+    ----------
+    ridges
+        Voronoi borders.
+    least_m, most_m
+        A point moves at most ``CLEARANCE_SHARE`` of its clearance, but by up to ``least_m`` in any
+        case, and not more than ``most_m``.
+
+    Returns
+    -------
+    lines
+        (s,) LineStrings that meet at the same junctions as the ridges.
+    room
+        (s,) int64 room of each line.
+    """
+    if len(ridges.room) == 0:
+        return np.empty(0, dtype=object), np.empty(0, dtype=np.int64)
+    strokes = _find_strokes(ridges)
+    tolerance = np.clip(CLEARANCE_SHARE * ridges.clearance_m[strokes.vertex], least_m, most_m)
+    coords = _tighten(ridges.coords[strokes.vertex], strokes.is_end, BAND_SHARE * tolerance)
+    kept = _simplify(coords, strokes.is_end, (1.0 - BAND_SHARE) * tolerance)
+    coords = _move_junctions(coords, strokes, kept)
+    drawn = kept | (strokes.node >= 0)
+    lines = shapely.linestrings(coords[drawn], indices=strokes.stroke[drawn])
+    return np.asarray(lines, dtype=object).reshape(-1), strokes.room
+
+
+@dataclass(frozen=True)
+class _Strokes:
+    """Strokes, vertex by vertex.
+
+    Attributes
+    ----------
+    vertex, stroke
+        (v,) int64 row of the ridges' coordinates, and the stroke, one after the other.
+    node
+        (v,) int64 junction or free end at a vertex, -1 for none.
+    is_end
+        (v,) whether a stroke begins or ends there.
+    room
+        (s,) int64 room of each stroke.
+    """
+
+    vertex: Ints
+    stroke: Ints
+    node: Ints
+    is_end: Bools
+    room: Ints
+
+
+def _find_strokes(ridges: Ridges) -> _Strokes:
+    """Link ridges that run on through a junction."""
+    first = np.flatnonzero(np.diff(ridges.line, prepend=-1))
+    last = np.append(first[1:], len(ridges.line)) - 1
+    row_of_end = np.stack([first, last], axis=1).ravel()
+    places = np.ascontiguousarray(ridges.coords[row_of_end] + 0.0).view(np.complex128).ravel()
+    node_of_end = np.unique(places, return_inverse=True)[1].ravel()
+    partner = _pair_ends(ridges, node_of_end)
+    rows: list[Ints] = []
+    stroke_of_row: list[Ints] = []
+    rooms: list[int] = []
+    for ends in _chains(partner):
+        for number, end in enumerate(ends):
+            line = end // 2
+            row = np.arange(first[line], last[line] + 1)
+            rows.append((row if end % 2 == 0 else row[::-1])[1 if number else 0 :])
+            stroke_of_row.append(np.full(len(rows[-1]), len(rooms)))
+        rooms.append(int(ridges.room[ends[0] // 2]))
+    vertex, stroke = np.concatenate(rows), np.concatenate(stroke_of_row)
+    node_of_row = np.full(len(ridges.line), -1, dtype=np.int64)
+    node_of_row[row_of_end] = node_of_end
+    changes = np.diff(stroke) != 0
+    is_end = np.append(True, changes) | np.append(changes, True)
+    return _Strokes(vertex, stroke, node_of_row[vertex], is_end, np.array(rooms, dtype=np.int64))
+
+
+def _pair_ends(ridges: Ridges, node: Ints) -> Ints:
+    """Return (2m,) int64 the end with which each end of a ridge runs on, -1 for none.
+
+    Parameters
+    ----------
+    node
+        (2m,) junction of the first and the last end of each ridge.
+    """
+    lines = np.asarray(shapely.linestrings(ridges.coords, indices=ridges.line), dtype=object)
+    lines = lines.reshape(-1)
+    along = np.minimum(BEARING_M, shapely.length(lines))
+    near = [shapely.line_interpolate_point(lines, way) for way in (along, -along)]
+    ahead = np.stack([shapely.get_coordinates(points) for points in near], axis=1).reshape(-1, 2)
+    ends = np.flatnonzero(np.append(True, np.diff(ridges.line) != 0))
+    begin = ridges.coords[np.stack([ends, np.append(ends[1:], len(ridges.line)) - 1], axis=1)]
+    way = ahead - begin.reshape(-1, 2)
+    way /= np.maximum(np.hypot(*way.T), 1e-9)[:, None]
+    order = np.argsort(node, kind="stable")
+    count = np.bincount(node)
+    start = (np.cumsum(count) - count)[count == 3]
+    three = order[start[:, None] + np.arange(3)]
+    pairs = np.array([[0, 1], [0, 2], [1, 2]])
+    cosine = (way[three[:, pairs[:, 0]]] * way[three[:, pairs[:, 1]]]).sum(axis=2)
+    straightest = cosine.argmin(axis=1)
+    chosen = np.take_along_axis(three, pairs[straightest], axis=1)
+    partner = np.full(len(node), -1, dtype=np.int64)
+    partner[chosen] = chosen[:, ::-1]
+    return partner
+
+
+def _chains(partner: Ints) -> list[list[int]]:
+    """Return the ends by which each stroke enters its ridges, in order."""
+    next_end, visited = partner.tolist(), [False] * (len(partner) // 2)
+    chains = []
+    for start in [*np.flatnonzero(partner < 0).tolist(), *range(len(partner))]:
+        end, chain = start, []
+        while end >= 0 and not visited[end // 2]:
+            visited[end // 2] = True
+            chain.append(end)
+            end = next_end[end ^ 1]
+        if chain:
+            chains.append(chain)
+    return chains
+
+
+def _tighten(coords: Floats, is_end: Bools, reach_m: Floats) -> Floats:
+    """Return lines that are as straight as their points may be within their reach.
+
+    Parameters
+    ----------
+    is_end, reach_m
+        (v,) whether a line begins or ends at a vertex, and (v,) how far the vertex may move.
+    """
+    rows = np.arange(len(coords))
+    begin = np.maximum.accumulate(np.where(is_end, rows, 0))
+    end = np.minimum.accumulate(np.where(is_end, rows, len(rows) - 1)[::-1])[::-1]
+    along = np.append(0.0, np.cumsum(np.hypot(*np.diff(coords, axis=0).T)))
+    tight = coords.copy()
+    for stride in STRIDES:
+        before, after = np.maximum(rows - stride, begin), np.minimum(rows + stride, end)
+        share = (along - along[before]) / np.maximum(along[after] - along[before], 1e-9)
+        for _ in range(SWEEPS):
+            goal = tight[before] + share[:, None] * (tight[after] - tight[before])
+            moved = (tight + goal) / 2 - coords
+            far = np.hypot(*moved.T)
+            shorten = np.minimum(1.0, reach_m / np.maximum(far, 1e-9))
+            tight = np.where(is_end[:, None], coords, coords + shorten[:, None] * moved)
+    return tight
+
+
+def _simplify(coords: Floats, kept: Bools, tolerance: Floats) -> Bools:
+    """Return which vertices of lines stay, so that the others are within their tolerance.
+
+    Parameters
+    ----------
+    kept
+        (v,) whether a line begins or ends at a vertex.
+    """
+    kept = kept.copy()
+    while True:
+        away = np.hypot(*(coords - _project(coords, kept)).T) / tolerance
+        away[kept] = 0.0
+        begins = np.flatnonzero(kept)
+        worst = np.maximum.reduceat(away, begins)
+        segment = np.cumsum(kept) - 1
+        too_far = np.flatnonzero((away > 1.0) & (away == worst[segment]))
+        if len(too_far) == 0:
+            return kept
+        kept[too_far] = True
+
+
+def _project(coords: Floats, kept: Bools) -> Floats:
+    """Return (v, 2) the nearest point to each vertex on the chord between its kept neighbours."""
+    rows = np.arange(len(coords))
+    before = np.maximum.accumulate(np.where(kept, rows, 0))
+    after = np.minimum.accumulate(np.where(kept, rows, len(coords) - 1)[::-1])[::-1]
+    start, chord = coords[before], coords[after] - coords[before]
+    share = ((coords - start) * chord).sum(axis=1) / np.maximum((chord**2).sum(axis=1), 1e-12)
+    projected: Floats = start + np.clip(share, 0.0, 1.0)[:, None] * chord
+    return projected
+
+
+def _move_junctions(coords: Floats, strokes: _Strokes, kept: Bools) -> Floats:
+    """Return (v, 2) coordinates in which junctions lie on straight strokes, ends on junctions."""
+    passes = ~strokes.is_end & (strokes.node >= 0)
+    at = np.zeros((int(strokes.node.max(initial=-1)) + 1, 2))
+    at[strokes.node[strokes.node >= 0]] = coords[strokes.node >= 0]
+    moved = coords.copy()
+    for _ in range(END_ROUNDS):
+        on_chord = passes & ~kept
+        moved[on_chord] = _project(np.where(kept[:, None], moved, coords), kept)[on_chord]
+        at[strokes.node[passes]] = moved[passes]
+        moved[strokes.is_end] = at[strokes.node[strokes.is_end]]
+    return moved

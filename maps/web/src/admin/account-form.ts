@@ -1,0 +1,80 @@
+// The fields of an account: its role, and the region or networks that the role needs.
+
+import { element } from "../dom";
+import { text } from "../locale";
+import type { Account, AccountValues } from "./account-api";
+
+const ROLES: Account["role"][] = ["planner", "fire", "utility", "importer", "admin"];
+const NETWORKS = ["water", "sewage", "storm", "gas", "heat", "power", "telecom"];
+/** As on the server (geo.db.accounts). */
+const MIN_PASSWORD_CHARACTERS = 12;
+const MAX_PASSWORD_CHARACTERS = 200;
+
+export interface Fields<Values> {
+  content: HTMLElement[];
+  read(): Values;
+}
+
+/** The fields of a new account, or of one that changes. */
+export function accountFields(account?: Account): Fields<AccountValues> {
+  const role = element("select", {});
+  for (const name of ROLES) {
+    role.append(element("option", { value: name }, text(`session.role_${name}`)));
+  }
+  role.value = account?.role ?? "planner";
+  const scope = element("input", {
+    inputmode: "numeric",
+    pattern: "[0-9]{2,12}",
+    maxlength: "12",
+    value: account?.scope ?? "",
+  });
+  const scopeLabel = element("label", {}, text("admin.scope"), scope);
+  const ticks = NETWORKS.map((name) => {
+    const tick = element("input", { type: "checkbox", value: name });
+    tick.checked = account?.networks.includes(name) ?? false;
+    return tick;
+  });
+  const networks = element(
+    "fieldset",
+    {},
+    element("legend", {}, text("admin.networks")),
+    ...ticks.map((tick) =>
+      element("label", { class: "tick" }, tick, text(`admin.network_${tick.value}`)),
+    ),
+  );
+  const show = () => {
+    scopeLabel.hidden = role.value !== "planner";
+    scope.required = role.value === "planner";
+    scope.disabled = role.value !== "planner";
+    networks.hidden = role.value !== "utility";
+  };
+  role.addEventListener("change", show);
+  show();
+  return {
+    content: [element("label", {}, text("admin.column_role"), role), scopeLabel, networks],
+    read: () => ({
+      role: role.value as Account["role"],
+      scope: role.value === "planner" ? scope.value.trim() : "",
+      networks:
+        role.value === "utility"
+          ? ticks.filter((tick) => tick.checked).map(({ value }) => value)
+          : [],
+    }),
+  };
+}
+
+/** A field for a new password. */
+export function passwordField(key: string): { content: HTMLElement; read(): string } {
+  const input = element("input", {
+    type: "password",
+    required: "",
+    minlength: String(MIN_PASSWORD_CHARACTERS),
+    maxlength: String(MAX_PASSWORD_CHARACTERS),
+    autocomplete: "new-password",
+  });
+  const hint = text("session.password_rule", { least: MIN_PASSWORD_CHARACTERS });
+  return {
+    content: element("label", {}, text(key), input, element("small", {}, hint)),
+    read: () => input.value,
+  };
+}

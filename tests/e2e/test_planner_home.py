@@ -1,0 +1,84 @@
+"""The planner's home: a map by state or pass rate, drafts to be published, drawing all."""
+
+import pytest
+from playwright.sync_api import expect
+from sqlalchemy import update
+
+from geo.model import GridPlan
+from tests import town as t
+from tests.e2e.conftest import faults_of, signed_in
+
+COLOURS = """() => Object.fromEntries(gridatlas.map.queryRenderedFeatures({layers: ['communities']})
+  .map(({properties}) => [properties.code, properties.colour]))"""
+SHOWN = "() => window.gridatlas?.map?.loaded() && gridatlas.map.areTilesLoaded()"
+
+
+@pytest.fixture
+def overview(open_page, desks):
+    def open_overview(**how):
+        page = open_page(f"{desks}/plan", session=signed_in(desks, "planner"), **how)
+        page.locator(".communities a").first.wait_for()
+        page.wait_for_function(SHOWN)
+        return page
+
+    return open_overview
+
+
+def test_map_shows_pass_rates_with_their_legend(overview, town):
+    with town.begin() as connection:
+        in_force = (GridPlan.community_code == t.DRUM_TOWER) & (GridPlan.status == "published")
+        score = connection.execute(GridPlan.__table__.select().where(in_force)).one().score
+        half = update(GridPlan).where(in_force)
+        connection.execute(half.values(score=score | {"within_limits": 0.5}))
+    page = overview()
+    by_state = page.evaluate(COLOURS)
+    page.get_by_label("着色").select_option("rate")
+    page.wait_for_function(
+        f"before => ({COLOURS})()['{t.DRUM_TOWER}'] !== before", arg=by_state[t.DRUM_TOWER]
+    )
+    assert page.evaluate(COLOURS)[t.DRUM_TOWER] == "#c8553d"
+    legend = page.locator(".states").inner_text()
+    assert "达标不足 70% 1" in legend
+    assert "网格达标 50%" in page.locator(".communities").inner_text()
+    assert faults_of(page) == []
+    with town.begin() as connection:
+        connection.execute(update(GridPlan).where(in_force).values(score=score))
+
+
+def test_drafts_to_be_published_are_listed_and_lead_to_their_plan(overview, client_of):
+    planner = client_of("planner")
+    shown = planner.get(f"/communities/{t.NORTH_GATE}/plans?status=published").json()["items"][0]
+    draft = planner.post(f"/plans/{shown['id']}/copy").json()["id"]
+    page = overview(lang="en")
+    page.locator(".queue summary").press("Enter")
+    entry = page.locator(f'.queue a[href="/plan/p/{draft}"]')
+    expect(entry).to_be_visible()
+    assert "planner" in page.locator(".queue").inner_text()
+    assert faults_of(page) == []
+    entry.press("Enter")
+    page.wait_for_url(f"**/plan/p/{draft}*")
+
+
+def test_all_communities_without_a_plan_are_drawn_one_after_another(overview, client_of):
+    planner = client_of("planner")
+    undrawn = [
+        one["properties"]["code"]
+        for one in planner.get("/regions?level=community").json()["features"]
+        if one["properties"]["grids"] is None
+    ]
+    assert undrawn
+    before = {
+        code: planner.get(f"/communities/{code}/plans").json()["numberMatched"] for code in undrawn
+    }
+    page = overview()
+    page.get_by_role("button", name=f"划分全部 {len(undrawn)} 个未划分社区").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("目标户数").fill("350")
+    dialog.get_by_role("button", name="开始划分").click()
+    expect(page.get_by_text(f"已划分 {len(undrawn)}/{len(undrawn)} 个社区")).to_be_visible(
+        timeout=90_000
+    )
+    for code in undrawn:
+        plans = planner.get(f"/communities/{code}/plans").json()["items"]
+        assert len(plans) == before[code] + 1
+        assert plans[0]["limits"]["target"] == 350
