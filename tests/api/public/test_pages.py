@@ -142,7 +142,9 @@ def test_every_page_is_served_at_each_of_its_paths(client):
 
 
 def test_both_languages_have_the_same_keys_and_fields():
-    chinese, english = catalogue("zh"), catalogue("en")
+    # the English help is in the commands themselves
+    chinese = {key: words for key, words in catalogue("zh").items() if not key.startswith("help.")}
+    english = catalogue("en")
     assert set(chinese) == set(english)
     for key in chinese:
         fields = [set(re.findall(r"{(\w+)", texts[key])) for texts in (chinese, english)]
