@@ -95,6 +95,14 @@ def _line(row: Any) -> list[Any]:
     return [values[name] for name in COLUMNS]
 
 
+_POINT_COLUMNS = (
+    *(CASE.c.number, CASE.c.kind, CASE.c.state, CASE.c.grid_code, CASE.c.handler_code),
+    *(CASE.c.due_at, CASE.c.filed_at),
+    func.ST_X(CASE.c.geom).label("lon"),
+    func.ST_Y(CASE.c.geom).label("lat"),
+)
+
+
 def case_points(connection: Connection, filters: CaseFilter, most: int) -> dict[str, Any]:
     """Return the newest cases as a GeoJSON collection of points.
 
@@ -105,8 +113,10 @@ def case_points(connection: Connection, filters: CaseFilter, most: int) -> dict[
     """
     count = select(func.count()).select_from(CASE).where(*filters.conditions)
     matched = connection.execute(count).scalar_one()
-    newest = select_cases(filters).order_by(CASE.c.id.desc()).limit(most)
-    features = [_point(row) for row in connection.execute(newest).mappings()]
+    newest = select(*_POINT_COLUMNS).where(*filters.conditions).order_by(CASE.c.id.desc())
+    groups = {kind.key: kind.group for kind in case_kinds().kinds}
+    rows = connection.execute(newest.limit(most)).mappings()
+    features = [_point(row, groups.get(row["kind"], "")) for row in rows]
     return {
         "type": "FeatureCollection",
         "numberMatched": matched,
@@ -116,14 +126,14 @@ def case_points(connection: Connection, filters: CaseFilter, most: int) -> dict[
     }
 
 
-def _point(row: Any) -> dict[str, Any]:
+def _point(row: Any, group: str) -> dict[str, Any]:
     return {
         "type": "Feature",
         "id": row["number"],
         "geometry": {"type": "Point", "coordinates": [row["lon"], row["lat"]]},
         "properties": {
             "kind": row["kind"],
-            "group": kind_group(row["kind"]),
+            "group": group,
             "state": row["state"],
             "grid": row["grid_code"],
             "handler": row["handler_code"],

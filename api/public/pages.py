@@ -27,7 +27,9 @@ from maps.style import maplibre_style
 
 router = APIRouter(tags=["page"])
 
-PageName = Literal["public", "plan", "fire", "data", "admin", "session", "field"]
+PageName = Literal[
+    "public", "plan", "fire", "data", "cases", "assess", "admin", "session", "field"
+]
 
 CODED_VALUE_SECTIONS = (
     *("use.", "structure.", "category.", "households_source.", "kind.", "level.", "material."),
@@ -61,6 +63,14 @@ SECTIONS: dict[PageName, tuple[str, ...]] = {
         "quarantine.",
         "field.",
         *CODED_VALUE_SECTIONS,
+    ),
+    "cases": (
+        *("page.", "legend.", "session.", "tour.", "cases.", "case_state.", "case_action."),
+        *("case_column.", "case_group.", "case_channel.", "case_level."),
+    ),
+    "assess": (
+        *("page.", "legend.", "session.", "tour.", "assess.", "case_level."),
+        "assessment_measure.",
     ),
     "admin": ("page.", "session.", "tour.", "admin."),
     "session": ("page.", "session."),
@@ -122,6 +132,19 @@ def fire_desk() -> Response:
 def data_desk(place: str = "") -> Response:
     """Return the data page, which reads its view from the path."""
     return _html("data.html")
+
+
+@router.get("/cases", response_class=FileResponse, include_in_schema=False)
+@router.get("/cases/{place:path}", response_class=FileResponse, include_in_schema=False)
+def cases_page(place: str = "") -> Response:
+    """Return the page of cases, which reads its view from the path."""
+    return _html("cases.html")
+
+
+@router.get("/assess", response_class=FileResponse, include_in_schema=False)
+def assess_page() -> Response:
+    """Return the page of the assessment."""
+    return _html("assess.html")
 
 
 @router.get("/admin", response_class=FileResponse, include_in_schema=False)

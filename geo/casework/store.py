@@ -224,7 +224,7 @@ def possible_transitions(status: CaseStatus, actor: Actor) -> list[Transition]:
     for one in TRANSITIONS:
         if status.flow not in one.flows or status.state not in one.sources:
             continue
-        if actor.role not in one.roles or (one.action is Action.RATE and status.rating):
+        if actor.role not in one.roles or _is_void(one.action, status):
             continue
         try:
             _check_business(one, status, actor)
@@ -232,6 +232,19 @@ def possible_transitions(status: CaseStatus, actor: Actor) -> list[Transition]:
             continue
         possible.append(one)
     return possible
+
+
+def _is_void(action: Action, status: CaseStatus) -> bool:
+    """Return whether a step would change nothing, or be refused whoever takes it."""
+    match action:
+        case Action.RATE:
+            return status.rating is not None
+        case Action.RELEASE:
+            listed = {kind.key: kind.visibility for kind in case_kinds().kinds}
+            return status.released_at is not None or listed.get(status.kind) != "public"
+        case Action.RETRACT:
+            return status.released_at is None
+    return False
 
 
 def _step_data(

@@ -78,14 +78,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rollupOptions: {
       input: [
-        "index.html",
-        "plan.html",
-        "fire.html",
-        "data.html",
-        "admin.html",
-        "ogc.html",
-        "signed-in.html",
-        "field.html",
+        ...["index.html", "plan.html", "fire.html", "data.html", "cases.html", "assess.html"],
+        ...["admin.html", "ogc.html", "signed-in.html", "field.html"],
       ],
     },
     // maplibre-gl is one module of a megabyte; splitting it gains nothing

@@ -302,7 +302,8 @@ def test_help_is_short_ends_by_escape_and_leads_staff_to_their_desks(page):
     assert page.locator(".tour, .spot").count() == 0
     page.locator("#list-toggle").click()
     links = page.locator("#list footer a")
-    assert [link.get_attribute("href") for link in links.all()] == ["/plan", "/fire", "/data"]
+    pages = [link.get_attribute("href") for link in links.all()]
+    assert pages == ["/plan", "/fire", "/data", "/cases", "/assess"]
 
 
 def test_first_visit_is_led_once(browser, address):

@@ -8,6 +8,14 @@ import { hasProvider, redirectToProvider } from "./identity-provider";
 import { languageTag, localeLoaded, otherLanguage, switchLanguage, text } from "./locale";
 
 const SESSION_KEY = "gridatlas.session";
+/** The page that each role works with. */
+const ROLE_PAGES: Record<string, string> = {
+  planner: "/plan",
+  fire: "/fire",
+  importer: "/data",
+  grid_manager: "/cases",
+  office: "/cases",
+};
 /** As on the server (geo.db.accounts). */
 const MIN_PASSWORD_CHARACTERS = 12;
 
@@ -70,6 +78,7 @@ export function signIn(reason = ""): Promise<string | null> {
       {},
       element("h2", {}, text("session.sign_in")),
       message,
+      reason ? rolePageLink() : null,
       labelField("session.name", name),
       labelField("session.password", password),
       submit,
@@ -101,6 +110,15 @@ export function signIn(reason = ""): Promise<string | null> {
     document.body.append(dialog);
     dialog.showModal();
   });
+}
+
+/** A link to the page of the session's role, where this is another. */
+function rolePageLink(): HTMLElement | null {
+  const role = session()?.role ?? "";
+  const href = ROLE_PAGES[role];
+  if (!href || location.pathname.startsWith(href)) return null;
+  const words = text("session.role_page", { role: text(`session.role_${role}`) });
+  return element("p", {}, element("a", { href }, words));
 }
 
 /** The page's own language button lies behind the dialog. */
@@ -135,11 +153,11 @@ export async function requestSession(grant: Record<string, string>): Promise<Ses
   }
 }
 
-/** Have the reader sign in until the session has the role, or is an administrator's. */
-export async function requireRole(role: string): Promise<void> {
+/** Have the reader sign in until the session has one of the roles, or is an administrator's. */
+export async function requireRole(roles: readonly string[]): Promise<void> {
   for (;;) {
     const current = session()?.role;
-    if (current === role || current === "admin") return;
+    if (current && (roles.includes(current) || current === "admin")) return;
     await signIn(
       current ? text("session.other_role", { role: text(`session.role_${current}`) }) : "",
     );

@@ -16,8 +16,9 @@ import { showTour } from "./tour";
 
 export interface StaffPage {
   /** The section of the catalogue. */
-  page: "plan" | "fire" | "data" | "admin";
-  role: string;
+  page: "plan" | "fire" | "data" | "cases" | "assess" | "admin";
+  /** The role that it is for, or several; administrators may open every page. */
+  role: string | readonly string[];
   title: string;
   /** The name of the tour of what is on the screen. */
   tour(): string;
@@ -28,7 +29,7 @@ export async function openStaffPage(page: StaffPage): Promise<Language> {
   const lang = preferredLanguage();
   await loadLocale(lang, page.page);
   writeHeader(page);
-  await requireRole(page.role);
+  await requireRole([page.role].flat());
   showSession();
   return lang;
 }

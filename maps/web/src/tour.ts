@@ -10,6 +10,8 @@ const STEPS: Record<string, string[]> = {
   edit: [".grids", "#tools", "#map", ".actions", ".trouble, .well"],
   fire: ["#search", "#side", "#tools"],
   data: ["#side"],
+  cases: ["#side", "#map"],
+  assess: ["#side"],
   admin: ["#side"],
   public: ["#search", "#here", "#map"],
 };

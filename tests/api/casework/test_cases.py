@@ -357,6 +357,18 @@ def test_only_released_cases_are_public_and_their_place_is_rounded(client, offic
     assert take(office, private, "release").status_code == 403
 
 
+def test_offered_are_only_steps_that_change_something(office, report):
+    def offered(number):
+        actions = office.get(f"/casework/cases/{number}").json()["actions"]
+        return {one["action"] for one in actions} & {"release", "retract"}
+
+    number = report("exposed_waste")["number"]
+    assert offered(number) == {"release"}
+    take(office, number, "release")
+    assert offered(number) == {"retract"}
+    assert offered(report("neighbour_dispute")["number"]) == set()
+
+
 def test_list_pages_by_key_and_filters(office, report):
     numbers = [report("noise", description=f"第{i}次 100%_")["number"] for i in range(5)]
     for order in ("newest", "due"):

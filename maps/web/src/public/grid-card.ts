@@ -6,7 +6,7 @@ import { formatNumber, text } from "../locale";
 import type { Communities, Community, Grid, GridCard, Manager, Station } from "./public-api";
 
 /** The pages for staff. */
-const STAFF_PAGES = ["plan", "fire", "data"];
+const STAFF_PAGES = ["plan", "fire", "data", "cases", "assess"];
 
 export interface CardActions {
   close(): void;

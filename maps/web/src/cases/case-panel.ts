@@ -1,0 +1,171 @@
+// The panel of a case: what it is about, the steps that the reader may take, and its events.
+
+import { button, definitionList, element, elementById, notify } from "../dom";
+import { openBlob, request } from "../http";
+import { formatDateTime, text } from "../locale";
+import type { CaseAction, CaseDetails, CaseEvent, Kinds } from "./case-api";
+import { fetchContact } from "./case-api";
+import { stateBadges } from "./queue";
+import { stepForm } from "./step-form";
+
+export interface PanelEvents {
+  onClose(): void;
+  /** A step has been taken, or the case has changed meanwhile. */
+  onStep(changed: CaseDetails): void;
+}
+
+/** Show a case in the panel. */
+export function showCase(one: CaseDetails, kinds: Kinds, events: PanelEvents): void {
+  const panel = elementById("panel");
+  panel.hidden = false;
+  panel.setAttribute("aria-label", `${one.kind_name} ${one.number}`);
+  panel.replaceChildren(
+    element(
+      "div",
+      { class: "heading" },
+      element("h1", { tabindex: "-1" }, one.kind_name, " ", element("small", {}, one.number)),
+      stateBadges(one),
+      button("×", events.onClose, { class: "quiet close", "aria-label": text("cases.close") }),
+    ),
+    element("p", { class: "words" }, one.description),
+    stepList(one, kinds, events),
+    caseFacts(one),
+    contactButton(one),
+    element("h2", {}, text("cases.events")),
+    element("ol", { class: "history" }, ...one.events.map((event) => eventItem(event, kinds))),
+  );
+}
+
+/** Move the focus to the heading of the panel. */
+export function focusPanel(): void {
+  elementById("panel").querySelector<HTMLElement>("h1")?.focus();
+}
+
+export function closePanel(): void {
+  const panel = elementById("panel");
+  panel.hidden = true;
+  panel.replaceChildren();
+}
+
+function stepList(one: CaseDetails, kinds: Kinds, events: PanelEvents): HTMLElement {
+  const box = element("section", { class: "steps", "aria-label": text("cases.steps") });
+  if (one.actions.length === 0) {
+    box.append(element("p", { class: "none" }, text("cases.no_steps")));
+    return box;
+  }
+  const place = element("div");
+  const choose = (action: CaseAction, chosen: HTMLElement) => {
+    const cancel = () => {
+      place.replaceChildren();
+      chosen.setAttribute("aria-expanded", "false");
+      chosen.focus();
+    };
+    for (const other of buttons) other.setAttribute("aria-expanded", String(other === chosen));
+    const form = stepForm(one, action, kinds, { onDone: events.onStep, onCancel: cancel });
+    place.replaceChildren(form);
+    form.querySelector<HTMLElement>("select, textarea, input, button")?.focus();
+  };
+  const buttons = one.actions.map((action, index) => {
+    const attributes = { "aria-expanded": "false", ...(index === 0 ? { class: "primary" } : {}) };
+    const chosen: HTMLElement = button(action.name, () => choose(action, chosen), attributes);
+    return chosen;
+  });
+  box.append(element("div", { class: "actions" }, ...buttons), place);
+  return box;
+}
+
+function caseFacts(one: CaseDetails): HTMLElement {
+  const due = { when: formatDateTime(one.due_at) };
+  const offered = [one.offered ?? "", one.offered_department].filter((part) => part !== "");
+  const plural = (count: number) => (count > 0 ? String(count) : "");
+  return definitionList([
+    [text("cases.address"), one.address],
+    [text("cases.place"), one.region_name || one.region],
+    [text("cases.grid"), one.grid ?? ""],
+    [text("cases.handler"), one.handler_name],
+    [text("cases.department"), one.department_name],
+    [text("cases.offered_to"), offered.join(" · ")],
+    [text("cases.channel"), text(`case_channel.${one.channel}`)],
+    [text("cases.filed"), formatDateTime(one.filed_at)],
+    [text("cases.deadline"), one.is_provisional ? text("cases.due_provisional", due) : due.when],
+    [text("cases.closed"), one.closed_at ? formatDateTime(one.closed_at) : ""],
+    [text("cases.rating"), one.rating ? text("cases.rating_of", { rating: one.rating }) : ""],
+    [text("cases.escalations"), plural(one.escalations)],
+    [text("cases.reworks"), plural(one.reworks)],
+  ]);
+}
+
+function contactButton(one: CaseDetails): HTMLElement {
+  const box = element("p", { class: "contact", role: "status" });
+  if (!one.can_read_contact) return box;
+  const show = async () => {
+    const { contact } = await fetchContact(one.number);
+    box.textContent = contact
+      ? `${text("cases.contact_is")}: ${contact}`
+      : text("cases.no_contact");
+  };
+  box.append(button(text("cases.contact"), () => void show(), { class: "quiet" }));
+  return box;
+}
+
+function eventItem(event: CaseEvent, kinds: Kinds): HTMLElement {
+  const actors: Record<string, string> = {
+    system: text("cases.by_system"),
+    reporter: text("cases.by_reporter"),
+  };
+  const actor = actors[event.role] ?? `${event.actor} (${text(`session.role_${event.role}`)})`;
+  return element(
+    "li",
+    {},
+    element("b", {}, event.action_name),
+    element(
+      "small",
+      {},
+      element("time", { datetime: event.at }, formatDateTime(event.at)),
+      ` · ${actor} · ${event.state_name}`,
+    ),
+    ...eventValues(event, kinds).map((line) => element("small", {}, line)),
+    event.note ? element("p", { class: "words" }, event.note) : null,
+    event.photos.length ? photoList(event) : null,
+  );
+}
+
+/** What a step set, in words. */
+function eventValues({ data }: CaseEvent, { kinds, departments }: Kinds): string[] {
+  const nameOf = (key: unknown, list: { key: string; name: string }[]) =>
+    list.find((one) => one.key === key)?.name ?? String(key);
+  const lines: string[] = [];
+  if (data.kind) lines.push(nameOf(data.kind, kinds));
+  if (data.to) lines.push(text("cases.set_to", { to: String(data.to) }));
+  if (data.department && data.to) lines.push(nameOf(data.department, departments));
+  if (data.rating) lines.push(text("cases.rating_of", { rating: Number(data.rating) }));
+  if (data.due_at) {
+    lines.push(text("cases.set_due", { when: formatDateTime(String(data.due_at)) }));
+  }
+  return lines;
+}
+
+function photoList(event: CaseEvent): HTMLElement {
+  const pictures = event.photos.map((path, index) => {
+    const fields = { number: index + 1, action: event.action_name };
+    const picture = element("img", { alt: text("cases.photo", fields) });
+    const open = button(picture, () => void openPhoto(path), { class: "quiet photo" });
+    void loadPhoto(picture, path);
+    return open;
+  });
+  return element("div", { class: "photos" }, ...pictures);
+}
+
+async function loadPhoto(picture: HTMLImageElement, path: string): Promise<void> {
+  const url = URL.createObjectURL(await (await request(path)).blob());
+  picture.addEventListener("load", () => URL.revokeObjectURL(url), { once: true });
+  picture.src = url;
+}
+
+async function openPhoto(path: string): Promise<void> {
+  try {
+    openBlob(await (await request(path)).blob(), null);
+  } catch (error) {
+    notify((error as Error).message);
+  }
+}
