@@ -46,6 +46,7 @@ from api.public import (
     grids,
     health,
     layer_features,
+    legal,
     pages,
     prints,
     regions,
@@ -65,7 +66,7 @@ RESOURCES = (
     *(drawing, comparison, edits, plan_files, jobs, import_runs, uploads, quarantine, corrections),
     *(exports, layer_features, prints, tiles, tile_archive),
     *(fire_tiles, fire, inspections, networks),
-    *(casework, ledger, assessment, reports, open311, pages, share),
+    *(casework, ledger, assessment, reports, open311, pages, legal, share),
 )
 """In this order: the first route whose path matches answers."""
 

@@ -1,10 +1,11 @@
-"""The web pages at ``/``, ``/plan``, ``/fire`` and ``/data``: HTML, assets, map style and texts."""
+"""The web pages at ``/``, ``/plan``, ``/report`` and so on: HTML, assets, map style and texts."""
 
 from mimetypes import guess_type
 from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, FastAPI, Query, Request
+from pydantic import BaseModel
 from sqlalchemy import func, select
 from starlette.datastructures import Headers
 from starlette.responses import FileResponse, Response
@@ -26,7 +27,7 @@ from maps.style import maplibre_style
 
 router = APIRouter(tags=["page"])
 
-PageName = Literal["public", "plan", "fire", "data", "session"]
+PageName = Literal["public", "plan", "fire", "data", "session", "report", "kiosk"]
 
 CODED_VALUE_SECTIONS = (
     *("use.", "structure.", "category.", "households_source.", "kind.", "level.", "material."),
@@ -61,10 +62,18 @@ SECTIONS: dict[PageName, tuple[str, ...]] = {
         *CODED_VALUE_SECTIONS,
     ),
     "session": ("page.", "session."),
+    "report": ("page.", "report.", "case_state."),
+    "kiosk": ("page.", "report.", "kiosk.", "case_state."),
 }
 """Sections of the catalogue that each page loads."""
 
 YEAR_S = 31_536_000
+
+
+class KioskSettingsResponse(BaseModel):
+    """``idle_s``: seconds without a touch after which a kiosk starts anew."""
+
+    idle_s: int
 
 
 class _Assets(StaticFiles):
@@ -117,6 +126,24 @@ def fire_desk() -> Response:
 def data_desk(place: str = "") -> Response:
     """Return the data page, which reads its view from the path."""
     return _html("data.html")
+
+
+@router.get("/report", response_class=FileResponse, include_in_schema=False)
+def report_page() -> Response:
+    """Return the page on which residents report and follow up."""
+    return _html("report.html")
+
+
+@router.get("/kiosk", response_class=FileResponse, include_in_schema=False)
+def kiosk_page() -> Response:
+    """Return the page of terminals in service halls."""
+    return _html("kiosk.html")
+
+
+@router.get("/kiosk/settings")
+def kiosk_settings() -> KioskSettingsResponse:
+    """Return how long a kiosk waits before it forgets what was entered."""
+    return KioskSettingsResponse(idle_s=settings().kiosk_idle_s)
 
 
 @router.get("/signed-in", response_class=FileResponse, include_in_schema=False)

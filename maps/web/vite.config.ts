@@ -30,7 +30,17 @@ export default defineConfig({
     sourcemap: false,
     modulePreload: { polyfill: false },
     rollupOptions: {
-      input: ["index.html", "plan.html", "fire.html", "data.html", "ogc.html", "signed-in.html"],
+      input: [
+        "index.html",
+        "plan.html",
+        "fire.html",
+        "data.html",
+        "ogc.html",
+        "signed-in.html",
+        "report.html",
+        "kiosk.html",
+        "legal.html",
+      ],
     },
     // maplibre-gl is one module of a megabyte; splitting it gains nothing
     chunkSizeWarningLimit: 1200,
