@@ -1,0 +1,54 @@
+// What a reporter keeps: number and secret of the case, to copy, print or scan.
+
+import { button, definitionList, element } from "../dom";
+import { formatDateTime, text } from "../locale";
+import { copyText } from "./fields";
+import { type Filed, fetchLink, type Ticket } from "./report-api";
+
+export interface ReceiptActions {
+  followUp(ticket: Ticket): void;
+  another(): void;
+}
+
+/** The receipt of a case; its heading takes the focus once it is in the page. */
+export function receipt(filed: Filed, { followUp, another }: ReceiptActions): HTMLElement {
+  const { number, secret } = filed;
+  const provisional = filed.is_provisional ? ` (${text("report.due_provisional")})` : "";
+  const qr = element("div", { class: "qr" });
+  void fetchLink(filed).then(
+    (link) => qr.replaceChildren(link.qr ? qrPicture(link.qr) : text("report.link_local")),
+    () => qr.remove(), // number and secret are enough
+  );
+  const words = `${text("report.number")} ${number}\n${text("report.secret")} ${secret}`;
+  return element(
+    "div",
+    { class: "receipt" },
+    element("h2", { tabindex: "-1" }, text("report.received")),
+    element("p", {}, text("report.received_help")),
+    definitionList([
+      [text("report.kind"), filed.kind_name],
+      [text("report.number"), element("b", { class: "number" }, number)],
+      [text("report.secret"), element("b", { class: "secret" }, groupLetters(secret))],
+      [text("report.due"), formatDateTime(filed.due_at) + provisional],
+    ]),
+    qr,
+    element(
+      "div",
+      { class: "ways" },
+      button(text("report.copy"), () => void copyText(words), { class: "copy" }),
+      button(text("report.print"), () => window.print()),
+      button(text("report.follow_now"), () => followUp({ number, secret })),
+      button(text("report.another"), another),
+    ),
+  );
+}
+
+/** A secret in groups of four letters. */
+export function groupLetters(secret: string): string {
+  return secret.match(/.{1,4}/g)?.join(" ") ?? secret;
+}
+
+function qrPicture(svg: string): HTMLElement {
+  const src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
+  return element("img", { src, alt: text("report.qr") });
+}
