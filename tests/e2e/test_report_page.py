@@ -14,7 +14,7 @@ from geo.settings import settings
 from tests import town as t
 from tests.e2e.conftest import DESKTOP, PHONE, faults_of
 
-OFFICE = Actor("office", "office", t.STREET, ())
+OFFICE = Actor("office", "office", t.STREET[:9])
 HERE = (300, 350)
 
 
@@ -90,7 +90,7 @@ def test_resident_reports_with_a_photo_follows_up_and_rates(open_report, town):
 
     page.get_by_role("button", name="查询进度").click()
     page.get_by_role("heading", name=number).wait_for()
-    assert page.locator("[aria-current=step]").inner_text() == "已提交"
+    assert page.locator("[aria-current=step]").inner_text() == "待受理"
     page.locator("textarea").fill("还在漏")
     page.get_by_role("button", name="补充").click()
     page.locator(".events").get_by_text("还在漏").wait_for()
@@ -237,10 +237,11 @@ def test_released_cases_are_listed_nearby(open_report, address, town):
 
 
 def test_service_guide_leads_to_the_report_of_a_kind(open_report):
-    page = open_report(PHONE, part="#guide")
-    page.locator("details").first.locator("summary").click()
+    page = open_report(PHONE)
+    page.locator("#tabs").get_by_text("办事指南").click()
+    page.locator("#view details summary").first.click()
     assert page.get_by_role("heading", name="所需材料").first.is_visible()
-    page.locator("details").first.get_by_role("button", name="我要反映").click()
+    page.locator("#view details").first.get_by_role("button", name="我要反映").click()
     page.locator("input[name=kind]:checked").wait_for()
 
 
@@ -262,7 +263,7 @@ def test_screen_readers_can_read_every_part(open_report, size, lang):
     page.locator("button.primary").click()
     ticket_of(page)
     assert faults_of(page) == []
-    page.locator(".ways button").nth(2).click()
+    page.locator("#view .ways button").nth(2).click()
     page.locator(".case").wait_for()
     assert faults_of(page) == []
 

@@ -19,16 +19,18 @@ const DECLINED_LINE = ["filed", "declined"] as const;
 const MERGED = { registered: "accepted" } as const;
 const RATINGS = [1, 2, 3, 4, 5];
 
-type Show = (content: HTMLElement) => void;
+export interface CaseViewOptions {
+  /** Show the case again, after a change. */
+  show(content: HTMLElement): void;
+  leave(): void;
+  /** Without fields to type in, as on a terminal without a keyboard. */
+  isTouchOnly?: boolean;
+}
 
 /** Show a case, and show it again after each change. */
-export function caseView(
-  ticket: Ticket,
-  one: FollowUp,
-  show: Show,
-  leave: () => void,
-): HTMLElement {
-  const update = (changed: FollowUp) => show(caseView(ticket, changed, show, leave));
+export function caseView(ticket: Ticket, one: FollowUp, options: CaseViewOptions): HTMLElement {
+  const { show, leave, isTouchOnly = false } = options;
+  const update = (changed: FollowUp) => show(caseView(ticket, changed, options));
   const reload = () => {
     fetchCase(ticket).then(update, (error: Error) => notify(error.message));
   };
@@ -46,9 +48,9 @@ export function caseView(
       [text("report.address"), one.address],
       [text("report.your_rating"), one.rating ? text(`report.rating_${one.rating}`) : ""],
     ]),
-    ...(one.can_rate ? [ratingForm(ticket, update)] : []),
+    ...(one.can_rate ? [ratingForm(ticket, update, isTouchOnly)] : []),
     eventList(one),
-    ...(one.can_add_note ? [noteForm(ticket, update)] : []),
+    ...(one.can_add_note && !isTouchOnly ? [noteForm(ticket, update)] : []),
     element(
       "div",
       { class: "ways" },
@@ -131,7 +133,7 @@ function noteForm(ticket: Ticket, update: Update): HTMLElement {
   return changeForm("report.add_note", "report.send_note", [note, photos], act);
 }
 
-function ratingForm(ticket: Ticket, update: Update): HTMLElement {
+function ratingForm(ticket: Ticket, update: Update, isTouchOnly: boolean): HTMLElement {
   const choices = RATINGS.map((value) => {
     const input = element("input", { type: "radio", name: "rating", value: String(value) });
     return element("label", {}, input, text(`report.rating_${value}`));
@@ -153,7 +155,8 @@ function ratingForm(ticket: Ticket, update: Update): HTMLElement {
     notify(text("report.rated"), undefined, "calm");
     update(changed);
   });
-  return changeForm("report.rate", "report.send_rating", [rating, note], act);
+  const shown = isTouchOnly ? [rating] : [rating, note];
+  return changeForm("report.rate", "report.send_rating", shown, act);
 }
 
 function changeForm(

@@ -2,7 +2,7 @@
 
 import { element } from "../dom";
 import { text } from "../locale";
-import { caseView } from "./case-view";
+import { type CaseViewOptions, caseView } from "./case-view";
 import { showMessages, textField } from "./fields";
 import { fetchCase, messagesByField, type Ticket } from "./report-api";
 
@@ -33,9 +33,9 @@ export function followUpForm(show: (content: HTMLElement) => void, given?: Ticke
   const open = async () => {
     trouble.textContent = "";
     try {
-      await openCase(ticketOf(number.control.value, secret.control.value), show, () =>
-        show(followUpForm(show)),
-      );
+      const leave = () => show(followUpForm(show));
+      const ticket = ticketOf(number.control.value, secret.control.value);
+      await openCase(ticket, { show, leave });
     } catch (error) {
       const messages = messagesByField(error, { fields: {}, photos: [] });
       trouble.textContent = showMessages({ number, secret }, messages);
@@ -50,12 +50,8 @@ export function followUpForm(show: (content: HTMLElement) => void, given?: Ticke
 }
 
 /** Read a case and show it. */
-export async function openCase(
-  ticket: Ticket,
-  show: (content: HTMLElement) => void,
-  leave: () => void,
-): Promise<void> {
-  show(caseView(ticket, await fetchCase(ticket), show, leave));
+export async function openCase(ticket: Ticket, options: CaseViewOptions): Promise<void> {
+  options.show(caseView(ticket, await fetchCase(ticket), options));
 }
 
 /** Number and secret without the spaces that people type; neither is empty in a request. */

@@ -98,7 +98,7 @@ class Site {
     elementById("place").hidden = true;
     const followUp = (ticket: Ticket) => {
       const leave = () => show(followUpForm(show));
-      openCase(ticket, show, leave).catch((error: Error) => notify(error.message));
+      openCase(ticket, { show, leave }).catch((error: Error) => notify(error.message));
     };
     const another = () => {
       this.picker.clear();

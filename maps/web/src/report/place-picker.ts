@@ -3,7 +3,7 @@
 import { type GeoJSONSource, type Map as LibreMap, Marker } from "maplibre-gl";
 import { fetchOpeningExtent } from "../cities";
 import { notify } from "../dom";
-import { preferredLanguage, text } from "../locale";
+import { type Language, languageTag, text } from "../locale";
 import { createMap, loadStyle } from "../map";
 import { fetchGridAt, type Grid } from "../public/public-api";
 import type { Place } from "../public/view-address";
@@ -62,6 +62,12 @@ export class PlacePicker {
     this.onChange(this);
   }
 
+  /** Remove the map with all that it shows. */
+  remove(): void {
+    this.place = null;
+    this.map.remove();
+  }
+
   /** Go to the position of the device, if the browser gives it. */
   locate(): void {
     navigator.geolocation.getCurrentPosition(
@@ -114,7 +120,7 @@ export async function createPlacePicker(
   onChange: (picker: PlacePicker) => void,
 ): Promise<PlacePicker> {
   const [style, extent] = await Promise.all([
-    loadStyle(preferredLanguage(), "published", true),
+    loadStyle(languageTag().slice(0, 2) as Language, "published", true),
     fetchOpeningExtent(false),
   ]);
   const map = createMap(style, extent, { hash: false, padding: paddingOf() });

@@ -8,10 +8,15 @@ import { type Filed, fetchLink, type Ticket } from "./report-api";
 export interface ReceiptActions {
   followUp(ticket: Ticket): void;
   another(): void;
+  /** Without copying, as on a terminal that others use. */
+  isTouchOnly?: boolean;
 }
 
 /** The receipt of a case; its heading takes the focus once it is in the page. */
-export function receipt(filed: Filed, { followUp, another }: ReceiptActions): HTMLElement {
+export function receipt(
+  filed: Filed,
+  { followUp, another, isTouchOnly = false }: ReceiptActions,
+): HTMLElement {
   const { number, secret } = filed;
   const provisional = filed.is_provisional ? ` (${text("report.due_provisional")})` : "";
   const qr = element("div", { class: "qr" });
@@ -35,7 +40,7 @@ export function receipt(filed: Filed, { followUp, another }: ReceiptActions): HT
     element(
       "div",
       { class: "ways" },
-      button(text("report.copy"), () => void copyText(words), { class: "copy" }),
+      isTouchOnly ? null : button(text("report.copy"), () => void copyText(words)),
       button(text("report.print"), () => window.print()),
       button(text("report.follow_now"), () => followUp({ number, secret })),
       button(text("report.another"), another),
