@@ -58,7 +58,7 @@ def enter(page, characters):
 def report(page):
     """Report a burst pipe by touch, up to the check."""
     tap(page, "反映问题")
-    tap(page, "市容环境与公共秩序")
+    tap(page, "城市管理事件")
     tap(page, "管道破裂")
     tap_map(page)
     page.get_by_text("北门社区第").wait_for()
@@ -110,7 +110,7 @@ def test_idle_reset_wipes_what_a_visitor_entered(open_kiosk, short_idle):
     ]
     assert page.locator("canvas").count() == 0
     tap(page, "反映问题")
-    tap(page, "市容环境与公共秩序")
+    tap(page, "城市管理事件")
     tap(page, "管道破裂")
     page.get_by_text("尚未选择地点").wait_for()
 
@@ -139,7 +139,7 @@ def test_visitor_finds_the_grid_and_prints_its_card(open_kiosk):
 def test_no_link_leads_away_from_the_terminal(open_kiosk):
     page = open_kiosk()
     tap(page, "个人信息说明")
-    page.locator(".legal a").first.wait_for(state="attached")
+    page.locator(".legal h1").wait_for()
     before = page.url
     page.evaluate(
         "document.querySelector('main').append(Object.assign(document.createElement('a'),"
