@@ -53,7 +53,7 @@ def _language_links(current: Language) -> str:
 def _document(lang: Language) -> str:
     """Return the document as HTML, without links to other files of the documentation."""
     words = (_FOLDER / _FILES[lang]).read_text(encoding="utf-8")
-    html = MarkdownIt("js-default").render(_FILE_LINK.sub("", words))  # escapes HTML in it
+    html: str = MarkdownIt("js-default").render(_FILE_LINK.sub("", words))  # escapes HTML in it
     name = text("report.privacy", lang=lang)
     box = f'<div class="wide" tabindex="0" role="region" aria-label="{name}"><table>'
     return html.replace("<table>", box).replace("</table>", "</table></div>")

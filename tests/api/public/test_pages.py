@@ -133,11 +133,24 @@ def test_data_page_has_texts_for_every_coded_value(client, lang):
 
 
 def test_every_page_is_served_at_each_of_its_paths(client):
-    for place in ("/", "/plan", "/plan/p/7/compare/3", "/fire", "/data", "/data/runs/4"):
+    paths = ("/", "/plan", "/plan/p/7/compare/3", "/fire", "/data", "/data/runs/4")
+    for place in (*paths, "/report", "/kiosk", "/legal"):
         answer = client.get(place)
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/html")
         assert 'type="module"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("lang", "tag", "words"),
+    [("zh", "zh-CN", "不建重点人员名单"), ("en", "en", "No lists of persons under supervision")],
+)
+def test_page_on_personal_information_follows_the_language(client, lang, tag, words):
+    for given in ({"params": {"lang": lang}}, {"headers": {"Accept-Language": tag}}):
+        page = client.get("/legal", **given).text
+        assert f'<html lang="{tag}">' in page
+        assert words in page
+        assert ".md" not in page
 
 
 def test_both_languages_have_the_same_keys_and_fields():
