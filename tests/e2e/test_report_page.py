@@ -193,6 +193,7 @@ def test_changing_the_language_keeps_what_was_typed(open_report):
     page.locator("#language").click()
     page.get_by_role("button", name="Send").wait_for()
     page.get_by_text("grid 2").wait_for()
+    page.get_by_label("Burst pipe").wait_for()
     assert page.locator("textarea").input_value() == "水管裂了"
     assert page.locator("input[name=kind]:checked").get_attribute("value") == "burst_pipe"
 

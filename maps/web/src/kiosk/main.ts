@@ -94,8 +94,8 @@ class Kiosk {
     const privacy = button(text("kiosk.privacy"), () => void this.showPrivacy());
     this.show(
       screen(
-        { title: text("kiosk.title") },
-        tiles(entries),
+        { title: text("kiosk.choose") },
+        element("div", { class: "home" }, tiles(entries)),
         element("div", { class: "steps" }, language, privacy),
       ),
     );

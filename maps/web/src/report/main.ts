@@ -29,8 +29,8 @@ async function start(): Promise<void> {
   const ticket = ticketOfLink(location.hash);
   // the secret does not stay in the address, which others may see
   if (ticket) history.replaceState(history.state, "", `${location.pathname}#follow`);
-  const kindsLoaded = fetchKinds();
   await loadLocale(preferredLanguage(), "report");
+  const kindsLoaded = fetchKinds(); // in the language that is now known
   writeFrame();
   const placeField = createPlaceField();
   const shown = elementById("place").querySelector("output")!;
