@@ -100,7 +100,7 @@ def test_resident_reports_with_a_photo_follows_up_and_rates(open_report, town):
     page.get_by_role("button", name="刷新").click()
     page.get_by_label("4 分").check()
     page.get_by_role("button", name="评议").click()
-    page.get_by_text("4 分 – 满意").first.wait_for()
+    page.locator(".facts").get_by_text("4 分 – 满意").wait_for()
     assert page.get_by_role("button", name="评议").count() == 0
     with town.connect() as connection:
         photo = connection.exec_driver_sql(
