@@ -37,7 +37,7 @@ def legal_page(request: Request, lang: Annotated[Language | None, Query()] = Non
     chosen = lang or preferred_language(request)
     frame = (build.dist_folder() / "legal.html").read_text(encoding="utf-8")
     frame = frame.replace('<html lang="zh-CN">', f'<html lang="{LANGUAGE_TAGS[chosen]}">')
-    frame = frame.replace(TITLE_MARK, text("report.privacy", lang=chosen))
+    frame = frame.replace(TITLE_MARK, text("online.privacy", lang=chosen))
     content = f"{_language_links(chosen)}<main>{_document(chosen)}</main>"
     headers = {"Cache-Control": "no-cache", "Vary": "Accept-Language"}
     return HTMLResponse(frame.replace(CONTENT_MARK, content), headers=headers)
@@ -54,6 +54,6 @@ def _document(lang: Language) -> str:
     """Return the document as HTML, without links to other files of the documentation."""
     words = (_FOLDER / _FILES[lang]).read_text(encoding="utf-8")
     html: str = MarkdownIt("js-default").render(_FILE_LINK.sub("", words))  # escapes HTML in it
-    name = text("report.privacy", lang=lang)
+    name = text("online.privacy", lang=lang)
     box = f'<div class="wide" tabindex="0" role="region" aria-label="{name}"><table>'
     return html.replace("<table>", box).replace("</table>", "</table></div>")

@@ -62,8 +62,8 @@ SECTIONS: dict[PageName, tuple[str, ...]] = {
         *CODED_VALUE_SECTIONS,
     ),
     "session": ("page.", "session."),
-    "report": ("page.", "report.", "case_state."),
-    "kiosk": ("page.", "report.", "kiosk.", "case_state."),
+    "report": ("page.", "online.", "case_state."),
+    "kiosk": ("page.", "online.", "kiosk.", "case_state."),
 }
 """Sections of the catalogue that each page loads."""
 

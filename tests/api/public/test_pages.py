@@ -134,7 +134,7 @@ def test_data_page_has_texts_for_every_coded_value(client, lang):
 
 def test_every_page_is_served_at_each_of_its_paths(client):
     paths = ("/", "/plan", "/plan/p/7/compare/3", "/fire", "/data", "/data/runs/4")
-    for place in (*paths, "/report", "/kiosk", "/legal"):
+    for place in (*paths, "/report", "/kiosk"):
         answer = client.get(place)
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/html")

@@ -243,7 +243,7 @@ class Kiosk {
       trouble.textContent = take(value);
     };
     const { root } = stepButtons(back, next);
-    const help = text("report.follow_help");
+    const help = text("online.follow_help");
     this.show(screen({ title: text(title), help }, keys, trouble, root));
   }
 
@@ -278,8 +278,8 @@ class Kiosk {
 
   private showGuideEntry(kind: Kind, back: () => void): void {
     const report = () => this.createReport().startWith(kind);
-    const { root } = stepButtons(back, report, text("report.guide_report"));
-    root.append(button(text("report.print"), () => window.print()));
+    const { root } = stepButtons(back, report, text("online.guide_report"));
+    root.append(button(text("online.print"), () => window.print()));
     this.show(screen({ title: kind.name }, guideEntry(kind), root));
   }
 

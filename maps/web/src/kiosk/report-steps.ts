@@ -71,7 +71,7 @@ export class ReportSteps {
       () => this.start(),
       () => this.choosePhrases(),
     );
-    const shown = element("output", {}, text("report.no_place"));
+    const shown = element("output", {}, text("online.no_place"));
     const update = (picker: PlacePicker) => {
       shown.textContent = describePlace(picker);
       steps.next!.disabled = picker.place === null;
@@ -112,22 +112,22 @@ export class ReportSteps {
       () => this.choosePhrases(),
       () => this.check(),
     );
-    this.host.show(screen({ title, help: text("report.contact_help") }, keys, steps.root));
+    this.host.show(screen({ title, help: text("online.contact_help") }, keys, steps.root));
   }
 
   private check(): void {
     const picker = this.host.picker()!;
     const trouble = element("div", { class: "trouble", role: "alert" });
     const facts = definitionList([
-      [text("report.kind"), this.kind?.name ?? ""],
-      [text("report.place"), describePlace(picker)],
-      [text("report.description"), this.description()],
-      [text("report.contact"), this.phone],
+      [text("online.kind"), this.kind?.name ?? ""],
+      [text("online.place"), describePlace(picker)],
+      [text("online.description"), this.description()],
+      [text("online.contact"), this.phone],
     ]);
     const steps = stepButtons(
       () => this.enterPhone(),
       () => void this.send(steps.next!, trouble),
-      text("report.send"),
+      text("online.send"),
     );
     this.host.show(screen({ title: text("kiosk.check") }, facts, trouble, steps.root));
   }
@@ -157,9 +157,9 @@ export class ReportSteps {
       if (!this.host.isCurrent()) return;
       const isOpen = isUnsettled(error);
       trouble.textContent = isOpen
-        ? text("report.offline")
+        ? text("online.offline")
         : Object.values(messagesByField(error, message)).join(" ");
-      if (isOpen) submit.textContent = text("report.retry");
+      if (isOpen) submit.textContent = text("online.retry");
       notify(trouble.textContent);
     } finally {
       submit.disabled = false;

@@ -40,13 +40,13 @@ export function caseView(ticket: Ticket, one: FollowUp, options: CaseViewOptions
     element("h2", { tabindex: "-1" }, `${one.kind_name} · ${one.number}`),
     statusLine(one.state),
     definitionList([
-      [text("report.status"), one.state_name],
-      [text("report.handler"), one.handler_name],
-      [text("report.filed"), formatDateTime(one.filed_at)],
-      [text("report.due"), dueText(one)],
-      [text("report.description"), one.description],
-      [text("report.address"), one.address],
-      [text("report.your_rating"), one.rating ? text(`report.rating_${one.rating}`) : ""],
+      [text("online.status"), one.state_name],
+      [text("online.handler"), one.handler_name],
+      [text("online.filed"), formatDateTime(one.filed_at)],
+      [text("online.due"), dueText(one)],
+      [text("online.description"), one.description],
+      [text("online.address"), one.address],
+      [text("online.your_rating"), one.rating ? text(`online.rating_${one.rating}`) : ""],
     ]),
     ...(one.can_rate ? [ratingForm(ticket, update, isTouchOnly)] : []),
     eventList(one),
@@ -54,16 +54,16 @@ export function caseView(ticket: Ticket, one: FollowUp, options: CaseViewOptions
     element(
       "div",
       { class: "ways" },
-      button(text("report.reload"), reload),
-      button(text("report.follow_other"), leave),
+      button(text("online.reload"), reload),
+      button(text("online.follow_other"), leave),
     ),
   );
 }
 
 function dueText({ due_at, is_provisional, is_overdue }: FollowUp): string {
   const notes = [
-    is_overdue ? text("report.overdue") : "",
-    is_provisional ? text("report.due_provisional") : "",
+    is_overdue ? text("online.overdue") : "",
+    is_provisional ? text("online.due_provisional") : "",
   ].filter(Boolean);
   return notes.length > 0
     ? `${formatDateTime(due_at)} (${notes.join("; ")})`
@@ -85,11 +85,11 @@ function statusLine(state: string): HTMLElement {
     const item = element("li", { class: position }, text(`case_state.${step}`));
     if (position === "now") item.setAttribute("aria-current", "step");
     if (position === "done") {
-      item.append(element("span", { class: "unseen" }, `, ${text("report.state_done")}`));
+      item.append(element("span", { class: "unseen" }, `, ${text("online.state_done")}`));
     }
     return item;
   });
-  return element("ol", { class: "line", "aria-label": text("report.status") }, ...steps);
+  return element("ol", { class: "line", "aria-label": text("online.status") }, ...steps);
 }
 
 function eventList({ events }: FollowUp): HTMLElement {
@@ -107,7 +107,7 @@ function eventList({ events }: FollowUp): HTMLElement {
   return element(
     "section",
     {},
-    element("h3", {}, text("report.events")),
+    element("h3", {}, text("online.events")),
     element("ol", { class: "events" }, ...rows),
   );
 }
@@ -115,31 +115,31 @@ function eventList({ events }: FollowUp): HTMLElement {
 type Update = (changed: FollowUp) => void;
 
 function noteForm(ticket: Ticket, update: Update): HTMLElement {
-  const note = textField(text("report.note"), element("textarea"), {
-    help: text("report.description_help"),
+  const note = textField(text("online.note"), element("textarea"), {
+    help: text("online.description_help"),
     maxlength: "2000",
     rows: "3",
   });
-  const photos = photoField(text("report.note_photos"), text("report.photos_help"));
+  const photos = photoField(text("online.note_photos"), text("online.photos_help"));
   const fields = { note, photos };
   const read = () => ({ fields: { note: note.control.value.trim() }, photos: photos.photos() });
   const check = ({ fields: { note } }: Message) =>
-    note ? {} : { note: text("report.missing_note") };
+    note ? {} : { note: text("online.missing_note") };
   const path = `/reports/${ticket.number}/notes`;
   const act = onceForm(path, ticket, fields, read, check, (changed) => {
-    notify(text("report.note_added"), undefined, "calm");
+    notify(text("online.note_added"), undefined, "calm");
     update(changed);
   });
-  return changeForm("report.add_note", "report.send_note", [note, photos], act);
+  return changeForm("online.add_note", "online.send_note", [note, photos], act);
 }
 
 function ratingForm(ticket: Ticket, update: Update, isTouchOnly: boolean): HTMLElement {
   const choices = RATINGS.map((value) => {
     const input = element("input", { type: "radio", name: "rating", value: String(value) });
-    return element("label", {}, input, text(`report.rating_${value}`));
+    return element("label", {}, input, text(`online.rating_${value}`));
   });
-  const rating = fieldGroup(text("report.rate"), "", ...choices);
-  const note = textField(text("report.rating_note"), element("textarea"), {
+  const rating = fieldGroup(text("online.rate"), "", ...choices);
+  const note = textField(text("online.rating_note"), element("textarea"), {
     maxlength: "2000",
     rows: "2",
   });
@@ -149,14 +149,14 @@ function ratingForm(ticket: Ticket, update: Update, isTouchOnly: boolean): HTMLE
     return { fields: { rating: chosen, note: note.control.value.trim() }, photos: [] };
   };
   const check = ({ fields: { rating } }: Message) =>
-    rating ? {} : { rating: text("report.missing_rating") };
+    rating ? {} : { rating: text("online.missing_rating") };
   const path = `/reports/${ticket.number}/rating`;
   const act = onceForm(path, ticket, fields, read, check, (changed) => {
-    notify(text("report.rated"), undefined, "calm");
+    notify(text("online.rated"), undefined, "calm");
     update(changed);
   });
   const shown = isTouchOnly ? [rating] : [rating, note];
-  return changeForm("report.rate", "report.send_rating", shown, act);
+  return changeForm("online.rate", "online.send_rating", shown, act);
 }
 
 function changeForm(
@@ -199,8 +199,8 @@ function onceForm(
       done(await sender.send<FollowUp>(path, message, ticket));
     } catch (error) {
       if (isUnsettled(error)) {
-        notify(text("report.offline"), {
-          label: text("report.retry"),
+        notify(text("online.offline"), {
+          label: text("online.retry"),
           run: () => form.requestSubmit(),
         });
       } else {

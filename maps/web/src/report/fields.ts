@@ -117,7 +117,7 @@ export function photoField(label: string, help = ""): PhotoField {
     input.value = "";
     const isTooMany = photos.length + added.length > MAX_PHOTOS;
     photos = [...photos, ...added].slice(0, MAX_PHOTOS);
-    field.showMessage(isTooMany ? text("report.photos_many", { most: MAX_PHOTOS }) : "");
+    field.showMessage(isTooMany ? text("online.photos_many", { most: MAX_PHOTOS }) : "");
     show();
   });
   return { ...field, photos: () => photos };
@@ -126,9 +126,9 @@ export function photoField(label: string, help = ""): PhotoField {
 function photoItem(photo: Blob, count: number, remove: (photo: Blob) => void): HTMLElement {
   const image = element("img", {
     src: URL.createObjectURL(photo),
-    alt: text("report.photo_preview", { count }),
+    alt: text("online.photo_preview", { count }),
   });
-  const label = text("report.photo_remove", { count });
+  const label = text("online.photo_remove", { count });
   return element(
     "li",
     {},
@@ -159,8 +159,8 @@ async function shrinkPhoto(file: File): Promise<Blob> {
 export async function copyText(words: string): Promise<void> {
   try {
     await navigator.clipboard.writeText(words);
-    notify(text("report.copied"), undefined, "calm");
+    notify(text("online.copied"), undefined, "calm");
   } catch {
-    notify(text("report.copy_failed"), undefined, "calm");
+    notify(text("online.copy_failed"), undefined, "calm");
   }
 }

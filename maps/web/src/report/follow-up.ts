@@ -8,11 +8,11 @@ import { fetchCase, messagesByField, type Ticket } from "./report-api";
 
 /** The form that asks for number and secret, and opens the case. */
 export function followUpForm(show: (content: HTMLElement) => void, given?: Ticket): HTMLElement {
-  const number = textField(text("report.number"), element("input"), {
+  const number = textField(text("online.number"), element("input"), {
     inputmode: "numeric",
     maxlength: "20",
   });
-  const secret = textField(text("report.secret"), element("input"), {
+  const secret = textField(text("online.secret"), element("input"), {
     maxlength: "30",
     autocapitalize: "characters",
     spellcheck: "false",
@@ -22,13 +22,13 @@ export function followUpForm(show: (content: HTMLElement) => void, given?: Ticke
   const trouble = element("div", { class: "trouble", role: "alert" });
   const form = element(
     "form",
-    { novalidate: "", "aria-label": text("report.tab_follow") },
-    element("h2", { tabindex: "-1" }, text("report.tab_follow")),
-    element("p", { class: "help" }, text("report.follow_help")),
+    { novalidate: "", "aria-label": text("online.tab_follow") },
+    element("h2", { tabindex: "-1" }, text("online.tab_follow")),
+    element("p", { class: "help" }, text("online.follow_help")),
     number.root,
     secret.root,
     trouble,
-    element("button", { class: "primary" }, text("report.follow_show")),
+    element("button", { class: "primary" }, text("online.follow_show")),
   );
   const open = async () => {
     trouble.textContent = "";

@@ -33,11 +33,11 @@ export function kindField(kinds: Kind[]): KindField {
   const search = element("input", {
     type: "search",
     autocomplete: "off",
-    placeholder: text("report.kind_search"),
-    "aria-label": text("report.kind_search"),
+    placeholder: text("online.kind_search"),
+    "aria-label": text("online.kind_search"),
   });
   const list = element("div", { class: "kinds" });
-  const field = fieldGroup(text("report.kind"), "", search, list);
+  const field = fieldGroup(text("online.kind"), "", search, list);
   const show = () => {
     const shown = findKinds(kinds, search.value);
     const groups = groupKinds(shown).map(([name, members]) =>
@@ -48,7 +48,7 @@ export function kindField(kinds: Kind[]): KindField {
         ...members.map((kind) => kindChoice(kind, kind.key === chosen)),
       ),
     );
-    const none = element("p", { class: "help", role: "status" }, text("report.kind_none"));
+    const none = element("p", { class: "help", role: "status" }, text("online.kind_none"));
     list.replaceChildren(...(shown.length > 0 ? groups : [none]));
   };
   search.addEventListener("input", show);
@@ -76,22 +76,22 @@ function kindChoice({ key, name, visibility }: Kind, isChosen: boolean): HTMLEle
   const input = element("input", { type: "radio", name: "kind", value: key });
   input.checked = isChosen;
   const isPrivate = visibility === "private";
-  const note = isPrivate ? element("small", {}, text("report.kind_private")) : null;
+  const note = isPrivate ? element("small", {}, text("online.kind_private")) : null;
   return element("label", {}, input, element("span", {}, name, note && " ", note));
 }
 
 /** What the service guide says of a kind. */
 export function guideEntry(kind: Kind): HTMLElement {
   const facts = definitionList([
-    [text("report.guide_department"), kind.department_name],
-    [text("report.guide_where"), kind.place],
-    [text("report.guide_deadline"), text("report.guide_days", { days: kind.days })],
+    [text("online.guide_department"), kind.department_name],
+    [text("online.guide_where"), kind.place],
+    [text("online.guide_deadline"), text("online.guide_days", { days: kind.days })],
   ]);
   return element(
     "div",
     { class: "guide" },
-    ...guideList("ul", "report.guide_documents", kind.documents),
-    ...guideList("ol", "report.guide_steps", kind.steps),
+    ...guideList("ul", "online.guide_documents", kind.documents),
+    ...guideList("ol", "online.guide_steps", kind.steps),
     facts,
   );
 }
@@ -107,8 +107,8 @@ export function serviceGuide(kinds: Kind[], report: (kind: Kind) => void): HTMLE
   const search = element("input", {
     type: "search",
     autocomplete: "off",
-    placeholder: text("report.guide_search"),
-    "aria-label": text("report.guide_search"),
+    placeholder: text("online.guide_search"),
+    "aria-label": text("online.guide_search"),
   });
   const list = element("div");
   const show = () => {
@@ -122,16 +122,16 @@ export function serviceGuide(kinds: Kind[], report: (kind: Kind) => void): HTMLE
             {},
             element("summary", {}, kind.name),
             guideEntry(kind),
-            button(text("report.guide_report"), () => report(kind)),
+            button(text("online.guide_report"), () => report(kind)),
           ),
         ),
       ]),
     );
-    if (shown.length === 0) list.append(element("p", {}, text("report.kind_none")));
+    if (shown.length === 0) list.append(element("p", {}, text("online.kind_none")));
   };
   search.addEventListener("input", show);
   show();
-  const title = element("h2", { tabindex: "-1" }, text("report.guide"));
+  const title = element("h2", { tabindex: "-1" }, text("online.guide"));
   return element("div", {}, title, search, list);
 }
 

@@ -134,20 +134,20 @@ function show(content: HTMLElement, isFocused = true): void {
 }
 
 function writeFrame(): void {
-  document.title = `${text("report.title")} · Gridatlas`;
-  document.querySelector("h1")!.textContent = text("report.title");
-  elementById("home").textContent = text("report.to_map");
+  document.title = `${text("online.title")} · Gridatlas`;
+  document.querySelector("h1")!.textContent = text("online.title");
+  elementById("home").textContent = text("online.to_map");
   const privacy = elementById("privacy") as HTMLAnchorElement;
-  privacy.textContent = text("report.privacy");
+  privacy.textContent = text("online.privacy");
   privacy.search = `lang=${languageTag().split("-")[0]}`;
   const language = elementById("language");
   language.textContent = text("page.language");
   language.lang = languageTag(otherLanguage());
   language.addEventListener("click", switchLanguage);
   const tabs = elementById("tabs");
-  tabs.setAttribute("aria-label", text("report.tabs"));
+  tabs.setAttribute("aria-label", text("online.tabs"));
   tabs.replaceChildren(
-    ...TABS.map((tab) => element("a", { href: `#${tab}` }, text(`report.tab_${tab}`))),
+    ...TABS.map((tab) => element("a", { href: `#${tab}` }, text(`online.tab_${tab}`))),
   );
 }
 
@@ -163,18 +163,18 @@ function createPlaceField(): Field {
   });
   const nothing = () => undefined;
   const field = fieldGroup(
-    text("report.place"),
-    text("report.place_help"),
+    text("online.place"),
+    text("online.place_help"),
     search,
     element("ul", { id: "found", role: "listbox", "aria-label": text("page.search"), hidden: "" }),
     element("div", { id: "map" }),
     element(
       "div",
       { class: "ways" },
-      button(text("report.here"), nothing, { id: "here" }),
-      button(text("report.place_centre"), nothing, { id: "centre" }),
+      button(text("online.here"), nothing, { id: "here" }),
+      button(text("online.place_centre"), nothing, { id: "centre" }),
     ),
-    element("output", {}, text("report.no_place")),
+    element("output", {}, text("online.no_place")),
   );
   elementById("place").replaceChildren(field.root);
   labelSearchField();

@@ -22,15 +22,15 @@ export function nearbyList(
     mark(items.map(({ lon, lat }) => [lon, lat]));
     list.replaceChildren(...items.map(nearbyItem));
     if (items.length === 0) {
-      list.append(element("li", {}, text("report.nearby_none", { radius: RADIUS_M })));
+      list.append(element("li", {}, text("online.nearby_none", { radius: RADIUS_M })));
     }
   };
   const root = element(
     "div",
     {},
-    element("h2", { tabindex: "-1" }, text("report.nearby")),
-    element("p", { class: "help" }, text("report.nearby_help", { radius: RADIUS_M })),
-    button(text("report.nearby_refresh"), () => void refresh()),
+    element("h2", { tabindex: "-1" }, text("online.nearby")),
+    element("p", { class: "help" }, text("online.nearby_help", { radius: RADIUS_M })),
+    button(text("online.nearby_refresh"), () => void refresh()),
     list,
   );
   return { root, refresh };
@@ -38,8 +38,8 @@ export function nearbyList(
 
 function nearbyItem({ kind_name, state_name, filed_on, closed_on }: Nearby[number]): HTMLElement {
   const days = [
-    text("report.nearby_days", { filed: filed_on }),
-    closed_on ? text("report.nearby_closed", { closed: closed_on }) : "",
+    text("online.nearby_days", { filed: filed_on }),
+    closed_on ? text("online.nearby_closed", { closed: closed_on }) : "",
   ].filter(Boolean);
   return element(
     "li",

@@ -31,7 +31,7 @@ export class PlacePicker {
       event.preventDefault();
       this.setPlaceToCentre();
     });
-    map.getCanvas().setAttribute("aria-label", text("report.map_label"));
+    map.getCanvas().setAttribute("aria-label", text("online.map_label"));
   }
 
   setPlaceToCentre(): void {
@@ -139,8 +139,8 @@ const paddingOf = () => ({
 
 /** The place in words. */
 export function describePlace({ place, grid }: PlacePicker): string {
-  if (!place) return text("report.no_place");
-  if (!grid) return text("report.place_outside_grids");
+  if (!place) return text("online.no_place");
+  if (!grid) return text("online.place_outside_grids");
   const { community, serial } = grid;
-  return text("report.place_at", { community, serial });
+  return text("online.place_at", { community, serial });
 }

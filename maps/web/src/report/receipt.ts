@@ -18,32 +18,32 @@ export function receipt(
   { followUp, another, isTouchOnly = false }: ReceiptActions,
 ): HTMLElement {
   const { number, secret } = filed;
-  const provisional = filed.is_provisional ? ` (${text("report.due_provisional")})` : "";
+  const provisional = filed.is_provisional ? ` (${text("online.due_provisional")})` : "";
   const qr = element("div", { class: "qr" });
   void fetchLink(filed).then(
-    (link) => qr.replaceChildren(link.qr ? qrPicture(link.qr) : text("report.link_local")),
+    (link) => qr.replaceChildren(link.qr ? qrPicture(link.qr) : text("online.link_local")),
     () => qr.remove(), // number and secret are enough
   );
-  const words = `${text("report.number")} ${number}\n${text("report.secret")} ${secret}`;
+  const words = `${text("online.number")} ${number}\n${text("online.secret")} ${secret}`;
   return element(
     "div",
     { class: "receipt" },
-    element("h2", { tabindex: "-1" }, text("report.received")),
-    element("p", {}, text("report.received_help")),
+    element("h2", { tabindex: "-1" }, text("online.received")),
+    element("p", {}, text("online.received_help")),
     definitionList([
-      [text("report.kind"), filed.kind_name],
-      [text("report.number"), element("b", { class: "number" }, number)],
-      [text("report.secret"), element("b", { class: "secret" }, groupLetters(secret))],
-      [text("report.due"), formatDateTime(filed.due_at) + provisional],
+      [text("online.kind"), filed.kind_name],
+      [text("online.number"), element("b", { class: "number" }, number)],
+      [text("online.secret"), element("b", { class: "secret" }, groupLetters(secret))],
+      [text("online.due"), formatDateTime(filed.due_at) + provisional],
     ]),
     qr,
     element(
       "div",
       { class: "ways" },
-      isTouchOnly ? null : button(text("report.copy"), () => void copyText(words)),
-      button(text("report.print"), () => window.print()),
-      button(text("report.follow_now"), () => followUp({ number, secret })),
-      button(text("report.another"), another),
+      isTouchOnly ? null : button(text("online.copy"), () => void copyText(words)),
+      button(text("online.print"), () => window.print()),
+      button(text("online.follow_now"), () => followUp({ number, secret })),
+      button(text("online.another"), another),
     ),
   );
 }
@@ -55,5 +55,5 @@ export function groupLetters(secret: string): string {
 
 function qrPicture(svg: string): HTMLElement {
   const src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
-  return element("img", { src, alt: text("report.qr") });
+  return element("img", { src, alt: text("online.qr") });
 }

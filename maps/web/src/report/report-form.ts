@@ -39,9 +39,9 @@ export function reportFields(
 /** Messages of fields that are missing. */
 export function missingFields({ fields }: Message): Record<string, string> {
   const missing: Record<string, string> = {};
-  if (!fields.lon) missing.place = text("report.missing_place");
-  if (!fields.kind) missing.kind = text("report.missing_kind");
-  if (!fields.description) missing.description = text("report.missing_description");
+  if (!fields.lon) missing.place = text("online.missing_place");
+  if (!fields.kind) missing.kind = text("online.missing_kind");
+  if (!fields.description) missing.description = text("online.missing_description");
   return missing;
 }
 
@@ -52,17 +52,17 @@ export function createReportForm(
   done: (filed: Filed) => void,
 ): ReportForm {
   const kind = kindField(kinds);
-  const description = textField(text("report.description"), element("textarea"), {
-    help: text("report.description_help"),
+  const description = textField(text("online.description"), element("textarea"), {
+    help: text("online.description_help"),
     maxlength: "2000",
     rows: "4",
   });
-  const address = lineField("report.address", "report.address_help");
-  const contact = lineField("report.contact", "report.contact_help");
-  const photos = photoField(text("report.photos"), text("report.photos_help"));
+  const address = lineField("online.address", "online.address_help");
+  const contact = lineField("online.contact", "online.contact_help");
+  const photos = photoField(text("online.photos"), text("online.photos_help"));
   const fields = { place: placeField, kind, description, address, photos, contact };
   const typed = { description, address, contact };
-  const submit = element("button", { class: "primary" }, text("report.send"));
+  const submit = element("button", { class: "primary" }, text("online.send"));
   const trouble = element("div", { class: "trouble", role: "alert" });
   const sender = new OnceSender();
   let isUnanswered = false;
@@ -75,7 +75,7 @@ export function createReportForm(
   const refuse = (messages: Record<string, string>) => {
     const rest = showMessages(fields, messages);
     const count = Object.keys(messages).filter((name) => name in fields).length;
-    trouble.textContent = rest || text("report.check_fields", { count });
+    trouble.textContent = rest || text("online.check_fields", { count });
   };
   const send = async () => {
     const message = read();
@@ -84,7 +84,7 @@ export function createReportForm(
     trouble.textContent = "";
     if (Object.keys(missing).length > 0) return refuse(missing);
     submit.disabled = true;
-    submit.textContent = text("report.sending");
+    submit.textContent = text("online.sending");
     try {
       const filed = await sender.send<Filed>("/reports", message);
       isUnanswered = false;
@@ -92,16 +92,16 @@ export function createReportForm(
       done(filed);
     } catch (error) {
       isUnanswered = isUnsettled(error);
-      if (isUnanswered) trouble.textContent = text("report.offline");
+      if (isUnanswered) trouble.textContent = text("online.offline");
       else refuse(messagesByField(error, message));
     } finally {
       submit.disabled = false;
-      submit.textContent = text(isUnanswered ? "report.retry" : "report.send");
+      submit.textContent = text(isUnanswered ? "online.retry" : "online.send");
     }
   };
   const root = element(
     "form",
-    { novalidate: "", "aria-label": text("report.title") },
+    { novalidate: "", "aria-label": text("online.title") },
     address.root,
     kind.root,
     description.root,
