@@ -26,7 +26,7 @@ def test_page_references_only_files_of_this_server(client):
     named = re.findall(r'(?:src|href)="([^"]+)"', html)
     assert len(named) >= 3
     for address in named:
-        assert address.startswith("/static/")
+        assert address.startswith(("/static/", "/report"))
         assert client.get(address).status_code == 200
 
 

@@ -119,7 +119,6 @@ function writePage(
   elementById("brand").querySelector("h1")!.textContent = title;
   elementById("brand").querySelector("p")!.textContent = city ? cityTotals(city) : "";
   elementById("report").textContent = text("page.report");
-  elementById("report").setAttribute("href", "/report");
   elementById("language").textContent = text("page.language");
   elementById("language").lang = languageTag(otherLanguage());
   elementById("list-toggle").setAttribute("aria-label", text("page.list"));
