@@ -58,6 +58,7 @@ from api.public import (
     grids,
     health,
     layer_features,
+    legal,
     pages,
     prints,
     regions,
@@ -80,7 +81,8 @@ RESOURCES = (
     *(drawing, comparison, edits, plan_files, jobs, import_runs, uploads, quarantine, corrections),
     *(exports, layer_features, prints, tiles, tile_archive),
     *(fire_tiles, fire, inspections, networks),
-    *(casework, ledger, field, assessment, reports, open311, register, outlook, pages, share),
+    *(casework, ledger, field, assessment, reports, open311, register, outlook),
+    *(pages, legal, share),
 )
 """In this order: the first route whose path matches answers."""
 

@@ -107,6 +107,8 @@ class Settings(BaseSettings):
     # Requests a minute that an address may send to the public reports: new ones, and follow-ups.
     reports_per_minute: int = Field(default=20, ge=1, le=100_000)
     follow_ups_per_minute: int = Field(default=60, ge=1, le=100_000)
+    # Seconds without a touch after which a kiosk forgets what was entered.
+    kiosk_idle_s: int = Field(default=60, ge=5, le=3600)
     # Keys of applications that file cases over Open311, by name: {"city app": "KEY"}. They get a
     # number at once, read what they filed, and are not limited to reports_per_minute.
     open311_keys: dict[str, Annotated[str, Field(min_length=20, max_length=200)]] = {}

@@ -39,7 +39,9 @@ from api.casework.filing import (
 from api.core import problems
 from api.core.parameters import Connection
 from api.core.responses import JSON, etag_response
+from api.public.share import ShareResponse
 from geo.casework.actors import REPORTER_ACTOR
+from geo.casework.confidential import case_secret
 from geo.casework.kinds import case_kinds
 from geo.casework.store import (
     StepRequest,
@@ -52,6 +54,7 @@ from geo.clock import date_in_city
 from geo.errors import NotFoundError
 from geo.model.casework import CaseState, Channel
 from geo.settings import settings
+from maps.qr_code import is_reachable, qr_svg
 
 router = APIRouter(prefix="/reports", tags=["reports"])
 
@@ -132,6 +135,21 @@ def follow_up(request: Request, number: CaseNumber, secret: CaseSecret = "") -> 
     """Return a case to its reporter."""
     check_secret(number, secret)
     return run_as_service(request.app.state.engine, lambda one: _follow_up(one, number))
+
+
+@router.get("/{number}/link", dependencies=LIMITED, responses=problems.problem_responses(404, 429))
+def follow_up_link(
+    request: Request, response: Response, number: CaseNumber, secret: CaseSecret = ""
+) -> ShareResponse:
+    """Return the link that follows a case up, and its QR code.
+
+    Number and secret are in the fragment, which browsers send to no server.
+    """
+    check_secret(number, secret)
+    response.headers["Cache-Control"] = "no-store"
+    site = str(request.base_url)
+    url = f"{site}report#case={number}&secret={case_secret(number)}"
+    return ShareResponse(url=url, qr=qr_svg(url).decode() if is_reachable(site) else None)
 
 
 @router.post(

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, FastAPI, Query, Request
+from pydantic import BaseModel
 from sqlalchemy import func, select
 from starlette.datastructures import Headers
 from starlette.responses import FileResponse, Response
@@ -28,7 +29,17 @@ from maps.style import maplibre_style
 router = APIRouter(tags=["page"])
 
 PageName = Literal[
-    "public", "plan", "fire", "data", "cases", "assess", "admin", "session", "field"
+    "public",
+    "plan",
+    "fire",
+    "data",
+    "cases",
+    "assess",
+    "admin",
+    "session",
+    "field",
+    "report",
+    "kiosk",
 ]
 
 CODED_VALUE_SECTIONS = (
@@ -75,11 +86,19 @@ SECTIONS: dict[PageName, tuple[str, ...]] = {
     "admin": ("page.", "session.", "tour.", "admin."),
     "session": ("page.", "session."),
     "field": ("page.", "session.", "field_app.", "visit_topic.", "occupancy."),
+    "report": ("page.", "online.", "case_state."),
+    "kiosk": ("page.", "online.", "kiosk.", "case_state."),
 }
 """Sections of the catalogue that each page loads."""
 
 PNG = "image/png"
 YEAR_S = 31_536_000
+
+
+class KioskSettingsResponse(BaseModel):
+    """``idle_s``: seconds without a touch after which a kiosk starts anew."""
+
+    idle_s: int
 
 
 class _Assets(StaticFiles):
@@ -187,6 +206,24 @@ def field_manifest(request: Request) -> Response:
         ],
     }
     return etag_response(request, orjson.dumps(manifest), "application/manifest+json")
+
+
+@router.get("/report", response_class=FileResponse, include_in_schema=False)
+def report_page() -> Response:
+    """Return the page on which residents report and follow up."""
+    return _html("report.html")
+
+
+@router.get("/kiosk", response_class=FileResponse, include_in_schema=False)
+def kiosk_page() -> Response:
+    """Return the page of terminals in service halls."""
+    return _html("kiosk.html")
+
+
+@router.get("/kiosk/settings")
+def kiosk_settings() -> KioskSettingsResponse:
+    """Return how long a kiosk waits before it forgets what was entered."""
+    return KioskSettingsResponse(idle_s=settings().kiosk_idle_s)
 
 
 @router.get("/signed-in", response_class=FileResponse, include_in_schema=False)

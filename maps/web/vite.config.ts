@@ -80,6 +80,7 @@ export default defineConfig({
       input: [
         ...["index.html", "plan.html", "fire.html", "data.html", "cases.html", "assess.html"],
         ...["admin.html", "ogc.html", "signed-in.html", "field.html"],
+        ...["report.html", "kiosk.html", "legal.html"],
       ],
     },
     // maplibre-gl is one module of a megabyte; splitting it gains nothing

@@ -78,6 +78,7 @@ MAY = {
     "GET /staff/workbook.xlsx": PEOPLE,
     "POST /staff/import": PEOPLE,
     "GET /share": PUBLIC_CALLER,
+    "GET /kiosk/settings": PUBLIC_CALLER,
     "GET /communities/{code}/plans": readers("grid_plan"),
     "POST /communities/{code}/plans": PLANS,
     "GET /plans": readers("plan_comment"),

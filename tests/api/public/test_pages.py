@@ -26,7 +26,7 @@ def test_page_references_only_files_of_this_server(client):
     named = re.findall(r'(?:src|href)="([^"]+)"', html)
     assert len(named) >= 3
     for address in named:
-        assert address.startswith("/static/")
+        assert address.startswith(("/static/", "/report"))
         assert client.get(address).status_code == 200
 
 
@@ -134,11 +134,24 @@ def test_data_page_has_texts_for_every_coded_value(client, lang):
 
 def test_every_page_is_served_at_each_of_its_paths(client):
     plan, data, cases = "/plan/p/7/compare/3", "/data/runs/4", "/cases/2026113000000001"
-    for place in ("/", "/plan", plan, "/fire", "/data", data, "/cases", cases, "/assess"):
+    paths = ("/", "/plan", plan, "/fire", "/data", data, "/cases", cases, "/assess", "/field")
+    for place in (*paths, "/report", "/kiosk"):
         answer = client.get(place)
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/html")
         assert 'type="module"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("lang", "tag", "words"),
+    [("zh", "zh-CN", "不建重点人员名单"), ("en", "en", "No lists of persons under supervision")],
+)
+def test_page_on_personal_information_follows_the_language(client, lang, tag, words):
+    for given in ({"params": {"lang": lang}}, {"headers": {"Accept-Language": tag}}):
+        page = client.get("/legal", **given).text
+        assert f'<html lang="{tag}">' in page
+        assert words in page
+        assert ".md" not in page
 
 
 def test_both_languages_have_the_same_keys_and_fields():

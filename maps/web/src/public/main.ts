@@ -120,6 +120,7 @@ function writePage(
   document.title = `${title} · Gridatlas`;
   elementById("brand").querySelector("h1")!.textContent = title;
   elementById("brand").querySelector("p")!.textContent = city ? cityTotals(city) : "";
+  elementById("report").textContent = text("page.report");
   elementById("language").textContent = text("page.language");
   elementById("language").lang = languageTag(otherLanguage());
   elementById("list-toggle").setAttribute("aria-label", text("page.list"));
