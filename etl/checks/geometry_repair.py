@@ -248,16 +248,18 @@ def _close_slits(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:
     """Join the parts of polygons that run beside each other with a slit of digitising between."""
     flags = np.zeros(len(geometry), dtype=bool)
     for row in np.flatnonzero(areal & (shapely.get_num_geometries(geometry) > 1)):
-        squeeze = np.array([np.cos(np.radians(shapely.bounds(geometry[row])[1])), 1.0])
-        plain = shapely.transform(geometry[row], lambda vertices, by=squeeze: vertices * by)
+        squeeze = float(np.cos(np.radians(shapely.bounds(geometry[row])[1])))
+        plain = _stretch(geometry[row], squeeze)
         if slits := _slits(plain):
-            filled = shapely.union_all([plain, *slits])
+            filled = _stretch(shapely.union_all([plain, *slits]), 1 / squeeze)
+            geometry[row] = shapely.set_precision(filled, SLIT_GRID_DEG)
             flags[row] = True
-            geometry[row] = shapely.set_precision(
-                shapely.transform(filled, lambda vertices, by=squeeze: vertices / by), SLIT_GRID_DEG
-            )
     repairs.note("slit", flags)
     return flags
+
+
+def _stretch(shape: shapely.Geometry, factor: float) -> shapely.Geometry:
+    return shapely.transform(shape, lambda vertices: vertices * [factor, 1.0])
 
 
 def _slits(shape: shapely.Geometry) -> list[shapely.Geometry]:

@@ -83,9 +83,7 @@ def test_a_harmless_fault_is_repaired(database, tmp_path, shape, area, repair):
     [(0, 200.05, 1), (0, 200.8, 1), (200, 200, 2), (0, 203, 2)],
     ids=["slit of 5 cm", "slit of 80 cm", "touching in a corner", "stream of 3 m"],
 )
-def test_slit_between_the_parts_of_a_region_is_closed(
-    database, tmp_path, upper_x, upper_y, pieces
-):
+def test_slit_between_the_parts_of_a_region_is_closed(database, tmp_path, upper_x, upper_y, pieces):
     lower, upper = box(0, 0, 200, 200), box(upper_x, upper_y, 200, 200)
     land = shapely.multipolygons([lower, upper])
     outcome = divisions(database, tmp_path, ("420602001001", land))
