@@ -25,6 +25,12 @@ SPIKE_DEGREES = 0.5
 MIN_PART_DEG2 = 1e-12
 """About 0.01 m2: a smaller part of a polygon is an artefact."""
 
+SLIT_DEG = 9e-6
+"""About 1 m, as for slivers between regions: parts of a region less far apart are one piece."""
+
+SLIT_GRID_DEG = 1e-9
+"""Grid on which a slit is closed, 0.1 mm: its edges are not exactly those of the parts."""
+
 MAX_VERTICES = 500_000
 """Of one feature; China's outline at 1:250,000 has about 200,000."""
 
@@ -71,6 +77,8 @@ def repair_batch(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Fla
         changed |= _despike(geometry, areal, repairs)
         doubtful, repaired = _validate(geometry, areal, repairs)
         changed |= doubtful | repaired
+        if layer == "region":
+            changed |= _close_slits(geometry, areal, repairs)
         changed |= _order(geometry, areal & _is_areal(geometry), repairs)
     return batch.with_geometry(geometry, changed), doubtful
 
@@ -234,6 +242,42 @@ def _polygons_of(shape: shapely.Geometry) -> Any:
     nested = [p for part in shapely.get_parts(shape) for p in shapely.get_parts(part)]
     parts = parts or [part for part in nested if part.geom_type == "Polygon"]
     return shapely.union_all(parts)
+
+
+def _close_slits(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:
+    """Join the parts of polygons that run beside each other with a slit of digitising between."""
+    flags = np.zeros(len(geometry), dtype=bool)
+    for row in np.flatnonzero(areal & (shapely.get_num_geometries(geometry) > 1)):
+        squeeze = float(np.cos(np.radians(shapely.bounds(geometry[row])[1])))
+        plain = _stretch(geometry[row], squeeze)
+        if slits := _slits(plain):
+            filled = _stretch(shapely.union_all([plain, *slits]), 1 / squeeze)
+            geometry[row] = shapely.set_precision(filled, SLIT_GRID_DEG)
+            flags[row] = True
+    repairs.note("slit", flags)
+    return flags
+
+
+def _stretch(shape: shapely.Geometry, factor: float) -> shapely.Geometry:
+    return shapely.transform(shape, lambda vertices: vertices * [factor, 1.0])
+
+
+def _slits(shape: shapely.Geometry) -> list[shapely.Geometry]:
+    """Return the slits between the parts of a polygon; where parts only touch there is none."""
+    parts = shapely.get_parts(shape)
+    tree = shapely.STRtree(parts)
+    one, other = tree.query(parts, predicate="dwithin", distance=SLIT_DEG)
+    if not (one != other).any():
+        return []
+    near = shapely.union_all(parts[np.unique(one[one != other])])
+    wide = shapely.buffer(near, SLIT_DEG / 2, join_style="mitre")
+    closed = shapely.buffer(wide, -SLIT_DEG / 2, join_style="mitre")
+    return [
+        slit
+        for slit in shapely.get_parts(shapely.difference(closed, shape))
+        if slit.length > 4 * SLIT_DEG
+        and len(tree.query(slit, predicate="dwithin", distance=SLIT_GRID_DEG)) > 1
+    ]
 
 
 def _order(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:

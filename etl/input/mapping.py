@@ -40,6 +40,7 @@ from etl.input.units import (
     convert_figure,
     has_figures,
     is_measure,
+    scale,
     split_header,
     unit_factor,
     units_of_column,
@@ -483,7 +484,7 @@ def _convert_figures(column: str, values: pa.Array, unit: str | None) -> pa.Arra
     unread = np.flatnonzero(np.isnan(numbers) & ~np.asarray(values.is_null(nan_is_null=True)))
     if factor == 1.0 and len(unread) == 0:
         return values
-    figures = numbers * factor
+    figures = np.array([scale(number, factor) for number in numbers.tolist()])
     texts: dict[int, str] = {}
     for row in unread.tolist():
         text = str(values[row].as_py())

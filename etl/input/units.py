@@ -68,6 +68,9 @@ COLUMN_COUNTERS = {
 }
 """What may stand after the whole numbers of a column, or in brackets in its header."""
 
+_CONVERTED_DIGITS = 12
+"""Significant digits of a converted figure: more than any delivered, fewer than the error's."""
+
 _NUMBER = r"\d+(?:[.,]\d+)?"
 _FIGURE = re.compile(rf"([-+]?)({_NUMBER})\s*([^\d\s].*)?")
 _FEET_AND_INCHES = re.compile(rf"({_NUMBER})\s*(?:'|ft|feet)\s*({_NUMBER})\s*(?:\"|''|in)")
@@ -100,7 +103,7 @@ def read_quantity(
     text = _normalize(text)
     if parts := _FEET_AND_INCHES.fullmatch(text):
         feet, inches = (_readings(number) for number in parts.groups())
-        readings = [(a + b / 12) * _factor("ft", unit) for a in feet for b in inches]
+        readings = [scale(a + b / 12, _factor("ft", unit)) for a in feet for b in inches]
         return _only(readings, low, high)
     figure = _FIGURE.fullmatch(text)
     if figure is None:
@@ -110,7 +113,7 @@ def read_quantity(
     if written_unit is None:
         return None
     factor = _factor(written_unit, unit) * (-1 if sign == "-" else 1)
-    return _only([reading * factor for reading in _readings(number)], low, high)
+    return _only([scale(reading, factor) for reading in _readings(number)], low, high)
 
 
 def read_count(text: str, low: int, high: int) -> int | None:
@@ -206,7 +209,12 @@ def convert_figure(column: str, text: str, factor: float = 1.0) -> float | None:
     own_factor = unit_factor(column, figure[3]) if figure[3] else factor
     if own_factor is None:
         return None
-    return float(figure[1] + figure[2].replace(",", ".")) * own_factor
+    return scale(float(figure[1] + figure[2].replace(",", ".")), own_factor)
+
+
+def scale(figure: float, factor: float) -> float:
+    """Return a figure times a factor, without the error of binary fractions: 4 bar are 0.4 MPa."""
+    return figure if factor == 1.0 else float(f"{figure * factor:.{_CONVERTED_DIGITS}g}")
 
 
 def _ending(column: str) -> str | None:

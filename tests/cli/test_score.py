@@ -83,6 +83,21 @@ def test_plan_scored_from_a_file_gets_the_card_it_was_drawn_with(drawn, tmp_path
             assert scored[code][figure] == same, figure
 
 
+def test_code_that_several_grids_share_is_reported(city, tmp_path):
+    gridatlas("export", "region", tmp_path / "region.gpkg")
+    regions = gpd.read_file(tmp_path / "region.gpkg")
+    land = regions[regions["code"] == COMMUNITY].geometry.iloc[0]
+    shapes = {"code": ["G-1", "G-1", "G-2"]}
+    grids = gpd.GeoDataFrame(shapes, geometry=[land] * 3, crs=regions.crs)
+    grids.to_file(tmp_path / "grids.geojson")
+
+    lines = gridatlas("score", tmp_path / "grids.geojson").splitlines()
+
+    assert [line for line in lines if line.startswith("文件中有 2 个面使用编码")] == [
+        next(line for line in lines if "G-1" in line)
+    ]
+
+
 def test_limits_change_the_card(drawn, tmp_path):
     drawn[1].to_file(tmp_path / "g.gpkg")
     words = ("score", tmp_path / "g.gpkg", "--community", OTHER, "--json", tmp_path / "s.json")

@@ -76,6 +76,22 @@ def refused(town, desks, tmp_path_factory):
     return run.run
 
 
+def test_run_lists_columns_and_layers_of_the_file_that_it_did_not_use(desk, town, tmp_path):
+    data = houses(3, code=["u0", "u1", "u2"], 备注=["a", "b", "c"], 建筑高=[1, 2, 3])
+    file = write(data, tmp_path / "two.gpkg", layer="building")
+    write(houses(2), file, layer="树木", append=True)
+    outcome = import_file(town, Request("building", file, mapping(source="unused")), Settings())
+
+    side = desk(f"/data/runs/{outcome.run}").locator("#side")
+
+    columns = side.locator("details", has_text="文件中未使用的列").locator("li")
+    expect(columns).to_have_count(2)
+    expect(columns.filter(has_text="备注")).to_be_visible()
+    expect(columns.filter(has_text="建筑高")).to_contain_text("高度")
+    layers = side.locator("details", has_text="文件中未导入的图层").locator("li")
+    expect(layers).to_have_text(["树木"])
+
+
 def test_quarantine_is_taken_home_mended_brought_back_and_replayed(desk, refused, tmp_path):
     page = desk(f"/data/runs/{refused}")
     side = page.locator("#side")

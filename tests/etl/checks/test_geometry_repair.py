@@ -3,7 +3,7 @@
 import pytest
 import shapely
 
-from tests.etl.delivery import ANYTHING, X, Y, bring, geojson, mapping, rows
+from tests.etl.delivery import ANYTHING, X, Y, box, bring, divisions, geojson, mapping, rows
 
 SQUARE = [(0, 0), (20, 0), (20, 20), (0, 20), (0, 0)]
 
@@ -76,3 +76,23 @@ def test_a_harmless_fault_is_repaired(database, tmp_path, shape, area, repair):
     assert outcome.report["repairs"]["building"][repair] == 1
     [(found,)] = rows(database, "SELECT ST_Area(geom::geography) FROM building")
     assert found == pytest.approx(area, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("upper_x", "upper_y", "pieces"),
+    [(0, 200.05, 1), (0, 200.8, 1), (200, 200, 2), (0, 203, 2)],
+    ids=["slit of 5 cm", "slit of 80 cm", "touching in a corner", "stream of 3 m"],
+)
+def test_slit_between_the_parts_of_a_region_is_closed(database, tmp_path, upper_x, upper_y, pieces):
+    lower, upper = box(0, 0, 200, 200), box(upper_x, upper_y, 200, 200)
+    land = shapely.multipolygons([lower, upper])
+    outcome = divisions(database, tmp_path, ("420602001001", land))
+    (row,) = rows(
+        database,
+        "SELECT ST_NumGeometries(geom), ST_IsValid(geom), ST_Contains(geom, ST_Buffer("
+        "ST_GeomFromText(:inside, 4490), -0.00001)) FROM region WHERE code = '420602001001'",
+        inside=land.wkt,
+    )
+    assert row == (pieces, True, True)
+    closed = outcome.report["repairs"].get("region", {}).get("slit", 0)
+    assert closed == (pieces == 1)

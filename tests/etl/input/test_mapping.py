@@ -100,7 +100,7 @@ def test_units_of_headers_and_values_are_converted_and_unused_columns_reported(d
     how = mapping("pipe_node", coordinates={"crs": "EPSG:4490"}, guard=ANYTHING)
     outcome = bring(database, "pipe_node", file, how)
     live = rows(database, "SELECT code, flow_l_s, pressure_mpa FROM pipe_node ORDER BY code")
-    assert live == [("n1", pytest.approx(15), pytest.approx(0.3)), ("n2", 15, pytest.approx(0.4))]
+    assert live == [("n1", 15, 0.3), ("n2", 15, 0.4)]
     refused = rows(database, "SELECT code, reason, detail->>'value' FROM quarantine")
     assert refused == [("n3", "value_not_number", "40 m")]
     assert outcome.report["unused_columns"] == {"pipe_node": {"备注": None}}

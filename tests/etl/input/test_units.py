@@ -133,6 +133,14 @@ def test_figure_of_a_column_is_converted_from_its_own_unit(column, text, figure)
     assert convert_figure(column, text) == (None if figure is None else pytest.approx(figure))
 
 
+@pytest.mark.parametrize("bars", ["3", "4", "6.5", "7"])
+def test_converted_figure_has_no_binary_fraction(bars):
+    megapascals = float(f"{float(bars) / 10:.2f}")
+
+    assert convert_figure("pressure_mpa", f"{bars} bar") == megapascals
+    assert read_quantity(bars, "MPa", 0, 2.5, default="bar") == megapascals
+
+
 def test_figure_without_unit_is_in_the_unit_of_its_header():
     assert convert_figure("height_m", "12,5", 0.01) == pytest.approx(0.125)
     assert convert_figure("height_m", "8 m", 0.01) == 8

@@ -21,11 +21,11 @@ const PIPE_FAULTS = [
   "loose_valves",
 ] as const;
 
-/** Lists of stale plans, moved features, topology faults, kept corrections and unused columns. */
+/** Lists of stale plans, moved features, topology faults, kept corrections, and what was not used. */
 export function cascadeLists(report: RunReport): HTMLElement[] {
   const { stale = [], moved = [], units_removed = [], ends_loosened = [] } = report;
-  const { register_left = [] } = report;
-  const { topology = {}, network = {}, corrections_kept = [], unused_columns = {} } = report;
+  const { topology = {}, network = {}, corrections_kept = [] } = report;
+  const { unused_columns = {}, unread_layers = [], register_left = [] } = report;
   const count = (value = 0) => ({ count: formatNumber(value) });
   return [
     ...collapsibleList(text("data.stale"), stale.map(stalePlanItem)),
@@ -63,6 +63,10 @@ export function cascadeLists(report: RunReport): HTMLElement[] {
       Object.entries(unused_columns).flatMap(([layer, columns]) =>
         Object.entries(columns).map(([name, similar]) => unusedColumnItem(layer, name, similar)),
       ),
+    ),
+    ...collapsibleList(
+      text("data.unread_layers"),
+      unread_layers.map((layer) => element("li", {}, layer)),
     ),
   ];
 }
