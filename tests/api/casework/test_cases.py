@@ -141,6 +141,7 @@ def test_case_that_is_handed_to_another_community_is_seen_there(signed_in, offic
         ({"lon": 181}, 422, "at most 180"),
         ({"lon": "nan"}, 422, "lon"),
         ({"description": ""}, 422, "description"),
+        ({"description": " \n "}, 422, "description"),
         ({"description": "x" * 2001}, 422, "2000"),
         ({"description": "<script>alert(1)</script>"}, 400, "looks like HTML"),
         ({"description": "a\x00b"}, 422, "description"),
