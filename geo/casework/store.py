@@ -253,6 +253,7 @@ def _step_data(
             if kind.flow != row.flow:
                 raise InputError("case_kind_of_other_flow", kind=kind.text())
             data |= {"kind": kind.key, "department": kind.department}
+            data["is_private"] = kind.visibility == "private"
             data |= due_values(row.filed_at, kind.days)
         case Action.TRANSFER:
             _check_target(connection, kinds, row, to, request.department)

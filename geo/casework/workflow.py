@@ -154,7 +154,7 @@ class Step:
     Attributes
     ----------
     data
-        By action: ``kind`` (register), ``to`` and ``department`` (transfer, escalate, reroute),
+        By action: ``kind`` and ``is_private`` (register: a private kind ends the release), ``to`` and ``department`` (transfer, escalate, reroute),
         ``due_at`` and ``is_provisional`` (file, escalate, rework, recount), ``rating`` (rate).
     """
 
@@ -238,7 +238,9 @@ def _changes(status: CaseStatus, step: Step) -> dict[str, Any]:
     data = step.data
     match step.action:
         case A.REGISTER:
-            return {"kind": data["kind"], "department": data["department"]} | _due(data)
+            retracted = {"released_at": None} if data.get("is_private") else {}
+            kind = {"kind": data["kind"], "department": data["department"]}
+            return kind | retracted | _due(data)
         case A.TRANSFER:
             return {
                 "offered": data["to"],

@@ -340,6 +340,18 @@ def test_secret_alone_opens_a_case_to_its_reporter(client, report):
     assert noted.json()["events"][-1]["note"] == "还在漏"
 
 
+def test_released_case_registered_as_a_private_kind_is_public_no_more(client, office, report):
+    number = report()["number"]
+    take(office, number, "accept")
+    assert take(office, number, "release").json()["released_at"]
+    registered = take(office, number, "register", kind="minimum_living")
+    assert registered.status_code == 200, registered.text
+    assert registered.json()["released_at"] is None
+    near = {"lon": HERE[0], "lat": HERE[1]}
+    listed = client.get("/reports/nearby", params=near).json()["items"]
+    assert number not in [one["number"] for one in listed]
+
+
 def test_only_released_cases_are_public_and_their_place_is_rounded(client, office, report):
     def nearby():
         place = {"lon": HERE[0], "lat": HERE[1]}
