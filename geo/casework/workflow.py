@@ -154,8 +154,9 @@ class Step:
     Attributes
     ----------
     data
-        By action: ``kind`` and ``is_private`` (register: a private kind ends the release), ``to`` and ``department`` (transfer, escalate, reroute),
-        ``due_at`` and ``is_provisional`` (file, escalate, rework, recount), ``rating`` (rate).
+        By action: ``kind`` and ``is_private`` (register: a private kind ends the release), ``to``
+        and ``department`` (transfer, escalate, reroute), ``due_at`` and ``is_provisional`` (file,
+        escalate, rework, recount), ``rating`` (rate).
     """
 
     action: Action
@@ -245,7 +246,7 @@ def _changes(status: CaseStatus, step: Step) -> dict[str, Any]:
             return {
                 "offered": data["to"],
                 "offered_department": data.get("department", ""),
-                "involved": _with(status.involved, data["to"]),
+                "involved": _add_code(status.involved, data["to"]),
             }
         case A.ACCEPT_TRANSFER:
             return {
@@ -272,7 +273,7 @@ def _changes(status: CaseStatus, step: Step) -> dict[str, Any]:
             is_escalated = step.action is A.ESCALATE
             return {
                 "handler": data["to"],
-                "involved": _with(status.involved, data["to"]),
+                "involved": _add_code(status.involved, data["to"]),
                 "escalations": status.escalations + is_escalated,
             } | (_due(data) | _NO_OFFER if is_escalated else {})
         case A.RECOUNT:
@@ -290,7 +291,7 @@ def _due(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _with(codes: tuple[str, ...], code: str) -> tuple[str, ...]:
+def _add_code(codes: tuple[str, ...], code: str) -> tuple[str, ...]:
     return codes if code in codes else (*codes, code)
 
 
