@@ -57,6 +57,7 @@ def check(
 
     from etl.export import write_layer
     from geo import crs, db
+    from geo.errors import NotFoundError
     from geo.fire.cities import city_crs, city_of_code
     from geo.fire.context import FireContextCache
     from geo.model.pipe import Network
@@ -65,6 +66,8 @@ def check(
     language = output_language(lang)
     with db.get_engine().connect() as connection:
         city = city_of_code(connection, region.ljust(12, "0"))
+        if not city:
+            raise NotFoundError("no_such_region", region=region)
         findings = FireContextCache().pipe_findings(
             connection, city, frozenset(network.value for network in Network), at_buildings=True
         )

@@ -15,7 +15,7 @@ DIGITS = {Level.CITY: 4, Level.DISTRICT: 6, Level.STREET: 9, Level.COMMUNITY: 12
 def code_prefix(code: str) -> str:
     """Return the digits that the codes of a division's parts begin with; a prefix is unchanged.
 
-    >>> stem("420602000000")
+    >>> code_prefix("420602000000")
     '420602'
     """
     if len(code) == 12:

@@ -20,6 +20,7 @@ router = APIRouter(tags=["accounts"])
 ADMIN = allow("admin")
 SIGNED_IN = allow(*(role.value for role in Role if role is not Role.PUBLIC))
 Name = Annotated[str, Path(min_length=1, max_length=200)]
+Grids = Annotated[list[Annotated[str, Field(pattern="^[0-9]{15}$")]], Field(max_length=50)]
 Password = Annotated[SecretStr, Field(max_length=1000)]
 
 
@@ -30,13 +31,18 @@ class AccountResponse(BaseModel):
     role: Role
     scope: str
     networks: list[str]
+    grids: list[str]
     active: bool
     has_password: bool
     created_at: datetime
 
 
 class AccountRequest(BaseModel):
-    """A new account; ``scope`` is the code of a planner's region."""
+    """A new account.
+
+    ``scope`` is the code of a planner's or office's region, ``grids`` are the codes of the grids
+    whose current manager signs in with it.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -44,6 +50,7 @@ class AccountRequest(BaseModel):
     role: Role
     scope: Annotated[str, Field(max_length=12)] = ""
     networks: Annotated[list[str], Field(max_length=20)] = []
+    grids: Grids = []
     password: Password | None = None
 
 
@@ -55,6 +62,7 @@ class AccountChange(BaseModel):
     role: Role | None = None
     scope: Annotated[str | None, Field(max_length=12)] = None
     networks: Annotated[list[str] | None, Field(max_length=20)] = None
+    grids: Grids | None = None
     active: bool | None = None
 
 
@@ -103,6 +111,7 @@ def add_account(connection: Writing, requested: AccountRequest) -> AccountRespon
         password,
         scope=requested.scope,
         networks=requested.networks,
+        grids=requested.grids,
     )
     return _read_account(connection, requested.name)
 
@@ -114,13 +123,19 @@ def add_account(connection: Writing, requested: AccountRequest) -> AccountRespon
 def change_account(
     connection: Writing, caller: CurrentCaller, name: Name, requested: AccountChange
 ) -> AccountResponse:
-    """Change role, region or networks of an account, disable or enable it; its sessions end."""
+    """Change role, region, networks or grids of an account, or whether it is active.
+
+    Its sessions end.
+    """
     values = requested.model_dump(exclude_none=True)
+    grids = values.pop("grids", None)
     keeps_admin = values.get("active", True) and values.get("role", Role.ADMIN) == Role.ADMIN
     if name == caller.name and not keeps_admin:
         raise ConflictError("own_account", name=name)
     if not accounts.change_account(connection, name, **values):
         raise NotFoundError("no_such_account_here", name=name)
+    if grids is not None:
+        accounts.bind_grids(connection, name, grids)
     return _read_account(connection, name)
 
 

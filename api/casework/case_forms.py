@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import File, Header, Path, UploadFile
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from api.core.caller import Caller
 from api.core.parameters import ONE_LINE
@@ -27,7 +27,10 @@ _TAG = re.compile(r"<[A-Za-z/!]")
 
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
-Words = Annotated[str, Field(max_length=MAX_DESCRIPTION_LENGTH, pattern=_LINES)]
+Words = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=MAX_DESCRIPTION_LENGTH, pattern=_LINES),
+]
 Line = Annotated[str, Field(max_length=MAX_ADDRESS_LENGTH, pattern=ONE_LINE)]
 Photos = Annotated[list[UploadFile], File(max_length=MAX_PHOTOS)]
 

@@ -22,6 +22,7 @@ from api.casework.case_forms import (
     Longitude,
     Photos,
     ReportForm,
+    Words,
 )
 from api.casework.filing import check_secret, file_as_service, limit_reports
 from api.casework.open311_answers import Form as AnswerForm
@@ -91,7 +92,7 @@ class RequestForm(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     service_code: str = Field(min_length=1, max_length=40)
-    description: Annotated[str, Field(min_length=1, max_length=1400)]
+    description: Annotated[Words, Field(min_length=1, max_length=1400)]
     lat: Latitude | None = None
     long: Longitude | None = None
     address_string: Line = ""

@@ -116,10 +116,10 @@ def load_indicators(file: Path) -> tuple[Indicator, ...]:
 
 
 @cache
-def _cached(file: Path) -> tuple[Indicator, ...]:
+def _load_once(file: Path) -> tuple[Indicator, ...]:
     return load_indicators(file)
 
 
 def indicators_in_force() -> tuple[Indicator, ...]:
     """Return the indicators of this installation, read once a process."""
-    return _cached(settings().indicators or DEFAULT_FILE)
+    return _load_once(settings().indicators or DEFAULT_FILE)

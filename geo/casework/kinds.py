@@ -159,10 +159,10 @@ def _check_references(catalogue: Catalogue, file: Path) -> None:
 
 
 @cache
-def _cached(file: Path) -> Catalogue:
+def _load_once(file: Path) -> Catalogue:
     return load_kinds(file)
 
 
 def case_kinds() -> Catalogue:
     """Return the kinds of this installation, read once a process."""
-    return _cached(settings().case_kinds or DEFAULT_FILE)
+    return _load_once(settings().case_kinds or DEFAULT_FILE)

@@ -13,6 +13,7 @@ from geo import locks
 from geo.casework.actors import Actor
 from geo.casework.confidential import key_digest
 from geo.casework.kinds import case_kinds
+from geo.db.views import GRIDS
 from geo.errors import ConflictError, InputError, NotFoundError
 from geo.locks import Lock
 from geo.model import DutyRecord, ServiceCase, Visit
@@ -144,11 +145,12 @@ def record_duty(
     InputError
         If there is no such duty.
     NotFoundError
-        If the grid is not the actor's.
+        If the grid is not in force, or not the actor's.
     """
     if duty not in {known.key for known in case_kinds().duties}:
         raise InputError("duty_unknown", duty=duty[:40])
-    if not actor.answers_for(grid):
+    is_in_force = connection.execute(select(GRIDS.c.code).where(GRIDS.c.code == grid)).first()
+    if not actor.answers_for(grid) or is_in_force is None:
         raise NotFoundError("no_grid_of_code", grid=grid)
     values: dict[str, Any] = {"done_on": done_on, "note": note, "recorded_by": actor.name}
     row = values | {"grid_code": grid, "duty": duty, "month": done_on.replace(day=1)}

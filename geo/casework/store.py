@@ -165,7 +165,7 @@ def take_step(connection: Connection, number: str, request: StepRequest, actor: 
     transition = find_transition(status.flow, status.state, request.action, actor.role)
     if request.revision is not None and request.revision != row.revision:
         raise StaleError("case_stale", number=number, revision=row.revision)
-    _check_business(transition, status, actor)
+    _check_responsible(transition, status, actor)
     now: datetime = connection.execute(select(func.now())).scalar_one()
     data = _step_data(connection, transition, row, request, now)
     apply_to_case(connection, row, Step(request.action, now, data), actor, request)
@@ -202,7 +202,7 @@ def apply_to_case(
     _add_event(connection, row.id, step, status.state, actor, note, photos)
 
 
-def _check_business(transition: Transition, status: CaseStatus, actor: Actor) -> None:
+def _check_responsible(transition: Transition, status: CaseStatus, actor: Actor) -> None:
     """Refuse a step that is another's business."""
     if transition.by == "anyone":
         return
@@ -227,7 +227,7 @@ def possible_transitions(status: CaseStatus, actor: Actor) -> list[Transition]:
         if actor.role not in one.roles or _is_void(one.action, status):
             continue
         try:
-            _check_business(one, status, actor)
+            _check_responsible(one, status, actor)
         except (ConflictError, NotAllowedError):
             continue
         possible.append(one)
@@ -266,6 +266,7 @@ def _step_data(
             if kind.flow != row.flow:
                 raise InputError("case_kind_of_other_flow", kind=kind.text())
             data |= {"kind": kind.key, "department": kind.department}
+            data["is_private"] = kind.visibility == "private"
             data |= due_values(row.filed_at, kind.days)
         case Action.TRANSFER:
             _check_target(connection, kinds, row, to, request.department)

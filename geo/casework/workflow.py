@@ -154,8 +154,9 @@ class Step:
     Attributes
     ----------
     data
-        By action: ``kind`` (register), ``to`` and ``department`` (transfer, escalate, reroute),
-        ``due_at`` and ``is_provisional`` (file, escalate, rework, recount), ``rating`` (rate).
+        By action: ``kind`` and ``is_private`` (register: a private kind ends the release), ``to``
+        and ``department`` (transfer, escalate, reroute), ``due_at`` and ``is_provisional`` (file,
+        escalate, rework, recount), ``rating`` (rate).
     """
 
     action: Action
@@ -238,12 +239,14 @@ def _changes(status: CaseStatus, step: Step) -> dict[str, Any]:
     data = step.data
     match step.action:
         case A.REGISTER:
-            return {"kind": data["kind"], "department": data["department"]} | _due(data)
+            retracted = {"released_at": None} if data.get("is_private") else {}
+            kind = {"kind": data["kind"], "department": data["department"]}
+            return kind | retracted | _due(data)
         case A.TRANSFER:
             return {
                 "offered": data["to"],
                 "offered_department": data.get("department", ""),
-                "involved": _with(status.involved, data["to"]),
+                "involved": _add_code(status.involved, data["to"]),
             }
         case A.ACCEPT_TRANSFER:
             return {
@@ -270,7 +273,7 @@ def _changes(status: CaseStatus, step: Step) -> dict[str, Any]:
             is_escalated = step.action is A.ESCALATE
             return {
                 "handler": data["to"],
-                "involved": _with(status.involved, data["to"]),
+                "involved": _add_code(status.involved, data["to"]),
                 "escalations": status.escalations + is_escalated,
             } | (_due(data) | _NO_OFFER if is_escalated else {})
         case A.RECOUNT:
@@ -288,7 +291,7 @@ def _due(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _with(codes: tuple[str, ...], code: str) -> tuple[str, ...]:
+def _add_code(codes: tuple[str, ...], code: str) -> tuple[str, ...]:
     return codes if code in codes else (*codes, code)
 
 

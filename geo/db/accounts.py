@@ -7,6 +7,7 @@ from typing import Any
 import argon2
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
+from geo.codes import DIGITS
 from geo.errors import InputError
 from geo.model import Account, AuditEvent, GridManager, Role, Session
 from geo.model.pipe import Network
@@ -15,6 +16,7 @@ MIN_PASSWORD_CHARACTERS = 12
 """Characters (NIST SP 800-63B-4 asks for at least 8 with a second factor, 15 without)."""
 
 MAX_PASSWORD_CHARACTERS = 200
+_SCOPE_DIGITS = {2, *DIGITS.values()}
 _HASHER = argon2.PasswordHasher()
 
 
@@ -43,6 +45,8 @@ def add_account(
         If the name is taken, the password is too short or too long, the role is unknown, the
         role lacks its scope or networks, or a grid has no manager.
     """
+    if not _is_name(name):
+        raise InputError("account_name")
     _validate(name, role, scope, networks)
     taken = select(Account.id).where(Account.name == name)
     if connection.execute(taken).first():
@@ -96,11 +100,9 @@ def _bind_grids(connection: Connection, number: int, role: str, grids: Sequence[
 
 def _validate(name: str, role: str, scope: str, networks: Sequence[str]) -> None:
     roles = [known.value for known in Role if known is not Role.PUBLIC]
-    if not name.strip() or len(name) > 200:
-        raise InputError("account_name")
     if role not in roles:
         raise InputError("role_unknown", role=role, roles=", ".join(roles))
-    if not ((scope.isascii() and scope.isdigit()) or not scope) or len(scope) > 12:
+    if scope and not (scope.isascii() and scope.isdigit() and len(scope) in _SCOPE_DIGITS):
         raise InputError("scope_no_code", scope=scope)
     if role == Role.PLANNER and not scope:
         raise InputError("planner_without_scope", name=name)
@@ -111,6 +113,11 @@ def _validate(name: str, role: str, scope: str, networks: Sequence[str]) -> None
     for network in networks:
         if network not in list(Network):
             raise InputError("network_unknown", network=network, networks=", ".join(Network))
+
+
+def _is_name(name: str) -> bool:
+    """Is it a name that people can tell from others, and that fits in the path of a URL?"""
+    return 0 < len(name) <= 200 and name.isprintable() and name == name.strip() and "/" not in name
 
 
 def hash_password(password: str) -> str:
@@ -178,10 +185,11 @@ def change_account(connection: Connection, name: str, **values: Any) -> bool:
     if account is None:
         return False
     changed = account._asdict() | values
-    _validate(name, changed["role"], changed["scope"], changed["networks"])
+    if values.keys() - {"active"}:
+        _validate(name, changed["role"], changed["scope"], changed["networks"])
     actions = {True: "account_enabled", False: "account_disabled"}
     action = actions[values["active"]] if "active" in values else "account_changed"
-    return _update_account(connection, name, action, **values)
+    return _update_account(connection, name, action, **({"role": changed["role"]} | values))
 
 
 def _update_account(connection: Connection, name: str, action: str, **values: object) -> bool:

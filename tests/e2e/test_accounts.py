@@ -152,3 +152,18 @@ def test_large_text_enlarges_a_page_is_remembered_and_free_of_faults(
     assert faults_of(page) == []
     width = page.evaluate("() => document.documentElement.scrollWidth")
     assert width <= PHONE["width"], "nothing is cut off at the side"
+
+
+def test_office_keeps_its_role_and_region_when_its_account_is_saved(admin_page, client_of):
+    office = {"name": "office", "role": "office", "scope": t.STREET, "password": PASSWORD}
+    assert client_of("admin").post("/accounts", json=office).status_code == 201
+    page = admin_page(lang="en")
+    row = row_of(page, "office")
+    row.get_by_role("button", name="Change").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Role")).to_have_value("office")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_be_hidden()
+    listed = client_of("admin").get("/accounts").json()["items"]
+    [office] = [one for one in listed if one["name"] == "office"]
+    assert (office["role"], office["scope"]) == ("office", t.STREET)

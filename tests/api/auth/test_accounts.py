@@ -1,6 +1,7 @@
 """Accounts and passwords by the API."""
 
 import pytest
+from sqlalchemy import text
 
 from tests import town as t
 from tests.api.conformance import hold_to_description
@@ -43,6 +44,12 @@ def test_account_is_added_listed_and_signs_in(admin, client):
         ({"password": "short"}, "12"),
         ({"name": "admin"}, "exists already"),
         ({"scope": "abc"}, "abc"),
+        ({"role": "office"}, "region"),
+        ({"role": "office", "scope": "42060"}, "42060"),
+        ({"name": "li/wang"}, "slash"),
+        ({"name": " admin"}, "space"),
+        ({"name": "admin\u202e"}, "visible"),
+        ({"role": "grid_manager", "grids": ["420602001001999"]}, "no manager"),
     ],
 )
 def test_account_that_lacks_something_is_refused_with_the_reason(admin, account, words):
@@ -73,6 +80,20 @@ def test_role_and_region_change_and_end_the_sessions(admin, client, address):
     assert client.get("/auth/me", headers=headers).status_code == 401
     me = client.get("/auth/me", headers=bearer(address, "zhao")).json()
     assert (me["role"], me["scope"]) == ("planner", t.STREET.rstrip("0"))
+
+
+def test_grid_managers_account_is_bound_to_grids_and_released_again(admin, town, address, client):
+    grid = "420602001001777"
+    with town.begin() as connection:
+        appoint = text("INSERT INTO grid_manager (grid_code, name) VALUES (:grid, 'Sun')")
+        connection.execute(appoint, {"grid": grid})
+    added = add(admin, "sun", "grid_manager", grids=[grid])
+    assert added.status_code == 201, added.text
+    assert added.json()["grids"] == [grid]
+    assert client.get("/auth/me", headers=bearer(address, "sun")).json()["grids"] == [grid]
+    assert admin.patch("/accounts/sun", json={}).json()["grids"] == [grid]
+    assert admin.patch("/accounts/sun", json={"active": False}).json()["grids"] == [grid]
+    assert admin.patch("/accounts/sun", json={"grids": []}).json()["grids"] == []
 
 
 def test_administrator_cannot_lock_the_own_account_out(admin):

@@ -141,6 +141,7 @@ def test_case_that_is_handed_to_another_community_is_seen_there(signed_in, offic
         ({"lon": 181}, 422, "at most 180"),
         ({"lon": "nan"}, 422, "lon"),
         ({"description": ""}, 422, "description"),
+        ({"description": " \n "}, 422, "description"),
         ({"description": "x" * 2001}, 422, "2000"),
         ({"description": "<script>alert(1)</script>"}, 400, "looks like HTML"),
         ({"description": "a\x00b"}, 422, "description"),
@@ -337,6 +338,18 @@ def test_secret_alone_opens_a_case_to_its_reporter(client, report):
         f"{address}/notes", data={"note": "还在漏"}, headers={"Case-Secret": filed["secret"]}
     )
     assert noted.json()["events"][-1]["note"] == "还在漏"
+
+
+def test_released_case_registered_as_a_private_kind_is_public_no_more(client, office, report):
+    number = report()["number"]
+    take(office, number, "accept")
+    assert take(office, number, "release").json()["released_at"]
+    registered = take(office, number, "register", kind="minimum_living")
+    assert registered.status_code == 200, registered.text
+    assert registered.json()["released_at"] is None
+    near = {"lon": HERE[0], "lat": HERE[1]}
+    listed = client.get("/reports/nearby", params=near).json()["items"]
+    assert number not in [one["number"] for one in listed]
 
 
 def test_only_released_cases_are_public_and_their_place_is_rounded(client, office, report):

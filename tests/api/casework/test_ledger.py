@@ -100,3 +100,5 @@ def test_duties_of_a_month_and_what_is_done(signed_in):
     assert signed_in("other_manager").get("/casework/duties?month=2026-02").json()["done"] == []
     for values in ({"duty": "dance"}, {"grid": OTHER_GRID}, {"done_on": "2199-01-01"}):
         assert manager.put("/casework/duties", json=done | values).status_code in (400, 404)
+    unknown = done | {"grid": "999999999999999"}
+    assert signed_in("admin").put("/casework/duties", json=unknown).status_code == 404

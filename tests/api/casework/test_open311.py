@@ -143,6 +143,8 @@ def test_filters_keep_what_matches(client: httpx.Client):
         ({"lat": "91"}, 400, "lat"),
         ({"lat": "nan"}, 400, "lat"),
         ({"description": ""}, 400, "description"),
+        ({"description": "  "}, 400, "description"),
+        ({"description": "a\x01b"}, 400, "description"),
         ({"description": "<script>"}, 400, "HTML"),
         ({"api_key": "guessed"}, 403, "api_key"),
         ({"attribute[SIZE]": "9"}, 400, "attribute[SIZE]"),

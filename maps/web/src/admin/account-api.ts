@@ -4,7 +4,8 @@ import type { components } from "../../generated/api";
 import { type Answer, allPages, api, bodyOf } from "../http";
 
 export type Account = Answer<"/accounts">["items"][number];
-export type AccountValues = Pick<Account, "role" | "scope" | "networks">;
+export type AccountValues = Pick<Account, "role" | "scope" | "networks"> &
+  Partial<Pick<Account, "grids">>;
 
 export async function fetchAccounts(): Promise<Account[]> {
   const params = { query: { limit: 1000 } };

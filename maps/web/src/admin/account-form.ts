@@ -1,11 +1,19 @@
-// The fields of an account: its role, and the region or networks that the role needs.
+// The fields of an account: its role, and the region, networks or grids that the role needs.
 
 import { element } from "../dom";
 import { text } from "../locale";
 import type { Account, AccountValues } from "./account-api";
 
-const ROLES: Account["role"][] = ["planner", "fire", "utility", "importer", "admin"];
-const NETWORKS = ["water", "sewage", "storm", "gas", "heat", "power", "telecom"];
+const ROLES: Account["role"][] = [
+  "planner",
+  "fire",
+  "utility",
+  "importer",
+  "grid_manager",
+  "office",
+  "admin",
+];
+const NETWORKS = ["water", "sewage", "storm", "combined", "gas", "heat", "power", "telecom"];
 /** As on the server (geo.db.accounts). */
 const MIN_PASSWORD_CHARACTERS = 12;
 const MAX_PASSWORD_CHARACTERS = 200;
@@ -42,23 +50,39 @@ export function accountFields(account?: Account): Fields<AccountValues> {
       element("label", { class: "tick" }, tick, text(`admin.network_${tick.value}`)),
     ),
   );
+  const grids = element("input", {
+    inputmode: "numeric",
+    pattern: "\\s*[0-9]{15}(\\s*[,，\\s]\\s*[0-9]{15})*\\s*",
+    value: account?.grids.join(" ") ?? "",
+  });
+  const gridsLabel = element("label", {}, text("admin.grids"), grids);
+  const hasScope = () => role.value === "planner" || role.value === "office";
+  const hasGrids = () => role.value === "grid_manager";
   const show = () => {
-    scopeLabel.hidden = role.value !== "planner";
-    scope.required = role.value === "planner";
-    scope.disabled = role.value !== "planner";
+    scopeLabel.hidden = !hasScope();
+    scope.required = hasScope();
+    scope.disabled = !hasScope();
     networks.hidden = role.value !== "utility";
+    gridsLabel.hidden = !hasGrids();
+    grids.disabled = !hasGrids();
   };
   role.addEventListener("change", show);
   show();
   return {
-    content: [element("label", {}, text("admin.column_role"), role), scopeLabel, networks],
+    content: [
+      element("label", {}, text("admin.column_role"), role),
+      scopeLabel,
+      networks,
+      gridsLabel,
+    ],
     read: () => ({
       role: role.value as Account["role"],
-      scope: role.value === "planner" ? scope.value.trim() : "",
+      scope: hasScope() ? scope.value.trim() : "",
       networks:
         role.value === "utility"
           ? ticks.filter((tick) => tick.checked).map(({ value }) => value)
           : [],
+      ...(hasGrids() ? { grids: grids.value.match(/[0-9]{15}/g) ?? [] } : {}),
     }),
   };
 }

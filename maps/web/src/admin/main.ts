@@ -56,7 +56,7 @@ function accountTable(accounts: Account[]): HTMLElement {
 }
 
 function accountRow(account: Account): HTMLElement {
-  const { name, role, scope, networks, active, has_password, created_at } = account;
+  const { name, role, scope, networks, grids, active, has_password, created_at } = account;
   const state = [
     text(active ? "admin.active" : "admin.disabled"),
     has_password ? "" : text("admin.by_provider"),
@@ -64,7 +64,13 @@ function accountRow(account: Account): HTMLElement {
   const cells = [
     element("th", { scope: "row" }, name),
     element("td", {}, text(`session.role_${role}`)),
-    element("td", {}, scope || networks.map((one) => text(`admin.network_${one}`)).join(" ")),
+    element(
+      "td",
+      {},
+      role === "grid_manager"
+        ? grids.join(" ")
+        : scope || networks.map((one) => text(`admin.network_${one}`)).join(" "),
+    ),
     element("td", {}, state.filter(Boolean).join(" · ")),
     element("td", {}, formatDateTime(created_at)),
     element("td", { class: "ways" }, ...accountActions(account)),
