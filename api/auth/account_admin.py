@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from api.auth import sign_in
 from api.core import problems
 from api.core.caller import CurrentCaller, allow
-from api.core.parameters import Connection, Page, Paging, Writing, retry_conflicts
+from api.core.parameters import Connection, Page, PageParameter, WritableConnection, retry_conflicts
 from api.core.responses import Listing, listing
 from geo.db import accounts
 from geo.errors import ConflictError, NotFoundError
@@ -86,7 +86,7 @@ class OwnPasswordRequest(PasswordRequest):
     response_class=Response,
     responses={200: {"model": Listing[AccountResponse]}, **problems.PROTECTED},
 )
-def list_accounts(request: Request, connection: Connection, page: Paging) -> Response:
+def list_accounts(request: Request, connection: Connection, page: PageParameter) -> Response:
     """List the accounts by name."""
     rows = accounts.list_accounts(connection)
     shown = rows[page.offset : page.offset + page.limit]
@@ -101,7 +101,7 @@ def list_accounts(request: Request, connection: Connection, page: Paging) -> Res
     responses=problems.problem_responses(403, 409),
 )
 @retry_conflicts
-def add_account(connection: Writing, requested: AccountRequest) -> AccountResponse:
+def add_account(connection: WritableConnection, requested: AccountRequest) -> AccountResponse:
     """Add an account."""
     password = requested.password.get_secret_value() if requested.password else None
     accounts.add_account(
@@ -121,7 +121,7 @@ def add_account(connection: Writing, requested: AccountRequest) -> AccountRespon
 )
 @retry_conflicts
 def change_account(
-    connection: Writing, caller: CurrentCaller, name: Name, requested: AccountChange
+    connection: WritableConnection, caller: CurrentCaller, name: Name, requested: AccountChange
 ) -> AccountResponse:
     """Change role, region, networks or grids of an account, or whether it is active.
 
@@ -146,7 +146,7 @@ def change_account(
     responses=problems.problem_responses(403, 404),
 )
 @retry_conflicts
-def reset_password(connection: Writing, name: Name, requested: PasswordRequest) -> None:
+def reset_password(connection: WritableConnection, name: Name, requested: PasswordRequest) -> None:
     """Set the password of an account and end its sessions."""
     if not accounts.set_password(connection, name, requested.password.get_secret_value()):
         raise NotFoundError("no_such_account_here", name=name)

@@ -49,7 +49,7 @@ from api.casework.filing import file_as_service
 from api.core import problems
 from api.core.audit import record
 from api.core.caller import Caller, CurrentCaller, allow, transaction_as
-from api.core.parameters import Connection, Writing, retry_conflicts
+from api.core.parameters import Connection, WritableConnection, retry_conflicts
 from api.core.read_audit import audit_reads
 from api.core.responses import JSON, Collection, GeoJson, etag_response
 from api.public.prints import XLSX
@@ -165,7 +165,7 @@ def case(connection: Connection, caller: CurrentCaller, number: CaseNumber) -> C
 @router.post("/cases/{number}/steps", responses=problems.problem_responses(403, 404, 409, 412, 413))
 @retry_conflicts
 def step(
-    connection: Writing,
+    connection: WritableConnection,
     caller: CurrentCaller,
     number: CaseNumber,
     form: Annotated[StepForm, Form(media_type=MULTIPART)],

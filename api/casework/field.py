@@ -12,7 +12,7 @@ from api.casework.case_forms import IdempotencyKey, actor_of
 from api.casework.field_bundle import BundleResponse, DwellingResponse, read_bundle
 from api.core import problems
 from api.core.caller import CurrentCaller, allow
-from api.core.parameters import ONE_LINE, Connection, Writing, retry_conflicts
+from api.core.parameters import ONE_LINE, Connection, WritableConnection, retry_conflicts
 from api.core.read_audit import audit_reads
 from api.core.responses import JSON, etag_response
 from geo.casework.verification import Verification, device_key, verify_dwelling
@@ -82,7 +82,7 @@ def bundle(request: Request, connection: Connection, caller: CurrentCaller) -> R
 )
 @retry_conflicts
 def verify(
-    connection: Writing,
+    connection: WritableConnection,
     caller: CurrentCaller,
     code: DwellingCode,
     given: Annotated[VerificationRequest, Body()],

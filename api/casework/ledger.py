@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from api.casework.case_forms import IdempotencyKey, Words, actor_of, refuse_markup
 from api.core import problems
 from api.core.caller import CurrentCaller, allow
-from api.core.parameters import ONE_LINE, Connection, Writing, retry_conflicts
+from api.core.parameters import ONE_LINE, Connection, WritableConnection, retry_conflicts
 from api.core.read_audit import audit_reads
 from geo.casework.kinds import case_kinds
 from geo.casework.ledger import VisitEntry, list_duties, list_visits, record_duty, record_visit
@@ -132,7 +132,7 @@ def visits(
 )
 @retry_conflicts
 def add_visit(
-    connection: Writing,
+    connection: WritableConnection,
     caller: CurrentCaller,
     visit: Annotated[VisitRequest, Body()],
     key: IdempotencyKey = "",
@@ -182,7 +182,7 @@ def describe_duties(connection: Connection, first: date) -> DutiesResponse:
 )
 @retry_conflicts
 def put_duty(
-    connection: Writing, caller: CurrentCaller, duty: Annotated[DutyRequest, Body()]
+    connection: WritableConnection, caller: CurrentCaller, duty: Annotated[DutyRequest, Body()]
 ) -> None:
     """Record that a duty was done, or correct the record of its month."""
     refuse_markup(duty.note)

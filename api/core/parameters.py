@@ -86,7 +86,7 @@ def _box(
 Connection = Annotated[Database, Depends(_connection, scope="function")]
 """A transaction for reading, under the caller's role and scope."""
 
-Writing = Annotated[Database, Depends(_writing, scope="function")]
+WritableConnection = Annotated[Database, Depends(_writing, scope="function")]
 """A transaction for writing, under the caller's role and scope."""
 
 _Result = TypeVar("_Result")
@@ -95,7 +95,7 @@ _Result = TypeVar("_Result")
 def retry_conflicts(endpoint: Callable[..., _Result]) -> Callable[..., _Result]:
     """Repeat an endpoint that writes if its transaction conflicts with another.
 
-    The endpoint has a parameter ``connection`` of the kind :data:`Writing`.
+    The endpoint has a parameter ``connection`` of the kind :data:`WritableConnection`.
     """
 
     @functools.wraps(endpoint)
@@ -114,10 +114,10 @@ Code12 = Annotated[str, Path(pattern="^[0-9]{12}$")]
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 """Pattern of a name: no control characters, so neither tabs nor line breaks."""
 
-Paging = Annotated[Page, Depends(_page)]
+PageParameter = Annotated[Page, Depends(_page)]
 Bbox = Annotated[Box | None, Depends(_box)]
 Lang = Annotated[Language, Depends(problems.preferred_language)]
-Shown = Annotated[
+StatusParameter = Annotated[
     Status,
     Query(description="the plan in force, or the newest draft of each community"),
 ]

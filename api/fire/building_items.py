@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api.core import problems
 from api.core.audit import record
 from api.core.caller import CurrentCaller
-from api.core.parameters import Connection, Lang, Writing, retry_conflicts
+from api.core.parameters import Connection, Lang, WritableConnection, retry_conflicts
 from api.core.read_audit import audit_reads
 from api.core.responses import etag_response
 from api.fire.building_responses import FireItemsResponse
@@ -50,7 +50,11 @@ def list_items(request: Request, connection: Connection, lang: Lang, code: Code)
 @router.put("/buildings/{code}/items", responses=problems.DOCUMENTED)
 @retry_conflicts
 def record_items(
-    connection: Writing, caller: CurrentCaller, lang: Lang, code: Code, asked: FireItemsRequest
+    connection: WritableConnection,
+    caller: CurrentCaller,
+    lang: Lang,
+    code: Code,
+    asked: FireItemsRequest,
 ) -> FireItemsResponse:
     """Store what was found on site about a building."""
     items = {item: (given.value, given.place) for item, given in asked.items.items()}

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api.core import problems
 from api.core.audit import record
 from api.core.caller import CurrentCaller
-from api.core.parameters import ONE_LINE, Connection, Number, Writing, retry_conflicts
+from api.core.parameters import ONE_LINE, Connection, Number, WritableConnection, retry_conflicts
 from api.core.read_audit import audit_reads
 from api.core.responses import etag_response
 from api.fire.building_responses import BuildingPlansResponse
@@ -40,7 +40,7 @@ def list_plans(request: Request, connection: Connection, code: Code) -> Response
 )
 @retry_conflicts
 def add_plan(
-    connection: Writing,
+    connection: WritableConnection,
     caller: CurrentCaller,
     code: Code,
     title: Title,
@@ -77,7 +77,9 @@ def get_plan(
 
 @router.delete("/buildings/{code}/plans/{number}", status_code=204, responses=problems.DOCUMENTED)
 @retry_conflicts
-def remove_plan(connection: Writing, caller: CurrentCaller, code: Code, number: Number) -> None:
+def remove_plan(
+    connection: WritableConnection, caller: CurrentCaller, code: Code, number: Number
+) -> None:
     """Remove a plan of a building."""
     building_plans.remove_plan(connection, code, number)
     record(connection, caller, "remove", "building_plan", f"{code}/{number}")

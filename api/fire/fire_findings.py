@@ -12,7 +12,15 @@ from starlette.responses import Response
 from api.core import problems
 from api.core.audit import record
 from api.core.caller import CurrentCaller
-from api.core.parameters import Bbox, Box, Connection, Lang, Paging, Writing, retry_conflicts
+from api.core.parameters import (
+    Bbox,
+    Box,
+    Connection,
+    Lang,
+    PageParameter,
+    WritableConnection,
+    retry_conflicts,
+)
 from api.core.read_audit import audit_reads
 from api.core.responses import Collection, GeoJson, collection, etag_response, feature
 from api.fire.finding_responses import (
@@ -102,7 +110,7 @@ def list_findings(
     connection: Connection,
     lang: Lang,
     bbox: Bbox,
-    page: Paging,
+    page: PageParameter,
     overlay: Overlay | None = None,
     region: Region = None,
     building: Annotated[str | None, Query(max_length=64)] = None,
@@ -155,7 +163,7 @@ def list_fire_blocks(
     request: Request,
     connection: Connection,
     lang: Lang,
-    page: Paging,
+    page: PageParameter,
     region: Region = None,
     least: Annotated[int, Query(ge=2, le=1000, description="buildings in a block")] = MIN_BUILDINGS,
 ) -> Response:
@@ -177,7 +185,7 @@ def list_fire_blocks(
 @router.post("/findings/refresh", responses=problems.DOCUMENTED)
 @retry_conflicts
 def refresh_findings(
-    request: Request, connection: Writing, caller: CurrentCaller, region: Region = None
+    request: Request, connection: WritableConnection, caller: CurrentCaller, region: Region = None
 ) -> RefreshResponse:
     """Recompute the findings of a city where its data changed."""
     started = datetime.now(UTC)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from api.core import problems
 from api.core.audit import record
 from api.core.caller import CurrentCaller, allow
-from api.core.parameters import Connection, Page, Paging, Writing, retry_conflicts
+from api.core.parameters import Connection, Page, PageParameter, WritableConnection, retry_conflicts
 from api.core.read_audit import audit_reads
 from api.core.responses import etag_response
 from api.fire.fire_dependencies import JSON, Code, ok_response
@@ -53,7 +53,7 @@ class InspectionRequest(BaseModel):
 def list_reviews(
     request: Request,
     connection: Connection,
-    page: Paging,
+    page: PageParameter,
     state: Literal["draft", "checked", "due"] | None = None,
     region: Annotated[str, Query(pattern="^[0-9]{0,12}$")] = "",
 ) -> Response:
@@ -87,7 +87,7 @@ def review(request: Request, connection: Connection, code: Code) -> Response:
 def list_inspections(
     request: Request,
     connection: Connection,
-    page: Paging,
+    page: PageParameter,
     hydrant: Annotated[str | None, Query(max_length=64)] = None,
     due: bool = False,
 ) -> Response:
@@ -101,7 +101,7 @@ def list_inspections(
 @router.put("/reviews/{code}", responses=problems.DOCUMENTED)
 @retry_conflicts
 def record_review(
-    connection: Writing, caller: CurrentCaller, code: Code, asked: ReviewRequest
+    connection: WritableConnection, caller: CurrentCaller, code: Code, asked: ReviewRequest
 ) -> ReviewResponse:
     """Store the review of a building's sheet."""
     reviews.record_review(connection, code, asked.state, asked.checker, asked.note)
@@ -112,7 +112,7 @@ def record_review(
 @router.post("/inspections", status_code=201, responses=problems.DOCUMENTED)
 @retry_conflicts
 def record_inspection(
-    connection: Writing, caller: CurrentCaller, asked: InspectionRequest
+    connection: WritableConnection, caller: CurrentCaller, asked: InspectionRequest
 ) -> InspectionResponse:
     """Store an inspection of a hydrant; a hydrant that failed no longer counts as working."""
     inspection = reviews.record_inspection(

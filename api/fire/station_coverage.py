@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from api.core.parameters import Connection, Lang, Paging
+from api.core.parameters import Connection, Lang, PageParameter
 from api.core.read_audit import audit_reads
 from api.fire.coverage_responses import (
     ReachResponse,
@@ -37,7 +37,7 @@ def list_unreached_buildings(
     request: Request,
     connection: Connection,
     lang: Lang,
-    page: Paging,
+    page: PageParameter,
     region: Region = None,
     width_m: Annotated[float | None, Query(gt=0, le=5)] = None,
     height_m: Annotated[float | None, Query(gt=0, le=6)] = None,

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from api.core import problems
 from api.core.caller import CurrentCaller, allow
-from api.core.parameters import Connection, Paging
+from api.core.parameters import Connection, PageParameter
 from api.core.read_audit import audit_reads
 from api.core.responses import Listing, listing
 from geo import db
@@ -39,7 +39,7 @@ class CorrectionResponse(BaseModel):
     responses={200: {"model": Listing[CorrectionResponse]}, **problems.PROTECTED},
 )
 def corrections(
-    request: Request, connection: Connection, page: Paging, layer: Word = ""
+    request: Request, connection: Connection, page: PageParameter, layer: Word = ""
 ) -> Response:
     """List manual corrections."""
     chosen = [Correction.layer == layer] if layer else []

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.core import problems
 from api.core.caller import Caller, CurrentCaller, allow, transaction_as
-from api.core.parameters import Connection, Lang, Paging
+from api.core.parameters import Connection, Lang, PageParameter
 from api.core.read_audit import audit_reads
 from api.core.responses import JSON, Listing, etag_response, listing
 from api.imports.import_jobs import accepted_response, submit
@@ -51,7 +51,7 @@ class RollbackRequest(BaseModel):
 def runs(
     request: Request,
     connection: Connection,
-    page: Paging,
+    page: PageParameter,
     status: Annotated[RunStatus | None, Query()] = None,
     layer: Word = "",
     source: Word = "",

@@ -16,7 +16,7 @@ from starlette.datastructures import UploadFile
 
 from api.core import problems
 from api.core.caller import Caller, CurrentCaller, allow, transaction_as
-from api.core.parameters import Connection, Lang, Paging
+from api.core.parameters import Connection, Lang, PageParameter
 from api.core.read_audit import audit_reads
 from api.core.responses import JSON, Geometry, Listing, listing
 from api.imports.import_jobs import accepted_response, submit
@@ -71,7 +71,11 @@ class QuarantineResponse(BaseModel):
     responses={200: {"model": Listing[QuarantineResponse]}, **problems.PROTECTED},
 )
 def quarantine(
-    request: Request, connection: Connection, page: Paging, run: RunNumber = None, layer: Word = ""
+    request: Request,
+    connection: Connection,
+    page: PageParameter,
+    run: RunNumber = None,
+    layer: Word = "",
 ) -> Response:
     """List quarantined features."""
     chosen = quarantine_runs.run_or_layer_condition(run, layer)

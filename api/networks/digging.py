@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from starlette.responses import Response
 
 from api.core.caller import Caller, CurrentCaller
-from api.core.parameters import Connection, Lang, Paging
+from api.core.parameters import Connection, Lang, PageParameter
 from api.core.responses import GeoJson, etag_response
 from api.fire.fire_dependencies import (
     GEOJSON,
@@ -149,7 +149,7 @@ def list_conflicts(
     connection: Connection,
     caller: CurrentCaller,
     lang: Lang,
-    page: Paging,
+    page: PageParameter,
     region: Region = None,
     kind: Annotated[ConflictKind | None, Query()] = None,
 ) -> Response:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api.core.audit import record
 from api.core.caller import CurrentCaller, allow
-from api.core.parameters import Connection, Lang, Paging
+from api.core.parameters import Connection, Lang, PageParameter
 from api.core.read_audit import audit_reads
 from api.core.responses import etag_response
 from api.fire.fire_dependencies import (
@@ -222,7 +222,7 @@ def list_faults(
     request: Request,
     connection: Connection,
     lang: Lang,
-    page: Paging,
+    page: PageParameter,
     network: Network,
     region: Region = None,
 ) -> Response:

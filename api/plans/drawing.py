@@ -10,7 +10,7 @@ from sqlalchemy import Connection as Database
 
 from api.core import problems
 from api.core.caller import PLANNERS, CurrentCaller
-from api.core.parameters import ONE_LINE, Code12, Lang, Number, Writing, retry_conflicts
+from api.core.parameters import ONE_LINE, Code12, Lang, Number, WritableConnection, retry_conflicts
 from api.core.responses import ArealGeometry, DescribedBy
 from api.plans import jobs
 from api.plans.plans import check_community, read_plan, require_community
@@ -94,7 +94,7 @@ class DrawRequest(BaseModel):
 def draw(
     request: Request,
     response: Response,
-    connection: Writing,
+    connection: WritableConnection,
     caller: CurrentCaller,
     lang: Lang,
     code: Code12,
@@ -134,7 +134,7 @@ def is_in_scope(scope: str, role: str, code: str) -> bool:
 def complete(
     request: Request,
     response: Response,
-    connection: Writing,
+    connection: WritableConnection,
     caller: CurrentCaller,
     lang: Lang,
     number: Number,

@@ -18,8 +18,8 @@ from api.core.parameters import (
     IfMatch,
     Lang,
     Number,
-    Paging,
-    Writing,
+    PageParameter,
+    WritableConnection,
     retry_conflicts,
 )
 from api.core.responses import AreaFeature, Listing, listing, revision_etag_response
@@ -179,7 +179,7 @@ EDIT_RESPONSES: dict[int | str, dict[str, Any]] = {
 @router.post("/edits", dependencies=[PLANNERS], response_class=Response, responses=EDIT_RESPONSES)
 @retry_conflicts
 def edit(
-    connection: Writing,
+    connection: WritableConnection,
     caller: CurrentCaller,
     lang: Lang,
     number: Number,
@@ -196,7 +196,7 @@ def edit(
 @router.post("/undo", dependencies=[PLANNERS], response_class=Response, responses=EDIT_RESPONSES)
 @retry_conflicts
 def undo(
-    connection: Writing,
+    connection: WritableConnection,
     caller: CurrentCaller,
     lang: Lang,
     number: Number,
@@ -210,7 +210,7 @@ def undo(
 @router.post("/redo", dependencies=[PLANNERS], response_class=Response, responses=EDIT_RESPONSES)
 @retry_conflicts
 def redo(
-    connection: Writing,
+    connection: WritableConnection,
     caller: CurrentCaller,
     lang: Lang,
     number: Number,
@@ -227,7 +227,9 @@ def redo(
     response_class=Response,
     responses={200: {"model": Listing[EditResponse]}, **problems.PROTECTED},
 )
-def history(request: Request, connection: Connection, number: Number, page: Paging) -> Response:
+def history(
+    request: Request, connection: Connection, number: Number, page: PageParameter
+) -> Response:
     """List the edits of a plan, the newest first."""
     _revision(connection, number)
     count = select(func.count()).select_from(PlanEdit).where(PlanEdit.plan_id == number)

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from api.core import problems
 from api.core.audit import record
 from api.core.caller import Caller, CurrentCaller, allow, transaction_as
-from api.core.parameters import Connection, Lang, Paging, Writing, retry_conflicts
+from api.core.parameters import Connection, Lang, PageParameter, WritableConnection, retry_conflicts
 from api.core.responses import JSON, Listing, etag_response, listing
 from geo.errors import ConflictError, NotFoundError
 from geo.messages import Language, catalogue, text
@@ -142,7 +142,7 @@ def caller_record(caller: Caller) -> dict[str, Any]:
     response_class=Response,
     responses={200: {"model": Listing[JobResponse]}, **problems.PROTECTED},
 )
-def jobs(request: Request, connection: Connection, page: Paging, lang: Lang) -> Response:
+def jobs(request: Request, connection: Connection, page: PageParameter, lang: Lang) -> Response:
     """List the jobs that users started, the newest first."""
     is_listed = Job.kind != JobKind.SCORE
     matched = connection.execute(
@@ -169,7 +169,11 @@ def job(request: Request, connection: Connection, number: Number, lang: Lang) ->
 )
 @retry_conflicts
 def cancel(
-    request: Request, connection: Writing, caller: CurrentCaller, number: Number, lang: Lang
+    request: Request,
+    connection: WritableConnection,
+    caller: CurrentCaller,
+    number: Number,
+    lang: Lang,
 ) -> JobResponse:
     """Cancel a job; its result is not stored.
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from api.core import problems
 from api.core.caller import PLANNERS, CurrentCaller
-from api.core.parameters import Connection, Lang, Number, Page, Writing, retry_conflicts
+from api.core.parameters import Connection, Lang, Number, Page, WritableConnection, retry_conflicts
 from api.core.responses import AreaCollection, GeoJson, collection, feature
 from api.plans import jobs
 from api.plans.plans import read_plan
@@ -84,7 +84,11 @@ def micro_grids_of_plan(
 )
 @retry_conflicts
 def divide(
-    response: Response, connection: Writing, caller: CurrentCaller, lang: Lang, number: Number
+    response: Response,
+    connection: WritableConnection,
+    caller: CurrentCaller,
+    lang: Lang,
+    number: Number,
 ) -> jobs.JobResponse:
     """Start a job that divides the grids of a plan into micro-grids.
 

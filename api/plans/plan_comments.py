@@ -16,9 +16,9 @@ from api.core.parameters import (
     LONGITUDE,
     Connection,
     Number,
-    Paging,
+    PageParameter,
     Rows,
-    Writing,
+    WritableConnection,
     retry_conflicts,
 )
 from api.core.responses import Listing, listing
@@ -69,7 +69,7 @@ class CommentResponse(BaseModel):
     responses={200: {"model": Listing[CommentResponse]}, **problems.PROTECTED},
 )
 def comments_of_plan(
-    request: Request, connection: Connection, number: Number, page: Paging
+    request: Request, connection: Connection, number: Number, page: PageParameter
 ) -> Response:
     """List the comments of a plan, open ones first, then the newest first."""
     read_plan(connection, number)
@@ -86,7 +86,7 @@ def comments_of_plan(
 @retry_conflicts
 def comment(
     response: Response,
-    connection: Writing,
+    connection: WritableConnection,
     caller: CurrentCaller,
     number: Number,
     requested: CommentRequest,
@@ -108,7 +108,7 @@ def comment(
 @router.patch("/{comment}", responses=problems.problem_responses(403, 404))
 @retry_conflicts
 def resolve(
-    connection: Writing,
+    connection: WritableConnection,
     caller: CurrentCaller,
     number: Number,
     comment: Comment,
@@ -128,7 +128,9 @@ def resolve(
 
 @router.delete("/{comment}", status_code=204, responses=problems.problem_responses(403, 404))
 @retry_conflicts
-def withdraw(connection: Writing, caller: CurrentCaller, number: Number, comment: Comment) -> None:
+def withdraw(
+    connection: WritableConnection, caller: CurrentCaller, number: Number, comment: Comment
+) -> None:
     """Delete a comment permanently."""
     _read_comment(connection, number, comment)
     connection.execute(delete(PlanComment).where(PlanComment.id == comment))

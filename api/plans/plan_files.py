@@ -13,7 +13,14 @@ from sqlalchemy import Connection as Database
 
 from api.core import problems
 from api.core.caller import PLANNERS, CurrentCaller
-from api.core.parameters import Connection, IfMatch, Lang, Number, Writing, retry_conflicts
+from api.core.parameters import (
+    Connection,
+    IfMatch,
+    Lang,
+    Number,
+    WritableConnection,
+    retry_conflicts,
+)
 from api.core.read_audit import audit_reads
 from api.plans.edits import EDIT_RESPONSES, answer_edit
 from api.plans.plans import read_plan
@@ -73,7 +80,7 @@ def export_assignment(connection: Connection, number: Number) -> Response:
 @router.post("/assignment", response_class=Response, responses=EDIT_RESPONSES)
 @retry_conflicts
 def import_assignment(
-    connection: Writing,
+    connection: WritableConnection,
     caller: CurrentCaller,
     lang: Lang,
     number: Number,

@@ -9,7 +9,7 @@ from sqlalchemy import Float, Integer, func, select
 
 from api.core import problems
 from api.core.caller import PLANNERS
-from api.core.parameters import Connection, Paging
+from api.core.parameters import Connection, PageParameter
 from api.core.responses import Listing, listing
 from geo.model import GridPlan, PlanComment, Region
 from geo.model.grid import PlanStatus
@@ -46,7 +46,7 @@ class PlanSummaryResponse(BaseModel):
 def plans_in_short(
     request: Request,
     connection: Connection,
-    page: Paging,
+    page: PageParameter,
     status: Annotated[PlanStatus, Query()] = PlanStatus.DRAFT,
 ) -> Response:
     """List the plans of a status that the caller may see, the oldest first."""

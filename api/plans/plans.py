@@ -17,9 +17,9 @@ from api.core.parameters import (
     IfMatch,
     Lang,
     Number,
-    Paging,
+    PageParameter,
     Rows,
-    Writing,
+    WritableConnection,
     retry_conflicts,
 )
 from api.core.responses import DescribedBy, Listing, listing, revision_etag_response
@@ -141,7 +141,7 @@ def plans_of(
     request: Request,
     connection: Connection,
     code: Code12,
-    page: Paging,
+    page: PageParameter,
     status: PlanStatus | None = None,
 ) -> Response:
     """List the plans of a community that the caller may see, the newest first."""
@@ -176,7 +176,7 @@ def plan(request: Request, connection: Connection, number: Number) -> Response:
 )
 @retry_conflicts
 def copy(
-    response: Response, connection: Writing, caller: CurrentCaller, number: Number
+    response: Response, connection: WritableConnection, caller: CurrentCaller, number: Number
 ) -> PlanResponse:
     """Create a draft as a copy of a plan."""
     original = read_plan(connection, number)
@@ -192,7 +192,7 @@ def copy(
 @retry_conflicts
 def publish(
     response: Response,
-    connection: Writing,
+    connection: WritableConnection,
     caller: CurrentCaller,
     number: Number,
     seen: IfMatch,
@@ -216,7 +216,11 @@ def publish(
 )
 @retry_conflicts
 def restore(
-    response: Response, connection: Writing, caller: CurrentCaller, lang: Lang, number: Number
+    response: Response,
+    connection: WritableConnection,
+    caller: CurrentCaller,
+    lang: Lang,
+    number: Number,
 ) -> PlanResponse:
     """Put an archived plan in force again, as a new version; the plan in force is archived."""
     archived = read_plan(connection, number)
@@ -235,7 +239,7 @@ def restore(
 @retry_conflicts
 def archive(
     response: Response,
-    connection: Writing,
+    connection: WritableConnection,
     caller: CurrentCaller,
     number: Number,
     seen: IfMatch,
@@ -269,7 +273,9 @@ def _save_note(connection: Database, number: int, note: NoteRequest | None) -> d
     "/plans/{number}", status_code=204, dependencies=[PLANNERS], responses=problems.CHANGING
 )
 @retry_conflicts
-def discard(connection: Writing, caller: CurrentCaller, number: Number, seen: IfMatch) -> None:
+def discard(
+    connection: WritableConnection, caller: CurrentCaller, number: Number, seen: IfMatch
+) -> None:
     """Delete a draft permanently."""
     locked = edits.lock_plan(connection, number, seen)
     if locked["status"] != PlanStatus.DRAFT:

@@ -10,7 +10,14 @@ from sqlalchemy import delete, func, insert, select, text, update
 from api.core import problems
 from api.core.audit import record
 from api.core.caller import PLANNERS, CurrentCaller, allow
-from api.core.parameters import ONE_LINE, Connection, Number, Paging, Writing, retry_conflicts
+from api.core.parameters import (
+    ONE_LINE,
+    Connection,
+    Number,
+    PageParameter,
+    WritableConnection,
+    retry_conflicts,
+)
 from api.core.responses import JSON, Listing, etag_response, listing
 from etl.photos import MAX_PHOTO_BYTES, reencode_photo
 from geo.codes import code_prefix
@@ -129,7 +136,7 @@ def manager(
 )
 @retry_conflicts
 def put_manager(
-    connection: Writing,
+    connection: WritableConnection,
     caller: CurrentCaller,
     code: Code15,
     manager: Annotated[ManagerRequest, Body()],
@@ -151,7 +158,7 @@ def put_manager(
     responses=problems.problem_responses(403, 404),
 )
 @retry_conflicts
-def end_manager(connection: Writing, caller: CurrentCaller, code: Code15) -> None:
+def end_manager(connection: WritableConnection, caller: CurrentCaller, code: Code15) -> None:
     """End the term of a grid's manager."""
     current = (GridManager.grid_code == code, GridManager.valid_to.is_(None))
     ended = connection.execute(update(GridManager).where(*current).values(valid_to=func.now()))
@@ -168,7 +175,10 @@ def end_manager(connection: Writing, caller: CurrentCaller, code: Code15) -> Non
 )
 @retry_conflicts
 def put_photo(
-    connection: Writing, caller: CurrentCaller, code: Code15, photo: Annotated[UploadFile, File()]
+    connection: WritableConnection,
+    caller: CurrentCaller,
+    code: Code15,
+    photo: Annotated[UploadFile, File()],
 ) -> None:
     """Set the photo of a manager; it is re-encoded, which removes metadata and embedded files."""
     photo.file.seek(0)
@@ -207,7 +217,11 @@ def _check_grid(connection: Database, code: str) -> None:
     responses={200: {"model": Listing[InformantResponse]}, **problems.PROTECTED},
 )
 def informants(
-    request: Request, connection: Connection, caller: CurrentCaller, code: Code15, page: Paging
+    request: Request,
+    connection: Connection,
+    caller: CurrentCaller,
+    code: Code15,
+    page: PageParameter,
 ) -> Response:
     """List the informants of a grid."""
     current = (GridInformant.grid_code == code, GridInformant.valid_to.is_(None))
@@ -238,7 +252,7 @@ _INFORMANT = (
 )
 @retry_conflicts
 def add_informant(
-    connection: Writing,
+    connection: WritableConnection,
     caller: CurrentCaller,
     code: Code15,
     informant: Annotated[InformantRequest, Body()],
@@ -256,7 +270,7 @@ def add_informant(
 )
 @retry_conflicts
 def put_informant(
-    connection: Writing,
+    connection: WritableConnection,
     caller: CurrentCaller,
     number: Number,
     informant: Annotated[InformantRequest, Body()],
@@ -277,7 +291,7 @@ def put_informant(
     responses=problems.problem_responses(403, 404),
 )
 @retry_conflicts
-def remove_informant(connection: Writing, caller: CurrentCaller, number: Number) -> None:
+def remove_informant(connection: WritableConnection, caller: CurrentCaller, number: Number) -> None:
     """Remove an informant."""
     deleted = connection.execute(delete(GridInformant).where(GridInformant.id == number))
     if deleted.rowcount == 0:
@@ -295,7 +309,7 @@ def breaches(
     request: Request,
     connection: Connection,
     caller: CurrentCaller,
-    page: Paging,
+    page: PageParameter,
     region: Annotated[str, Query(pattern="^[0-9]{0,12}$")] = "",
 ) -> Response:
     """List grids in force without a manager or outside the limits for informants."""

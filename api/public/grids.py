@@ -13,7 +13,7 @@ from starlette.responses import Response
 from api.core import problems
 from api.core.caller import Caller, CurrentCaller, transaction_as
 from api.core.connection_pool import PreparedQuery, prepare_query
-from api.core.parameters import Bbox, Box, Page, Paging, Rows, Shown
+from api.core.parameters import Bbox, Box, Page, PageParameter, Rows, StatusParameter
 from api.core.responses import Collection, GeoJson, collection, feature
 from api.public.regions import bounds_columns, geojson_column, simplify_column
 from geo.db.views import Status, grids_by_status
@@ -57,14 +57,14 @@ async def grids(
     request: Request,
     caller: CurrentCaller,
     bbox: Bbox,
-    page: Paging,
+    page: PageParameter,
     community: Annotated[str | None, Query(pattern="^[0-9]{12}$")] = None,
     lon: Longitude = None,
     lat: Latitude = None,
     simplify: Annotated[
         float, Query(ge=0, le=10_000, allow_inf_nan=False, description="metres")
     ] = 0,
-    status: Shown = "published",
+    status: StatusParameter = "published",
 ) -> Response:
     """List grids ordered by code, or return the grid that contains a point.
 

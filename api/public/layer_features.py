@@ -16,7 +16,7 @@ from starlette.responses import Response
 from api.core import problems
 from api.core.audit import record
 from api.core.caller import CurrentCaller, allow
-from api.core.parameters import Bbox, Connection, Paging
+from api.core.parameters import Bbox, Connection, PageParameter
 from api.core.public_layers import postgres_type
 from api.core.responses import Collection, GeoJson, Geometry, Listing, collection, feature, listing
 from api.public.regions import bounds_columns, geojson_column
@@ -62,7 +62,7 @@ class VersionResponse(BaseModel):
     response_class=Response,
     responses={200: {"model": Listing[LayerResponse]}, **problems.problem_responses(403)},
 )
-def layers(request: Request, connection: Connection, page: Paging) -> Response:
+def layers(request: Request, connection: Connection, page: PageParameter) -> Response:
     """List the layers with their columns."""
     summaries = []
     for name in list(LAYERS)[page.offset : page.offset + page.limit]:
@@ -83,7 +83,7 @@ def features(
     connection: Connection,
     caller: CurrentCaller,
     layer: Name,
-    page: Paging,
+    page: PageParameter,
     bbox: Bbox,
     q: Annotated[str, Query(max_length=100, description="text in its code, name or address")] = "",
 ) -> Response:
@@ -120,7 +120,7 @@ def history(
     caller: CurrentCaller,
     layer: Name,
     code: Code,
-    page: Paging,
+    page: PageParameter,
 ) -> Response:
     """List the versions of a feature, the newest first; a deleted feature keeps its history."""
     live, archived = _table(layer), HISTORY[layer]

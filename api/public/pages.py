@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from api.core.parameters import Connection, Shown
+from api.core.parameters import Connection, StatusParameter
 from api.core.problems import preferred_language
 from api.core.responses import etag_response
 from api.public.regions import bounds_columns
@@ -247,7 +247,7 @@ def style(
     request: Request,
     connection: Connection,
     lang: Annotated[Language, Query()] = "zh",
-    status: Shown = "published",
+    status: StatusParameter = "published",
     archive: Annotated[
         bool, Query(description="read the tiles from the PMTiles file, if it is available")
     ] = False,

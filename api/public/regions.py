@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, case, func, select
 from starlette.responses import Response
 
 from api.core import problems
-from api.core.parameters import Bbox, Box, Connection, Paging, Rows, Shown
+from api.core.parameters import Bbox, Box, Connection, PageParameter, Rows, StatusParameter
 from api.core.responses import Collection, GeoJson, collection, feature
 from geo.db.views import Status, grids_by_status
 from geo.model import GridPlan, Region
@@ -48,13 +48,13 @@ def regions(
     request: Request,
     connection: Connection,
     bbox: Bbox,
-    page: Paging,
+    page: PageParameter,
     level: Level | None = None,
     parent: Annotated[str | None, Query(pattern="^[0-9]{12}$")] = None,
     simplify: Annotated[
         float, Query(ge=0, le=10_000, allow_inf_nan=False, description="metres")
     ] = 0,
-    status: Shown = "published",
+    status: StatusParameter = "published",
 ) -> Response:
     """List regions ordered by code."""
     conditions = _filter_conditions(level, parent, bbox)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from api.core import problems
 from api.core.audit import record
 from api.core.caller import PLANNERS, CurrentCaller
-from api.core.parameters import Connection, Paging, Writing, retry_conflicts
+from api.core.parameters import Connection, PageParameter, WritableConnection, retry_conflicts
 from api.core.responses import Listing, listing
 from api.public.grid_staff import InformantRequest, ManagerResponse
 from api.public.prints import XLSX
@@ -61,7 +61,7 @@ def staff(
     request: Request,
     connection: Connection,
     caller: CurrentCaller,
-    page: Paging,
+    page: PageParameter,
     region: Region = "",
     vacant: Annotated[bool, Query(description="only grids without a manager")] = False,
 ) -> Response:
@@ -87,7 +87,7 @@ def workbook(connection: Connection, caller: CurrentCaller, region: Region = "")
 @router.post("/import", responses=problems.problem_responses(403, 413))
 @retry_conflicts
 def import_workbook(
-    connection: Writing,
+    connection: WritableConnection,
     caller: CurrentCaller,
     workbook: Annotated[UploadFile, File()],
     photos: Annotated[UploadFile | None, File()] = None,

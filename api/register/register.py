@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from api.core import problems
 from api.core.caller import CurrentCaller, allow
-from api.core.parameters import ONE_LINE, Connection, Paging
+from api.core.parameters import ONE_LINE, Connection, PageParameter
 from api.core.read_audit import audit_reads
 from api.core.responses import Listing, listing
 from api.register.register_responses import (
@@ -55,7 +55,7 @@ def area_counts(
     request: Request,
     connection: Connection,
     caller: CurrentCaller,
-    page: Paging,
+    page: PageParameter,
     area: Area,
     region: Region = "",
 ) -> Response:

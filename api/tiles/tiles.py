@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from api.core import problems
 from api.core.caller import Caller, CurrentCaller, transaction_as
-from api.core.parameters import Shown
+from api.core.parameters import StatusParameter
 from api.core.responses import etag_response, is_not_modified
 from api.tiles.area_colours import MapColours
 from api.tiles.tile_layers import (
@@ -133,7 +133,7 @@ async def tile(
     request: Request,
     caller: CurrentCaller,
     requested: RequestedTile,
-    status: Shown = "published",
+    status: StatusParameter = "published",
     plan: Annotated[int | None, Query(ge=1, lt=2**63, description="the grids of one plan")] = None,
 ) -> Response:
     """Return a tile with the layers water, railway, road, compound, building, facility,

@@ -169,14 +169,14 @@ class ValveCut:
     bound: int
 
     @property
-    def possible(self) -> bool:
+    def is_possible(self) -> bool:
         """Whether valves alone isolate the sector."""
         return not len(self.sources)
 
     @property
-    def proven(self) -> bool:
+    def is_proven(self) -> bool:
         """Whether the set is as small as its bound."""
-        return self.possible and len(self.valves) == self.bound
+        return self.is_possible and len(self.valves) == self.bound
 
 
 def find_valve_cut(sectors: Sectors, sector: int, stuck: Ints | None = None) -> ValveCut:

@@ -84,13 +84,13 @@ def plan_shutoff(
             "geometry": graph.lines[row],
             "sheet": describe_pipe(graph, row, lang),
         },
-        "isolable": cut.possible,
+        "isolable": cut.is_possible,
         "text": _describe_cut(cut, lang),
         "sources_to_shut": _sources_in(sectors, cut.sources),
         "valves": [_describe_valve(sectors, sector, valve, stuck_rows, row) for valve in valves],
         "already_closed": _closed_valves_at(graph, is_lost),
-        "bound": cut.bound if cut.possible else None,
-        "proven": cut.proven,
+        "bound": cut.bound if cut.is_possible else None,
+        "proven": cut.is_proven,
         "lost": _describe_lost_supply(connection, graph, is_lost, lang),
         "affected": _count_people_near(connection, graph, row, radius_m),
         "sources": _codes(graph, np.flatnonzero(graph.is_source)),
@@ -106,7 +106,7 @@ def can_see_buildings(connection: Connection) -> bool:
 
 
 def _describe_cut(cut: ValveCut, lang: Language) -> str:
-    if not cut.possible:
+    if not cut.is_possible:
         key = "shutoff.source_and_valves" if len(cut.valves) else "shutoff.impossible"
         return text(key, lang=lang, count=len(cut.valves))
     if not len(cut.valves):
@@ -139,9 +139,9 @@ def _describe_valve(sectors: Sectors, sector: int, valve: int, stuck: Ints, row:
         "point": point,
         "distance_m": round(float(shapely.distance(point, graph.lines[row])), 1),
         "instead": (
-            _codes(graph, sectors.valves[alternative.valves]) if alternative.possible else []
+            _codes(graph, sectors.valves[alternative.valves]) if alternative.is_possible else []
         ),
-        "instead_isolable": alternative.possible,
+        "instead_isolable": alternative.is_possible,
     }
 
 
@@ -314,7 +314,7 @@ def find_building_valves(sectors: Sectors, code: str) -> list[Details]:
     distances: dict[int, float] = {}
     for row in rows.tolist():
         cut = isolation.find_valve_cut(sectors, int(sectors.sector[row]))
-        for node in sectors.valves[cut.valves].tolist() if cut.possible else []:
+        for node in sectors.valves[cut.valves].tolist() if cut.is_possible else []:
             distance = float(shapely.distance(shapely.Point(graph.xy[node]), graph.lines[row]))
             distances[node] = min(distance, distances.get(node, np.inf))
     return [

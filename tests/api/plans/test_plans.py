@@ -11,7 +11,7 @@ import shapely
 from sqlalchemy import select, text, update
 
 import api
-from api.core.parameters import Writing
+from api.core.parameters import WritableConnection
 from api.plans.edits import EditResultResponse
 from geo.model import GridPlan
 from geo.plans import store
@@ -467,7 +467,7 @@ def test_every_writing_endpoint_retries_conflicts():
         for module in modules
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__
-        and Writing in inspect.get_annotations(function).values()
+        and WritableConnection in inspect.get_annotations(function).values()
     }
     assert len(endpoints) >= 19
     assert [

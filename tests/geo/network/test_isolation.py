@@ -102,9 +102,9 @@ def test_cut_is_as_small_as_brute_force_finds(case):
     free = [code for code in names[parts.valves] if code not in stuck]
     sets = (set(c) for size in range(len(free) + 1) for c in combinations(free, size))
     best = next((s for s in sets if shut_off(graph, segment, s)), None)
-    assert found.possible == (best is not None)
+    assert found.is_possible == (best is not None)
     if best is not None:
-        assert found.proven
+        assert found.is_proven
         assert len(found.valves) == len(best)
         assert codes(parts, found.valves).isdisjoint(stuck)
         assert shut_off(graph, segment, codes(parts, found.valves))
@@ -141,7 +141,7 @@ def test_ring_with_one_source_needs_both_sides_closed():
     parts = isolation.build_sectors(graph)
     found = isolation.find_valve_cut(parts, int(parts.sector[1]))
     assert codes(parts, found.valves) == {"v1", "v2"}
-    assert found.proven
+    assert found.is_proven
 
 
 def test_stuck_valve_widens_the_ring():
@@ -195,7 +195,7 @@ def test_networks_of_one_kind_that_touch_nowhere_don_t_mix():
 def test_segment_without_a_valve_to_its_source_can_t_be_isolated():
     graph = network({"s": "source", "a": "junction", "b": "end"}, [("s", "a"), ("a", "b")])
     parts = isolation.build_sectors(graph)
-    assert not isolation.find_valve_cut(parts, int(parts.sector[1])).possible
+    assert not isolation.find_valve_cut(parts, int(parts.sector[1])).is_possible
 
 
 def test_shutting_the_source_dries_all_that_depends_on_it():
@@ -205,7 +205,7 @@ def test_shutting_the_source_dries_all_that_depends_on_it():
     graph = network(nodes, pairs)
     parts = isolation.build_sectors(graph)
     found = isolation.find_valve_cut(parts, int(parts.sector[0]))
-    assert not found.possible
+    assert not found.is_possible
     assert codes(parts, found.valves) == {"w"}
     assert found.sources.tolist() == [parts.sector[0]]
     dry = isolation.find_lost_segments(parts, int(parts.sector[0]), found)
@@ -217,7 +217,7 @@ def test_part_that_no_source_feeds_needs_nothing_closed_and_is_named():
     graph = network(nodes, [("s", "a"), ("b", "v")])
     parts = isolation.build_sectors(graph)
     found = isolation.find_valve_cut(parts, int(parts.sector[1]))
-    assert found.possible
+    assert found.is_possible
     assert len(found.valves) == 0
     kinds = {fault.kind for fault in graph.faults}
     assert "island" in kinds
