@@ -10,6 +10,7 @@ from etl.input.layer_columns import declared_type
 from etl.pipeline.delivery import Counts, Delivery, Scope
 from etl.pipeline.staging import Staged
 from etl.runs.run_records import Run
+from geo.model.register import VERIFIED_COLUMNS
 
 SHOWN = 200
 """Differences of a layer that a report lists one by one."""
@@ -35,11 +36,12 @@ def delta_name(layer: str) -> str:
 def compare_layers(run: Run, delivery: Delivery) -> dict[str, Counts]:
     """Compare the staged layers with the live ones, and describe the differences in the report.
 
-    Corrected values and household counts of the register replace the delivered ones first.
+    Corrected values, household counts of the register, and what was verified on the spot after the
+    delivered state replace the delivered values first.
     """
     connection = run.connection
     corrections: list[dict[str, Any]] = []
-    register_count = 0
+    register_count = verified_count = 0
     counts = {}
     for name, staged in delivery.staged.items():
         if delivery.written is not None:
@@ -48,8 +50,10 @@ def compare_layers(run: Run, delivery: Delivery) -> dict[str, Counts]:
         corrections += keep_corrections(connection, staged)
         if not delivery.scope.fields_only:
             register_count += _keep_register(connection, staged)
+        verified_count += _keep_verified(connection, staged)
         counts[name] = _compare(connection, staged, delivery.scope, delivery.rejected)
     run.report |= {"corrections_kept": corrections, "register_kept": register_count}
+    run.report |= {"verified_kept": verified_count}
     run.report |= describe_changes(connection, delivery.staged, counts)
     return counts
 
@@ -226,6 +230,30 @@ def _keep_register(connection: Connection, staged: Staged) -> int:
             f"UPDATE {staged.table} staged SET {assigned} FROM building live "
             "WHERE live.code = staged.code AND live.households_source = 'register' "
             f"AND {origin} IS DISTINCT FROM 'register'"
+        )
+    ).rowcount
+
+
+def _keep_verified(connection: Connection, staged: Staged) -> int:
+    """Keep what a grid manager verified in a dwelling after the delivered state; return how many.
+
+    A delivery without the date of verification says nothing about when its counts were true.
+    """
+    columns = [c for c in (*VERIFIED_COLUMNS, "verified_on") if c in staged.columns]
+    if staged.layer != "dwelling" or not columns:
+        return 0
+    assigned = ", ".join(f"{column} = live.{column}" for column in columns)
+    live, delivered = (
+        ", ".join(f"{alias}.{column}" for column in columns) for alias in ("live", "staged")
+    )
+    is_older = "true"
+    if "verified_on" in columns:
+        is_older = "(staged.verified_on IS NULL OR staged.verified_on < live.verified_on)"
+    return connection.execute(
+        text(
+            f"UPDATE {staged.table} staged SET {assigned} FROM dwelling live "
+            f"WHERE live.code = staged.code AND live.verified_by <> '' AND {is_older} "
+            f"AND ROW({live}) IS DISTINCT FROM ROW({delivered})"
         )
     ).rowcount
 

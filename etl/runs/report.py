@@ -59,7 +59,7 @@ def terminal_lines(outcome: Outcome) -> Iterator[str]:
         yield message("import.topology", healed=healed, breaches=left)
     if report.get("corrections_kept"):
         yield message("import.corrections_kept", count=len(report["corrections_kept"]))
-    for what in ("register_kept", "register_units_unknown"):
+    for what in ("register_kept", "verified_kept", "register_units_unknown"):
         if report.get(what):
             yield message(f"import.{what}", count=report[what])
     if report.get("moved_count"):

@@ -32,6 +32,13 @@ AGE_BANDS = {
 }
 """First and last year of age of the residents that a column counts."""
 
+VERIFIED_COLUMNS = (
+    *("occupancy", "residents", "registered", "floating"),
+    *AGE_BANDS,
+    *("alone_60_up", "need_help"),
+)
+"""What a grid manager verifies of a dwelling."""
+
 INDUSTRY_SECTIONS = {
     "A": (1, 5),
     "B": (6, 12),
@@ -110,14 +117,7 @@ class Dwelling(Feature, Base):
 
     __table_args__ = (
         one_of("occupancy", Occupancy),
-        *(
-            between(column, 0, MAX_RESIDENTS)
-            for column in (
-                *("residents", "registered", "floating"),
-                *AGE_BANDS,
-                *("alone_60_up", "need_help"),
-            )
-        ),
+        *(between(column, 0, MAX_RESIDENTS) for column in VERIFIED_COLUMNS[1:]),
         CheckConstraint("registered + floating <= residents", name="registration_of_residents"),
         CheckConstraint("registered <= residents", name="registered_residents"),
         CheckConstraint("floating <= residents", name="floating_residents"),

@@ -144,6 +144,29 @@ def test_file_that_changes_most_dwellings_is_held(town, tmp_path):
     assert rows(town, "SELECT DISTINCT residents FROM dwelling") == [(3,)]
 
 
+def test_older_delivery_keeps_what_a_grid_manager_verified(town, tmp_path):
+    head = ("楼栋编码", "户室号", "常住人口", "户籍人口", "核实日期")
+    delivered = [(f"{n}01", 4, 2, "2026-03-01") for n in range(1, 5)]
+
+    def deliver(name: str, *lines: tuple[object, ...]) -> dict[str, object]:
+        file = table(tmp_path / name, head, *(("b001", *line) for line in lines))
+        how = mapping("dwelling", source="office", guard=ANYTHING)
+        return bring(town, "dwelling", file, how).report
+
+    deliver("a.csv", *delivered)
+    with town.begin() as connection:
+        for room, on in (("101", "2026-05-01"), ("201", "2026-01-01"), ("301", "2026-05-01")):
+            verify = "UPDATE dwelling SET residents = 9, registered = 7, verified_by = 'm', "
+            verify += "verified_on = :on WHERE room = :room"
+            connection.execute(text(verify), {"room": room, "on": on})
+    report = deliver("b.csv", *delivered[:2], ("301", 5, 3, ""), ("401", 6, 2, "2026-04-01"))
+    found = rows(town, "SELECT room, residents, registered FROM dwelling ORDER BY room")
+    assert found == [("101", 9, 7), ("201", 4, 2), ("301", 9, 7), ("401", 6, 2)]
+    assert report["verified_kept"] == 2
+    deliver("c.csv", ("101", 5, 3, "2026-06-01"), *delivered[1:2], *delivered[2:])
+    assert rows(town, "SELECT residents FROM dwelling WHERE room = '101'") == [(5,)]
+
+
 def _rooms(residents: int) -> list[tuple[object, ...]]:
     return [("b001", f"{n}01", residents) for n in range(1, 20)]
 
