@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from sqlalchemy import Connection as Database
-from sqlalchemy import text
+from sqlalchemy import select, text
 from starlette.responses import Response
 
 from api.casework.case_forms import (
@@ -51,7 +51,8 @@ from geo.casework.store import (
 )
 from geo.casework.workflow import Action, state_name
 from geo.clock import date_in_city
-from geo.errors import NotFoundError
+from geo.errors import NotAllowedError, NotFoundError
+from geo.model import CaseEvent, Role, ServiceCase
 from geo.model.casework import CaseState, Channel
 from geo.settings import settings
 from maps.qr_code import is_reachable, qr_svg
@@ -172,7 +173,9 @@ def add_note(
 
 
 @router.post(
-    "/{number}/rating", dependencies=LIMITED, responses=problems.problem_responses(404, 409, 429)
+    "/{number}/rating",
+    dependencies=LIMITED,
+    responses=problems.problem_responses(403, 404, 409, 429),
 )
 def rate(
     request: Request,
@@ -189,10 +192,19 @@ def rate(
 
 def _take(request: Request, number: str, step: StepRequest) -> FollowUpResponse:
     def work(connection: Database) -> FollowUpResponse:
+        if step.action is Action.RATE and _is_filed_by_manager(connection, number):
+            raise NotAllowedError("case_rating_by_manager", number=number)
         take_step(connection, number, step, REPORTER_ACTOR)
         return _follow_up(connection, number)
 
     return run_as_service(request.app.state.engine, work)
+
+
+def _is_filed_by_manager(connection: Database, number: str) -> bool:
+    """Whether a grid manager filed a case, who has its secret and would rate the own work."""
+    filing = select(CaseEvent.role).join(ServiceCase, ServiceCase.id == CaseEvent.case_id)
+    where = ServiceCase.number == number, CaseEvent.action == Action.FILE
+    return connection.execute(filing.where(*where)).scalar() == Role.GRID_MANAGER
 
 
 def _follow_up(connection: Database, number: str) -> FollowUpResponse:
@@ -202,4 +214,5 @@ def _follow_up(connection: Database, number: str) -> FollowUpResponse:
         raise NotFoundError("case_unknown_to_reporter", number=number) from None
     possible = possible_transitions(status_of(row), REPORTER_ACTOR)
     can_rate = any(one.action is Action.RATE for one in possible)
+    can_rate = can_rate and not _is_filed_by_manager(connection, number)
     return describe_follow_up(row._mapping, read_events(connection, row.id), can_rate=can_rate)

@@ -494,3 +494,16 @@ def test_kinds_are_told_in_the_callers_language(client, office):
     assert permit["documents"][0] == "Identity card"
     chinese = office.get("/casework/kinds").json()
     assert {one["group_name"] for one in chinese["kinds"]} >= {"矛盾纠纷", "公共服务"}
+
+
+def test_grid_manager_does_not_rate_a_case_of_its_own(client, signed_in):
+    manager = signed_in("grid_manager")
+    form = {"kind": "burst_pipe", "lon": HERE[0], "lat": HERE[1], "description": "路灯不亮"}
+    filed = manager.post("/casework/cases", data=form | {"channel": "field"}).json()
+    for action in ("accept", "register", "handle", "report_back"):
+        step = take(manager, filed["number"], action, note="已修好", kind="burst_pipe")
+        assert step.status_code == 200, step.text
+    secret = {"Case-Secret": filed["secret"]}
+    assert not client.get(f"/reports/{filed['number']}", headers=secret).json()["can_rate"]
+    rating = client.post(f"/reports/{filed['number']}/rating", data={"rating": 5}, headers=secret)
+    assert rating.status_code == 403
