@@ -205,27 +205,25 @@ def test_killed_restore_leaves_all_old_or_all_new_rows(database, tmp_path):
 
 
 # All of tables that hold no rows here.
-COLUMNS_SINCE_0008 = {
-    "job": ("runs", "upload"),
-    "grid_manager": ("tasks",),
-    "grid_informant": ("buildings",),
+COLUMNS_SINCE_0026 = {"visit": ("device_at",)}
+TABLES_SINCE_0026 = {
+    *("plan_comment", "assessment_month", "assessment_measure", "dwelling_verification")
 }
-TABLES_SINCE_0008 = {"building_fire", "dwelling", "dwelling_history", "entity", "entity_history"}
 
 
 def test_backup_of_older_tables_is_migrated(database, city):
     older = city.with_name("older")
 
-    def as_of_0008(manifest):
-        manifest["revision"] = "0008"
+    def as_of_0026(manifest):
+        manifest["revision"] = "0026"
         manifest["tables"] = [
-            table for table in manifest["tables"] if table["name"] not in TABLES_SINCE_0008
+            table for table in manifest["tables"] if table["name"] not in TABLES_SINCE_0026
         ]
         for table in manifest["tables"]:
-            later = COLUMNS_SINCE_0008.get(table["name"], ())
+            later = COLUMNS_SINCE_0026.get(table["name"], ())
             table["columns"] = [name for name in table["columns"] if name not in later]
 
-    older.write_bytes(rewritten(city, as_of_0008))
+    older.write_bytes(rewritten(city, as_of_0026))
     db_backup.restore(city, replace=True)
     expected = contents(database)
     with database.begin() as connection:

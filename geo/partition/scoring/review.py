@@ -27,8 +27,9 @@ from geo.types import Bools, Ints, Polygons
 
 SIZE_REASONS = frozenset(
     (
-        *("atom_over_limit", "total_does_not_divide", "outside_limits", "only_way", "same_ground"),
-        *("island", "together_over_limit", "compound_over_limit", "households_in_no_grid"),
+        *("atom_over_limit", "community_below_limit", "total_does_not_divide", "outside_limits"),
+        *("only_way", "same_ground", "island", "together_over_limit", "compound_over_limit"),
+        "households_in_no_grid",
     )
 )
 """Reasons that state households; of a plan that balances workload they state workload."""

@@ -379,7 +379,7 @@ def _find_grids_outside_limits(
         if largest >= 0 and members.households[largest] > limits.upper:
             tower = {"name": members.names[largest], "of_it": int(members.households[largest])}
             reasons.append(("atom_over_limit", figure | tower))
-        elif total < limits.lower:
+        elif 0 < total < limits.lower:
             reasons.append(("community_below_limit", figure))
         elif not fits:
             reasons.append(("total_does_not_divide", figure | {"total": total}))

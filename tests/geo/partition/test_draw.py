@@ -314,5 +314,5 @@ def test_grid_outside_the_limits_is_explained_by_its_workload():
         replace(place, buildings=buildings), Constraints(limits=Limits(balance=Balance.WORKLOAD))
     )
     [(key, fields)] = drawing.score.reasons
-    assert key == "total_does_not_divide_workload"
-    assert (fields["households"], fields["total"]) == (80, 80)
+    assert key == "community_below_limit_workload"
+    assert (fields["households"], fields["lower"]) == (80, 300)

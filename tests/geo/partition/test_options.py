@@ -4,7 +4,7 @@ import pytest
 
 from geo.errors import InputError
 from geo.partition.options import CommunityDrawOptions, DrawOptions
-from geo.partition.scoring.objective import Limits
+from geo.partition.scoring.objective import Balance, Limits
 
 CODE = "420606007001"
 
@@ -61,7 +61,8 @@ def test_section_overrides_an_option_for_all_communities():
 def test_limits_out_of_order_are_refused_against_the_defaults():
     with pytest.raises(InputError) as refused:
         DrawOptions(target=600).to_constraints()
-    assert refused.value.values == {"target": 600, "lower": 300, "upper": 500}
+    expected = {"target": 600, "lower": 300, "upper": 500, "balance": Balance.HOUSEHOLDS}
+    assert refused.value.values == expected
 
 
 @pytest.mark.parametrize("option", [{"lock": ("a",)}, {"only_touched": True}, {"complete": True}])
