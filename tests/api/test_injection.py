@@ -20,7 +20,7 @@ from tests.server import serving
 GRID = f"{t.NORTH_GATE}001"
 BREAK = "x\r\nX-Evil: 1\r\n\r\n<script>"
 UP = "../../../../../../etc/passwd"
-ENDLESS = {"/jobs/{number}/events"}
+ENDLESS = {"/jobs/{number}/events", "/casework/events"}
 
 
 @pytest.fixture(scope="module")

@@ -70,8 +70,10 @@ test("constraints are counted by kind", () => {
 describe("the request of a drawing", () => {
   function form(more: Record<string, string> = {}): FormData {
     const data = new FormData();
-    const fields = { target: "400", lower: "300", upper: "500", alternatives: "1", seconds: "60" };
-    const weights = { balance: "1", border: "1", compactness: "1", compound: "1", moved: "1" };
+    const limits = { balance: "households", target: "400", lower: "300", upper: "500" };
+    const fields = { ...limits, alternatives: "1", seconds: "60" };
+    const names = ["balance", "border", "compactness", "compound", "moved"];
+    const weights = Object.fromEntries(names.map((name) => [`weight_${name}`, "1"]));
     for (const [name, value] of Object.entries({ ...fields, ...weights, ...more })) {
       data.append(name, value);
     }
@@ -98,13 +100,13 @@ describe("the request of a drawing", () => {
   });
 
   test("scales weights, also to nothing", () => {
-    const request = drawRequest(form({ balance: "3", moved: "0" }), [], [], plan());
+    const request = drawRequest(form({ weight_balance: "3", weight_moved: "0" }), [], [], plan());
     expect(request.weights).toEqual({ balance: 90, moved: 0 });
   });
 
   test("weighs walks only where they are asked for", () => {
-    expect(drawRequest(form({ walk: "0" }), [], [], plan())).toEqual(usual);
-    expect(drawRequest(form({ walk: "1" }), [], [], plan()).weights).toEqual({ walk: 20 });
+    expect(drawRequest(form({ weight_walk: "0" }), [], [], plan())).toEqual(usual);
+    expect(drawRequest(form({ weight_walk: "1" }), [], [], plan()).weights).toEqual({ walk: 20 });
   });
 
   test("has facilities and areas that get a grid of their own", () => {

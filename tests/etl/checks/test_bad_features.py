@@ -385,7 +385,7 @@ def test_register_row_that_joins_nothing_is_shown_with_its_address(database, tmp
     bring(database, "register", file, mapping("register", guard=ANYTHING))
     found = rows(database, "SELECT reason, detail FROM quarantine ORDER BY id")
     assert [reason_text(*one) for one in found] == [
-        "Row 1: no building has the address 友谊街99号, or several do. Nearest: -. Correct the "
+        "Row 1: no building has the address 友谊街99号, and none has a similar one. Correct the "
         "address, or give the building's code.",
         "Row 2: no building matches x9.",
     ]

@@ -129,7 +129,7 @@ function startChoice(): HTMLElement {
 
 function weightChoices(): HTMLElement {
   const choices = Object.keys(WEIGHTS).map((name) => {
-    const choice = element("select", { name });
+    const choice = element("select", { name: `weight_${name}` });
     for (const [words, factor] of WEIGHT_FACTORS)
       choice.append(
         element(

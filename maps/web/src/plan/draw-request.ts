@@ -31,7 +31,7 @@ export function drawRequest(
   const weights = Object.entries(WEIGHTS)
     .map(([name, weight]) => {
       const usual = USUAL_FACTORS[name] ?? 1;
-      return { name, weight, usual, factor: Number(form.get(name) ?? usual) };
+      return { name, weight, usual, factor: Number(form.get(`weight_${name}`) ?? usual) };
     })
     .filter(({ factor, usual }) => factor !== usual)
     .map(({ name, weight, factor }): [string, number] => [name, weight * factor]);

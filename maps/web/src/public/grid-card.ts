@@ -27,6 +27,7 @@ export function showGrid(
   const swatch = element("span", { class: "swatch" });
   swatch.style.background = fill;
   const title = grid.name || text("page.grid_number", { serial: grid.serial });
+  const hadFocus = panel.contains(document.activeElement);
   panel.replaceChildren(
     close,
     element("h2", {}, swatch, title),
@@ -48,6 +49,7 @@ export function showGrid(
       button(text("page.print"), actions.print, { class: "print-button" }),
     ),
   );
+  if (hadFocus) close.focus(); // the figures are shown first, then again with the manager
   panel.dataset.grid = grid.code;
   panel.hidden = false;
   document.body.classList.add("chosen");
