@@ -122,7 +122,8 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
         lambda d: made(d / "a.vrt", b"<OGRVRTDataSource/>"),
         None,
         "The format of {file} is not supported. Give a file ending in one of: .shp, .gpkg, "
-        ".geojson, .json, .gdb, .kml, .dxf, .csv, .tsv, .txt, .xlsx, .parquet, .zip",
+        ".geojson, .json, .geojsonl, .geojsons, .ndjson, .gdb, .kml, .dxf, .zip, .kmz, .csv, .tsv, "
+        ".txt, .xlsx, .parquet",
     ),
     "wrong ending": (lambda d: made(d / "a.gpkg", b"%PDF-1.7"), None, UNREADABLE),
     "truncated zip": (
@@ -161,8 +162,8 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
     "zip of zips": (
         lambda d: write_zip(d / "a.zip", **{"b.zip": b"PK"}),
         None,
-        "{file} contains no file in a supported format: .shp, .gpkg, .geojson, .json, .gdb, "
-        ".kml, .dxf, .csv, .tsv, .xlsx, .parquet",
+        "{file} contains no file in a supported format: .shp, .gpkg, .geojson, .json, .geojsonl, "
+        ".geojsons, .ndjson, .gdb, .kml, .dxf, .csv, .tsv, .xlsx, .parquet",
     ),
     "several in a zip": (
         lambda d: write_zip(d / "a.zip", **{"a.csv": b"a", "b.csv": b"b"}),
