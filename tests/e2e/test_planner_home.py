@@ -73,7 +73,7 @@ def test_all_communities_without_a_plan_are_drawn_one_after_another(overview, cl
     page = overview()
     page.get_by_role("button", name=f"划分全部 {len(undrawn)} 个未划分社区").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("目标户数").fill("350")
+    dialog.get_by_label("目标", exact=True).fill("350")
     dialog.get_by_role("button", name="开始划分").click()
     expect(page.get_by_text(f"已划分 {len(undrawn)}/{len(undrawn)} 个社区")).to_be_visible(
         timeout=90_000
