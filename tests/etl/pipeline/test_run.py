@@ -271,7 +271,7 @@ def test_parts_of_a_city_are_published_together(database):
     sample = Path(__file__).parents[3] / "data/samples/sample_s.gpkg"
     outcome = bring(database, "city", sample)
     assert outcome.status == "published"
-    assert outcome.counts["pipe_segment"].added == 5510
+    assert outcome.counts["pipe_segment"].added == 4701
     assert bring(database, "city", sample, again=True).status == "unchanged"
 
 
