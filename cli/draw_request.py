@@ -253,12 +253,12 @@ def read_plans(
         raise InputError("plan_nowhere", file=file)
     if outside.any():
         console.err.print(text("score.elsewhere", count=int(outside.sum())), highlight=False)
-    for code, count in _repeated_codes(frame).items():
+    for code, count in _find_repeated_codes(frame).items():
         console.err.print(text("score.code_repeated", code=code, count=count), highlight=False)
     return {code: frame[codes == code] for code in sorted(set(codes[~outside]))}
 
 
-def _repeated_codes(polygons: gpd.GeoDataFrame) -> dict[str, int]:
+def _find_repeated_codes(polygons: gpd.GeoDataFrame) -> dict[str, int]:
     """Return the codes that several polygons have, with how many."""
     if "code" not in polygons:
         return {}

@@ -42,7 +42,7 @@ def add(
 
     password = None if oidc else _read_password()
     db.upgrade()
-    network_names = _split(networks)
+    network_names = _split_names(networks)
     with db.get_engine().begin() as connection:
         accounts.add_account(
             connection,
@@ -51,7 +51,7 @@ def add(
             password,
             scope=scope,
             networks=network_names,
-            grids=_split(grids),
+            grids=_split_names(grids),
         )
     console.out.print(text("user.added", name=name, role=role), highlight=False)
 
@@ -86,7 +86,7 @@ def bind(
 
     db.upgrade()
     with db.get_engine().begin() as connection:
-        is_known = accounts.bind_grids(connection, name, _split(grids))
+        is_known = accounts.bind_grids(connection, name, _split_names(grids))
     if not is_known:
         raise NotFoundError("no_such_account", name=name)
     console.out.print(text("user.bound", name=name, grids=grids), highlight=False)
@@ -109,7 +109,7 @@ def disable(name: Name) -> None:
     _change_account(name, lambda connection: accounts.disable_account(connection, name))
 
 
-def _split(names: str) -> list[str]:
+def _split_names(names: str) -> list[str]:
     return [name for name in names.split(",") if name]
 
 

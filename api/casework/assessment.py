@@ -15,7 +15,7 @@ from api.core import problems
 from api.core.audit import record
 from api.core.caller import Caller, CurrentCaller, allow
 from api.core.parameters import Connection, Lang
-from api.core.responses import Collection, GeoJson
+from api.core.responses import Collection, GeoJson, file_response
 from api.public.prints import XLSX
 from geo.casework import assessment
 from geo.casework.assessment import AreaFigures
@@ -203,7 +203,7 @@ def table_xlsx(
     indicators, frozen_at, areas = _read(request, caller, month, level)
     content = assessment_workbook(month, frozen_at, indicators, areas, lang)
     record(connection, caller, "export", "assessment_measure", month)
-    return _file(content, XLSX, f"assessment-{month}.xlsx")
+    return file_response(content, XLSX, f"assessment-{month}.xlsx")
 
 
 @router.get(
@@ -223,12 +223,7 @@ def table_pdf(
     indicators, frozen_at, areas = _read(request, caller, month, level)
     content = assessment_pdf(month, frozen_at, indicators, areas, lang)
     record(connection, caller, "export", "assessment_measure", month)
-    return _file(content, "application/pdf", f"assessment-{month}.pdf")
-
-
-def _file(content: bytes, media_type: str, name: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(content, media_type=media_type, headers=headers)
+    return file_response(content, "application/pdf", f"assessment-{month}.pdf")
 
 
 def _read(

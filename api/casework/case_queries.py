@@ -77,7 +77,7 @@ def _case_filter(
         *([case.due_at <= func.now()] if overdue else []),
         *([case.supervised_at.is_not(None)] if supervised else []),
         *([_matches(q)] if q else []),
-        *_filed_between(filed_from, filed_to),
+        *_filing_conditions(filed_from, filed_to),
         *([_inside(bbox)] if bbox else []),
     ]
     return CaseFilter(tuple(conditions))
@@ -100,7 +100,7 @@ def _matches(words: str) -> ColumnElement[bool]:
     )
 
 
-def _filed_between(first: date | None, last: date | None) -> list[ColumnElement[bool]]:
+def _filing_conditions(first: date | None, last: date | None) -> list[ColumnElement[bool]]:
     """Return the conditions that a case was filed in days of the city."""
     conditions = []
     if first:

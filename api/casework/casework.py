@@ -51,7 +51,7 @@ from api.core.audit import record
 from api.core.caller import Caller, CurrentCaller, allow, transaction_as
 from api.core.parameters import Connection, WritableConnection, retry_conflicts
 from api.core.read_audit import audit_reads
-from api.core.responses import JSON, Collection, GeoJson, etag_response
+from api.core.responses import JSON, Collection, GeoJson, etag_response, file_response
 from api.public.prints import XLSX
 from geo.casework.confidential import open_contact
 from geo.casework.store import StepRequest, take_step
@@ -122,7 +122,7 @@ def export_csv(connection: Connection, caller: CurrentCaller, filters: Cases) ->
     """Return cases as CSV, with the columns in the caller's language."""
     content = write_csv(connection, filters)
     record(connection, caller, "export", "service_case")
-    return _file(content, "text/csv; charset=utf-8", "cases.csv")
+    return file_response(content, "text/csv; charset=utf-8", "cases.csv")
 
 
 @router.get(
@@ -135,12 +135,7 @@ def export_xlsx(connection: Connection, caller: CurrentCaller, filters: Cases) -
     """Return cases as a workbook, with the columns in the caller's language."""
     content = write_workbook(connection, filters)
     record(connection, caller, "export", "service_case")
-    return _file(content, XLSX, "cases.xlsx")
-
-
-def _file(content: bytes, media_type: str, name: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(content, media_type=media_type, headers=headers)
+    return file_response(content, XLSX, "cases.xlsx")
 
 
 @router.post("/cases", status_code=201, responses=problems.problem_responses(403, 404, 409, 413))

@@ -94,12 +94,12 @@ def file_as_service(
 
     def work(connection: Connection) -> FiledResponse:
         number = file_case(connection, filing, actor)
-        return _filed_response(find_case(connection, number))
+        return _describe_filing(find_case(connection, number))
 
     return run_as_service(engine, work)
 
 
-def _filed_response(row: Any) -> FiledResponse:
+def _describe_filing(row: Any) -> FiledResponse:
     return FiledResponse(
         number=row.number,
         secret=case_secret(row.number),

@@ -286,7 +286,7 @@ def requests(
         values |= {"first": first, "last": last}
         values |= {"kinds": service_code.split(",")} if service_code else {}
         values |= {"states": _states_of(status)} if status else {}
-    return _list(request, form, _application_of(api_key), "", values)
+    return _answer_matching(request, form, _application_of(api_key), "", values)
 
 
 @router.get("/requests/{identifier}.{form}")
@@ -298,7 +298,7 @@ def one_request(
     if "-" in identifier:
         number = own = _number_of(identifier)
     values = {"numbers": [number], "limit": 1, "offset": 0}
-    return _list(request, form, _application_of(api_key), own, values, number=number)
+    return _answer_matching(request, form, _application_of(api_key), own, values, number=number)
 
 
 def _date_range(
@@ -331,7 +331,7 @@ def _status_of(state: CaseState) -> Status:
     return "open" if state in RUNNING else "closed"
 
 
-def _list(
+def _answer_matching(
     request: Request,
     form: str,
     application: str,

@@ -176,6 +176,20 @@ class Listing(BaseModel, Generic[Item]):
     items: list[Item]
 
 
+def file_response(
+    content: bytes,
+    media_type: str,
+    name: str,
+    disposition: Literal["attachment", "inline"] = "attachment",
+) -> Response:
+    """Return a file made for the caller, which no cache keeps."""
+    headers = {
+        "Content-Disposition": f'{disposition}; filename="{name}"',
+        "Cache-Control": "no-store",
+    }
+    return Response(content, media_type=media_type, headers=headers)
+
+
 def listing(request: Request, items: Sequence[BaseModel], page: Page, matched: int) -> Response:
     """Return a page of a list with links to the pages around it."""
     body = {

@@ -127,10 +127,10 @@ def _depth_of_top(row: dict[str, Any]) -> float | None:
 
 def _hidden_networks(caller: Caller) -> list[MissingData]:
     """Return how many kinds of network the caller may not see; they may exist all the same."""
-    return list_missing({"networks_not_shown": len(set(Network) - _shown_networks(caller))})
+    return list_missing({"networks_not_shown": len(set(Network) - _visible_networks(caller))})
 
 
-def _shown_networks(caller: Caller) -> set[Network]:
+def _visible_networks(caller: Caller) -> set[Network]:
     shown = {"fire": FIRE_NETWORKS, "utility": caller.networks}.get(caller.role, tuple(Network))
     return set(map(Network, shown))
 
@@ -176,7 +176,7 @@ def list_conflicts(
     }
     judged = {network for pair in pairs_of_networks() for network in pair}
     counts = {
-        "networks_absent": len(judged & _shown_networks(caller) - known),
+        "networks_absent": len(judged & _visible_networks(caller) - known),
         "buildings_not_shown": int(not sees_buildings),
     }
     missing = [*_hidden_networks(caller), *list_missing(counts)]

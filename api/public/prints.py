@@ -10,6 +10,7 @@ from api.core import problems
 from api.core.caller import allow
 from api.core.parameters import Code12, Connection, Number
 from api.core.read_audit import audit_reads
+from api.core.responses import file_response
 from geo.errors import NotFoundError
 from geo.messages import Language
 from geo.model import GridPlan
@@ -48,7 +49,7 @@ def plan_sheet(
     document = community_sheet(
         connection, community, PAPERS[paper], scale=scale, plan=plan, lang=lang
     )
-    return _file(document.pdf, PDF, f"{community}.pdf")
+    return file_response(document.pdf, PDF, f"{community}.pdf", "inline")
 
 
 @router.get("/plans/{plan}/assignment.xlsx")
@@ -56,7 +57,7 @@ def plan_assignment(connection: Connection, plan: Number, lang: PaperLanguage = 
     """Return the list of buildings and units with their grids in a plan."""
     community = _community(connection, plan)
     workbook = assignment_workbook(connection, community, plan=plan, lang=lang)
-    return _file(workbook, XLSX, f"{community}.xlsx")
+    return file_response(workbook, XLSX, f"{community}.xlsx", "inline")
 
 
 @router.get("/communities/{community}/cards.pdf")
@@ -71,7 +72,7 @@ def cards(
     """Return the contact cards of all grids of a community, or of one grid."""
     site = str(request.base_url)
     pdf = contact_cards(connection, community, grid=grid, copies=copies, site=site, lang=lang)
-    return _file(pdf, PDF, f"cards-{grid or community}.pdf")
+    return file_response(pdf, PDF, f"cards-{grid or community}.pdf", "inline")
 
 
 @router.get("/communities/{community}/notice.pdf")
@@ -85,7 +86,7 @@ def boards(
     """Return the notice boards of all grids of a community, or of one grid."""
     site = str(request.base_url)
     pdf = notice_boards(connection, community, grid=grid, site=site, lang=lang)
-    return _file(pdf, PDF, f"notice-{grid or community}.pdf")
+    return file_response(pdf, PDF, f"notice-{grid or community}.pdf", "inline")
 
 
 def _community(connection: Connection, plan: int) -> str:
@@ -94,8 +95,3 @@ def _community(connection: Connection, plan: int) -> str:
     if community is None:
         raise NotFoundError("no_plan_here", plan=plan)
     return str(community)
-
-
-def _file(content: bytes, media_type: str, name: str) -> Response:
-    headers = {"Content-Disposition": f'inline; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(content, media_type=media_type, headers=headers)

@@ -80,7 +80,7 @@ class Attempt:
 
 def metis(graph: Graph, room: Ints, worker: int, seconds: float) -> Iterator[Ints]:
     """Yield METIS's cuts, by recursive bisection and k-way, with many seeds and imbalances."""
-    start, neighbour, weight = _weighted_rows(graph)
+    start, neighbour, weight = _weigh_rows(graph)
     adjacency = pymetis.CSRAdjacency(start.tolist(), neighbour.tolist())
     for seed, parts, imbalance, recursive in _settings(graph, worker, (True, False)):
         _, part = pymetis.part_graph(
@@ -98,7 +98,7 @@ def kahip(graph: Graph, room: Ints, worker: int, seconds: float) -> Iterator[Int
     """Yield the partitions of KaHIP's strong configuration."""
     import kahip as library
 
-    start, neighbour, weight = _weighted_rows(graph)
+    start, neighbour, weight = _weigh_rows(graph)
     rows = [start.tolist(), weight.tolist(), neighbour.tolist()]
     households = graph.households.tolist()
     for seed, parts, imbalance, _ in _settings(graph, worker, (None,)):
@@ -238,7 +238,7 @@ def _edge_weights(graph: Graph) -> Ints:
     return np.maximum(1, np.round(gain * 10)).astype(np.int64)
 
 
-def _weighted_rows(graph: Graph) -> tuple[Ints, Ints, Ints]:
+def _weigh_rows(graph: Graph) -> tuple[Ints, Ints, Ints]:
     start, neighbour, edge = graph.rows
     return start, neighbour, _edge_weights(graph)[edge]
 

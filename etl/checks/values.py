@@ -33,7 +33,7 @@ from etl.input.layer_columns import (
 )
 from etl.input.reader_findings import RowFault, faults_of_columns
 from etl.input.synonyms import FALSE_WORDS, TRUE_WORDS, describe_values
-from etl.input.units import stored_unit
+from etl.input.units import storage_unit
 
 _MAX_INTEGER = 2**31 - 1
 _MAX_SMALLINT = 2**15 - 1
@@ -303,7 +303,7 @@ def _domain_fault(
         allowed = describe_values(column, layer, domain)
         return _fault("word_unknown", rows, column, values, allowed=allowed)
     low, high = (f"{bound:.15g}" for bound in domain)
-    unit = f" {stored_unit(column)}".rstrip()
+    unit = f" {storage_unit(column)}".rstrip()
     return _fault("value_out_of_range", rows, column, values, low=low, high=high, unit=unit)
 
 

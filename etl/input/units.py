@@ -139,7 +139,7 @@ def units_of_column(column: str) -> dict[str, float]:
     return {unit: _factor(UNITS[unit], _TARGET_UNITS[ending]) for unit in COLUMN_UNITS[ending]}
 
 
-def stored_unit(column: str) -> str:
+def storage_unit(column: str) -> str:
     """Return the unit in which a column is stored, as people write it; empty if it has none."""
     ending = _ending(column)
     return _UNITS_IN_MESSAGES.get(ending, ending[1:]) if ending else ""

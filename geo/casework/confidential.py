@@ -62,7 +62,7 @@ def origin_digest(address: str, purpose: str) -> str:
     return hmac.new(_key("origin"), f"{purpose} {address}".encode(), hashlib.sha256).hexdigest()
 
 
-def keyed_digest(*parts: bytes) -> str:
+def digest_with_key(*parts: bytes) -> str:
     """Return a digest from which nobody without the installation's secret can guess the parts."""
     digest = hmac.new(_key("request"), digestmod=hashlib.sha256)
     for part in parts:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert, select
 
 from geo import locks
 from geo.casework.actors import Actor
-from geo.casework.confidential import key_digest, keyed_digest
+from geo.casework.confidential import digest_with_key, key_digest
 from geo.errors import ConflictError
 from geo.locks import Lock
 from geo.model import CaseKey, ServiceCase
@@ -20,7 +20,7 @@ def digest_request(values: Mapping[str, Any], photos: Sequence[bytes]) -> str:
     It is keyed: a contact could be guessed from a plain one.
     """
     values = {name: values[name] for name in values.keys() - {"key", "revision", "photos"}}
-    return keyed_digest(orjson.dumps(values, option=orjson.OPT_SORT_KEYS), *photos)
+    return digest_with_key(orjson.dumps(values, option=orjson.OPT_SORT_KEYS), *photos)
 
 
 def find_earlier_case(connection: Connection, actor: Actor, key: str, digest: str) -> str | None:

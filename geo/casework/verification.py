@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from geo import locks
 from geo.casework.actors import Actor
-from geo.casework.confidential import key_digest, keyed_digest
+from geo.casework.confidential import digest_with_key, key_digest
 from geo.casework.ledger import grid_of_dwelling
 from geo.clock import date_in_city
 from geo.errors import ConflictError, InputError, NotFoundError, StaleError
@@ -76,7 +76,7 @@ def verify_dwelling(
         If the dwelling has changed since the version that was seen; ``current`` holds it.
     """
     name = key_digest(f"verification {actor.name}", key or secrets.token_hex())
-    digest = keyed_digest(orjson.dumps(vars(verification), option=orjson.OPT_SORT_KEYS))
+    digest = digest_with_key(orjson.dumps(vars(verification), option=orjson.OPT_SORT_KEYS))
     locks.acquire(connection, Lock.CASE_KEY, name)
     grid = grid_of_dwelling(connection, verification.dwelling)
     if _is_recorded(connection, name, digest):

@@ -49,7 +49,7 @@ def check_lanes_along(
         name = str(names[row])
         served = sorted(
             (
-                (served_share(snapshot, rules, reach, side), side)
+                (share_beside_lanes(snapshot, rules, reach, side), side)
                 for side in _long_sides(snapshot, row)
             ),
             key=lambda item: -item[0],
@@ -104,7 +104,7 @@ def rectangle_sides(shape: shapely.Geometry) -> list[shapely.LineString]:
     return [shapely.LineString(ring[k : k + 2]) for k in range(4)]
 
 
-def served_share(
+def share_beside_lanes(
     snapshot: CitySnapshot, rules: Rules, reach: VehicleReach, side: shapely.LineString
 ) -> float:
     """Return the percentage of a side with a lane straight out from it that the engine reaches."""

@@ -166,7 +166,7 @@ def _is_ringed(snapshot: CitySnapshot, rules: Rules, reach: VehicleReach, row: i
     """Return whether lanes run along all four sides of the rectangle around a building."""
     required = rules.figure("lane_along_share")
     return all(
-        lane_coverage.served_share(snapshot, rules, reach, side) >= required - 1e-6
+        lane_coverage.share_beside_lanes(snapshot, rules, reach, side) >= required - 1e-6
         for side in lane_coverage.rectangle_sides(snapshot.walls[row])
     )
 

@@ -252,10 +252,10 @@ def _leave_out(
 ) -> tuple[pd.DataFrame, Floats, gpd.GeoDataFrame]:
     """Return nodes, their places and segments without the unused pipes and what only they join."""
 
-    def named_ends(rows: Bools) -> set[str]:
+    def name_ends(rows: Bools) -> set[str]:
         return {code for end in ("from_node", "to_node") for code in segments[end][rows].dropna()}
 
-    retired = named_ends(is_unused) - named_ends(~is_unused)
+    retired = name_ends(is_unused) - name_ends(~is_unused)
     is_kept = ~nodes["code"].isin(retired).to_numpy(dtype=bool)
     kept_nodes = nodes[is_kept].reset_index(drop=True)
     return kept_nodes, xy[is_kept], segments[~is_unused].reset_index(drop=True)

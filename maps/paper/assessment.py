@@ -30,7 +30,9 @@ def assessment_workbook(
     for area in areas:
         code, name = text_cell(ranking, area.code), text_cell(ranking, area.name)
         values = (area.values[one.key] for one in indicators)
-        ranking.append([area.rank, code, name, _rounded(area.score), *map(_rounded, values)])
+        ranking.append(
+            [area.rank, code, name, _round_value(area.score), *map(_round_value, values)]
+        )
     measures = list(dict.fromkeys(name for area in areas for name in area.measures))
     measured = book.create_sheet(text("assessment.measures", lang=lang))
     names = [text(f"assessment_measure.{name}", lang=lang) for name in measures]
@@ -107,7 +109,7 @@ def _formula(indicator: Indicator, lang: Language) -> str:
     return " ÷ ".join(text(f"assessment_measure.{name}", lang=lang) for name in parts)
 
 
-def _rounded(value: float | None) -> float | None:
+def _round_value(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
 
 

@@ -18,10 +18,10 @@ const TOPICS = [
 const OCCUPANCIES = ["", "owner", "rented", "vacant", "business"];
 
 /** Called when something was stored in the outbox, with the view to go to. */
-export type Stored = (hash: string) => void;
+export type OnStored = (hash: string) => void;
 
 /** The form of a case; its place is the middle of the small map. */
-export async function caseForm(bundle: Bundle, buildingCode: string, stored: Stored) {
+export async function caseForm(bundle: Bundle, buildingCode: string, onStored: OnStored) {
   const kind = kindSelect(bundle);
   const box = element("div", { class: "place", role: "application" });
   box.setAttribute("aria-label", text("field_app.place"));
@@ -73,7 +73,7 @@ export async function caseForm(bundle: Bundle, buildingCode: string, stored: Sto
         throw new Error(text("field_app.photo_unreadable"));
       }),
     });
-    stored("#cases");
+    onStored("#cases");
   });
   if (buildingCode) building.value = buildingCode;
   const start = () => {
@@ -114,7 +114,7 @@ function kindSelect({ kinds }: Bundle): HTMLSelectElement {
 }
 
 /** The form of a step of a case that needs no more than a note; null if there is none. */
-export async function stepForm(one: FieldCase, stored: Stored): Promise<HTMLElement | null> {
+export async function stepForm(one: FieldCase, onStored: OnStored): Promise<HTMLElement | null> {
   const simple = one.actions.filter(({ required }) => required.every((name) => name === "note"));
   if (!simple.length) return null;
   const action = select(simple.map(({ action, name }): [string, string] => [action, name]));
@@ -142,7 +142,7 @@ export async function stepForm(one: FieldCase, stored: Stored): Promise<HTMLElem
         throw new Error(text("field_app.photo_unreadable"));
       }),
     });
-    stored("#cases");
+    onStored("#cases");
   });
   action.addEventListener("change", requireNote);
   requireNote();
@@ -150,7 +150,7 @@ export async function stepForm(one: FieldCase, stored: Stored): Promise<HTMLElem
 }
 
 /** The form of an entry in the ledger of visits. */
-export async function visitForm(bundle: Bundle, code: string, stored: Stored): Promise<View> {
+export async function visitForm(bundle: Bundle, code: string, onStored: OnStored): Promise<View> {
   const dwelling = select(
     bundle.dwellings.map((one): [string, string] => [one.code, nameOf(bundle, one)]),
     { required: "" },
@@ -172,14 +172,14 @@ export async function visitForm(bundle: Bundle, code: string, stored: Stored): P
       title: dwelling.selectedOptions[0]?.text ?? "",
       fields: { ...fields, ...moment },
     });
-    stored(code ? `#dwelling/${code}` : "#visits");
+    onStored(code ? `#dwelling/${code}` : "#visits");
   });
   if (code) dwelling.value = code;
   return [heading(text("field_app.new_visit"), text("field_app.visit_time_note")), form];
 }
 
 /** The form that confirms a dwelling's counts or corrects them. */
-export async function verificationForm(bundle: Bundle, code: string, stored: Stored) {
+export async function verificationForm(bundle: Bundle, code: string, onStored: OnStored) {
   const dwelling = bundle.dwellings.find((one) => one.code === code);
   if (!dwelling) return [heading(text("field_app.none"))];
   const occupancy = select(
@@ -201,7 +201,7 @@ export async function verificationForm(bundle: Bundle, code: string, stored: Sto
   const form = await draftForm(draft, children, async (values) => {
     const fields = { dwelling: code, seen: dwelling.version, changes: changesOf(dwelling, values) };
     await capture({ kind: "verification", title: nameOf(bundle, dwelling), fields });
-    stored(`#dwelling/${code}`);
+    onStored(`#dwelling/${code}`);
   });
   return [heading(nameOf(bundle, dwelling), text("field_app.verify_note")), form];
 }
@@ -221,7 +221,7 @@ function changesOf(dwelling: Dwelling, values: Record<string, string>): Record<s
 export async function dutiesView(
   bundle: Bundle,
   entries: Parameters<typeof waiting>[0],
-  stored: Stored,
+  onStored: OnStored,
 ): Promise<View> {
   const { duties, done, month } = bundle.duties;
   const today = dayInCity(serverTime(new Date().toISOString()));
@@ -241,7 +241,7 @@ export async function dutiesView(
         record?.note ? ` · ${record.note}` : "",
       );
       if (record) return element("article", { class: "done" }, title, words);
-      return element("article", {}, title, words, await dutyForm(code, duty, stored));
+      return element("article", {}, title, words, await dutyForm(code, duty, onStored));
     }),
   );
   return [
@@ -254,7 +254,7 @@ export async function dutiesView(
 async function dutyForm(
   grid: string,
   duty: { key: string; name: string },
-  stored: Stored,
+  onStored: OnStored,
 ): Promise<HTMLElement> {
   const note = input("text", { maxlength: "500" });
   const label = element("label", {}, element("span", {}, text("field_app.note")), note);
@@ -263,7 +263,7 @@ async function dutyForm(
     const done_on = dayInCity(serverTime(new Date().toISOString()));
     const fields = { grid, duty: duty.key, done_on, note: values.note ?? "" };
     await capture({ kind: "duty", title: duty.name, fields });
-    stored("#duties");
+    onStored("#duties");
   });
 }
 

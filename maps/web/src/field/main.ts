@@ -200,13 +200,13 @@ async function viewOf(
   if (name === "building") return { view: buildingView(own, code) };
   if (name === "dwelling")
     return { view: dwellingView(own, code, isVerificationWaiting(entries, code)) };
-  if (name === "verify") return { view: await verificationForm(own, code, stored) };
+  if (name === "verify") return { view: await verificationForm(own, code, showAfterStoring) };
   if (name === "cases") return { view: casesView(own, entries) };
   if (name === "case") return { view: await caseWithStep(own, entries, code) };
-  if (name === "report") return await caseForm(own, code, stored);
+  if (name === "report") return await caseForm(own, code, showAfterStoring);
   if (name === "visits") return { view: visitsView(own, entries) };
-  if (name === "visit") return { view: await visitForm(own, code, stored) };
-  if (name === "duties") return { view: await dutiesView(own, entries, stored) };
+  if (name === "visit") return { view: await visitForm(own, code, showAfterStoring) };
+  if (name === "duties") return { view: await dutiesView(own, entries, showAfterStoring) };
   if (name === "outbox") return { view: await outbox(entries) };
   return mapView(own);
 }
@@ -215,7 +215,11 @@ async function viewOf(
 async function caseWithStep(own: Bundle, entries: Entry[], number: string): Promise<View> {
   const found = own.cases.find((one) => one.number === number);
   const isWaiting = entries.some((one) => one.kind === "step" && one.fields.number === number);
-  return caseView(own, number, found && !isWaiting ? await stepForm(found, stored) : null);
+  return caseView(
+    own,
+    number,
+    found && !isWaiting ? await stepForm(found, showAfterStoring) : null,
+  );
 }
 
 async function outbox(entries: Entry[]): Promise<View> {
@@ -228,8 +232,8 @@ function signOutButton(): HTMLElement {
   return button(text("session.sign_out"), () => void signOut());
 }
 
-/** Go on after something was stored in the outbox. */
-function stored(hash: string): void {
+/** Show a view after something was stored in the outbox. */
+function showAfterStoring(hash: string): void {
   notify(text("field_app.stored"), undefined, "calm");
   if (location.hash === hash) void show();
   else location.hash = hash;
