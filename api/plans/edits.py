@@ -30,7 +30,7 @@ from geo.messages import Language, text
 from geo.model import Grid, GridPlan, PlanEdit
 from geo.model.grid import GridKind
 from geo.partition.scoring.objective import Balance
-from geo.plans import edits
+from geo.plans import draft_changes, edits, plan_draft
 from geo.plans.validation import Breach, limits_from_parameters, validate_plan
 
 router = APIRouter(prefix="/plans/{number}", tags=["edits"])
@@ -187,7 +187,7 @@ def edit(
     requested: Edit,
 ) -> Response:
     """Edit a draft at the revision in ``If-Match``; return the changed grids."""
-    draft = edits.lock_draft(connection, number, seen)
+    draft = plan_draft.lock_draft(connection, number, seen)
     change = _change(connection, draft, requested)
     edits.apply_edit(connection, draft, requested.kind, change, caller.name)
     return answer_edit(connection, caller, lang, draft, change, requested.kind)
@@ -203,7 +203,7 @@ def undo(
     seen: IfMatch,
 ) -> Response:
     """Undo the last edit."""
-    draft = edits.lock_draft(connection, number, seen)
+    draft = plan_draft.lock_draft(connection, number, seen)
     return answer_edit(connection, caller, lang, draft, edits.undo(connection, draft), "undo")
 
 
@@ -217,7 +217,7 @@ def redo(
     seen: IfMatch,
 ) -> Response:
     """Redo the edit that was undone last."""
-    draft = edits.lock_draft(connection, number, seen)
+    draft = plan_draft.lock_draft(connection, number, seen)
     return answer_edit(connection, caller, lang, draft, edits.redo(connection, draft), "redo")
 
 
@@ -263,24 +263,24 @@ def validation(request: Request, connection: Connection, lang: Lang, number: Num
     return revision_etag_response(request, body.model_dump_json().encode(), revision)
 
 
-def _change(connection: Database, draft: edits.Draft, edit: Any) -> edits.Change:
+def _change(connection: Database, draft: plan_draft.Draft, edit: Any) -> plan_draft.Change:
     match edit:
         case Assign():
-            return edits.move_atoms(draft, edit.atoms, edit.grid, edit.new.value)
+            return draft_changes.move_atoms(draft, edit.atoms, edit.grid, edit.new.value)
         case Reassign():
             targets = {atom: move.grid for move in edit.moves for atom in move.atoms}
-            return edits.move_to_grids(draft, targets)
+            return draft_changes.move_to_grids(draft, targets)
         case Split():
-            return edits.split_grid(connection, draft, edit.grid, edit.atoms)
+            return draft_changes.split_grid(connection, draft, edit.grid, edit.atoms)
         case Merge():
-            return edits.merge_grids(draft, edit.grids)
+            return draft_changes.merge_grids(draft, edit.grids)
         case Lock():
             codes = sorted(draft.grids) if edit.grids == "all" else edit.grids
-            return edits.change_attributes(draft, codes, locked=edit.locked)
+            return draft_changes.change_attributes(draft, codes, locked=edit.locked)
         case Rename():
-            return edits.change_attributes(draft, [edit.grid], name=edit.name.strip())
+            return draft_changes.change_attributes(draft, [edit.grid], name=edit.name.strip())
         case ChangeKind():
-            return edits.change_kind(draft, edit.grid, edit.to.value)
+            return draft_changes.change_kind(draft, edit.grid, edit.to.value)
     raise InputError("edit_unknown")
 
 
@@ -288,8 +288,8 @@ def answer_edit(
     connection: Database,
     caller: Caller,
     lang: Language,
-    draft: edits.Draft,
-    change: edits.Change,
+    draft: plan_draft.Draft,
+    change: plan_draft.Change,
     kind: str,
 ) -> Response:
     """Record an edit, schedule rescoring, and return the result as a response."""

@@ -30,7 +30,7 @@ from etl.input.synonyms import normalize_name
 from etl.input.table_names import TableNames
 from etl.input.vector import polygonal, read_vector
 from geo.errors import InputError, TooLargeError
-from geo.plans import assignment, edits
+from geo.plans import assignment, draft_changes, edits, plan_draft
 from geo.spreadsheet import csv_cell, unescape_cell
 
 router = APIRouter(prefix="/plans/{number}", tags=["edits"], dependencies=[PLANNERS])
@@ -93,17 +93,17 @@ def import_assignment(
     polygons the fields ``code`` and ``name`` are read. Buildings that the file does not name keep
     their grid; grids that the draft lacks are added.
     """
-    draft = edits.lock_draft(connection, number, seen)
+    draft = plan_draft.lock_draft(connection, number, seen)
     targets, names = _read_targets(connection, draft, file)
     if not targets:
         raise InputError("assignment_empty")
-    change = edits.assign_codes(draft, targets, names)
+    change = draft_changes.assign_codes(draft, targets, names)
     edits.apply_edit(connection, draft, "import", change, caller.name)
     return answer_edit(connection, caller, lang, draft, change, "import")
 
 
 def _read_targets(
-    connection: Database, draft: edits.Draft, upload: UploadFile
+    connection: Database, draft: plan_draft.Draft, upload: UploadFile
 ) -> tuple[dict[int, str], dict[str, str]]:
     """Return the grid code of each atom that a file names, and the names of its grids."""
     upload.file.seek(0)
@@ -147,7 +147,7 @@ def _read_table(path: Path) -> pd.DataFrame:
 
 
 def _read_polygons(
-    connection: Database, draft: edits.Draft, path: Path
+    connection: Database, draft: plan_draft.Draft, path: Path
 ) -> tuple[dict[int, str], dict[str, str]]:
     frame = read_vector(path)
     polygons = polygonal(frame.geometry.to_numpy())

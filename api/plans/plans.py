@@ -29,7 +29,7 @@ from geo.messages import text
 from geo.model import Grid, GridPlan, Region
 from geo.model.grid import PlanStatus
 from geo.partition.scoring.objective import Balance
-from geo.plans import edits, store
+from geo.plans import edits, plan_draft, store
 from geo.plans.validation import limits_from_parameters
 
 router = APIRouter(tags=["plans"])
@@ -199,7 +199,7 @@ def publish(
     note: Annotated[NoteRequest | None, Body()] = None,
 ) -> PlanResponse:
     """Put a draft in force; the plan in force before is archived in the same transaction."""
-    locked = edits.lock_plan(connection, number, seen)
+    locked = plan_draft.lock_plan(connection, number, seen)
     if locked["status"] != PlanStatus.DRAFT:
         raise ConflictError("plan_not_draft", plan=number, status=locked["status"])
     superseded = store.publish(connection, number)
@@ -246,7 +246,7 @@ def archive(
     note: Annotated[NoteRequest | None, Body()] = None,
 ) -> PlanResponse:
     """Archive a draft, or the plan in force without a successor."""
-    locked = edits.lock_plan(connection, number, seen)
+    locked = plan_draft.lock_plan(connection, number, seen)
     if locked["status"] == PlanStatus.ARCHIVED:
         raise ConflictError("plan_archived", plan=number)
     # Not the start of the transaction, which may have waited for the plan's publication.
@@ -277,7 +277,7 @@ def discard(
     connection: WritableConnection, caller: CurrentCaller, number: Number, seen: IfMatch
 ) -> None:
     """Delete a draft permanently."""
-    locked = edits.lock_plan(connection, number, seen)
+    locked = plan_draft.lock_plan(connection, number, seen)
     if locked["status"] != PlanStatus.DRAFT:
         raise ConflictError("plan_not_draft", plan=number, status=locked["status"])
     connection.execute(delete(GridPlan).where(GridPlan.id == number))

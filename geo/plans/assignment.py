@@ -12,7 +12,7 @@ from geo.errors import InputError
 from geo.geometry.shared_borders import locate_by_overlap
 from geo.model import Building, Grid, GridMember
 from geo.partition.scoring.numbering import SERIAL_DIGITS, grid_codes
-from geo.plans.edits import Draft
+from geo.plans.plan_draft import Draft
 from geo.types import Polygons, Strings
 
 COLUMNS = (

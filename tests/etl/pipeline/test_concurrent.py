@@ -12,7 +12,7 @@ from etl.runs.rollback import roll_back
 from geo.db import overrides
 from geo.errors import ConflictError, InputError, SetupError
 from geo.model import GridPlan
-from geo.plans import edits, store
+from geo.plans import plan_draft, store
 from geo.settings import Settings
 from tests.etl.delivery import box, bring, divisions, houses, mapping, rows, write
 from tests.waiting import Task, holding_layer, wait_for_waiting
@@ -62,7 +62,7 @@ def test_import_and_publishing_of_a_plan_do_not_wait_for_each_other(database, tm
     data = houses(6, households=[60] * 6)
     changed = write(data, tmp_path / "changed.gpkg")
     with database.begin() as connection:
-        edits.lock_plan(connection, draft, 0)
+        plan_draft.lock_plan(connection, draft, 0)
         importing = Task(lambda: bring(database, "building", changed, FREE))
         wait_for_waiting(database)  # the import, for the plans
         assert store.publish(connection, draft) == old

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from geo.partition.constraints import Constraints
 from geo.partition.draw import draw
 from geo.partition.search.strategy import Effort
-from geo.plans import batch, edits, micro_division, micro_grids, store
+from geo.plans import batch, draft_changes, edits, micro_division, micro_grids, plan_draft, store
 from tests import town as t
 
 QUICK = Constraints(effort=Effort(generations=1, moves_per_node=100, threads=1), fresh=True)
@@ -76,9 +76,9 @@ def test_copy_has_the_parts_and_an_edit_removes_those_of_its_grids(town, plan):
         copy = edits.copy_as_draft(connection, plan, "x")
         counts = micro_grids.count_by_grid(connection, copy)
         assert counts == micro_grids.count_by_grid(connection, plan)
-        draft = edits.lock_draft(connection, copy, 0)
+        draft = plan_draft.lock_draft(connection, copy, 0)
         one, other = sorted(draft.grids)[:2]
-        moved = edits.move_atoms(draft, draft.atoms(one)[:1], other)
+        moved = draft_changes.move_atoms(draft, draft.atoms(one)[:1], other)
         edits.apply_edit(connection, draft, "assign", moved, "x")
         left = micro_grids.count_by_grid(connection, copy)
         assert left == {code: n for code, n in counts.items() if code not in (one, other)}

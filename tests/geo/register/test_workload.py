@@ -9,7 +9,7 @@ from geo.partition.constraints import Constraints
 from geo.partition.draw import draw
 from geo.partition.scoring.objective import Balance, Limits
 from geo.partition.search.strategy import Effort
-from geo.plans import edits, store
+from geo.plans import draft_changes, edits, plan_draft, store
 from geo.plans.validation import limits_from_parameters, validate_plan
 from geo.register.workload import COUNTS, read_workload, round_to_units, weigh
 from geo.settings import Settings
@@ -129,9 +129,11 @@ def test_stored_plan_is_validated_and_edited_by_workload(town, drawing):
         breaches = validate_plan(connection, plan, tight)
         sizes = dict(zip(drawing.grids["code"], drawing.grids["workload"], strict=True))
         assert {breach.grid: breach.households for breach in breaches} == sizes
-        draft = edits.lock_draft(connection, plan, revision)
+        draft = plan_draft.lock_draft(connection, plan, revision)
         one, other = sorted(draft.grids)[:2]
-        edits.apply_edit(connection, draft, "merge", edits.merge_grids(draft, [one, other]), "x")
+        edits.apply_edit(
+            connection, draft, "merge", draft_changes.merge_grids(draft, [one, other]), "x"
+        )
         merged = connection.execute(
             text("SELECT workload FROM grid WHERE plan_id = :p AND code = :c"),
             {"p": plan, "c": one},
