@@ -25,6 +25,9 @@ FARTHEST_M = 6.0
 JITTER_M = 1e-4
 """Points are moved at random by at most this: collinear and cocircular points cause errors."""
 
+NARROWS = 0.9
+"""A border gets a point where it comes this much nearer to the outlines than its ends suggest."""
+
 WALL_GAP_M = 0.2
 """A gap up to this is a shared wall: the border follows the outlines, samples mark its ends."""
 
@@ -105,7 +108,7 @@ class Ridges:
         (c, 2) float64 coordinates in metres and (c,) int64 border of each, one after the other.
         Borders that meet have equal coordinates there.
     clearance_m
-        (c,) float64 distance to the nearest footprint.
+        (c,) float64 distance to the nearest footprint, or less.
     room
         (m,) int64 room of each border.
     """
@@ -123,7 +126,28 @@ def trace_ridges(sites: Sites) -> Ridges:
         -JITTER_M, JITTER_M, sites.points.shape
     )
     circle, line, room_of_line = _trace_borders(jittered, sites.owner, starts)
-    return Ridges(circle[:, :2], line, circle[:, 2] - SHRINK_M, sites.room[starts[room_of_line]])
+    circle, line = _add_narrowest_points(circle, line)
+    return Ridges(circle[:, :2], line, _clearance(circle[:, 2]), sites.room[starts[room_of_line]])
+
+
+def _add_narrowest_points(circle: Floats, line: Ints) -> tuple[Floats, Ints]:
+    """Add the point nearest to the footprints where that lies well between two points of a line."""
+    inside = np.flatnonzero(line[:-1] == line[1:])
+    (x0, y0, r0), (x1, y1, r1) = circle[inside].T, circle[inside + 1].T
+    length = np.maximum(np.hypot(x1 - x0, y1 - y0), 1e-9)
+    share = (r0**2 - r1**2 + length**2) / (2 * length**2)  # of the foot of the perpendicular
+    least = np.sqrt(np.maximum(r0**2 - (share * length) ** 2, 0.0))
+    narrow = (share > 0) & (share < 1) & (least < NARROWS * ((1 - share) * r0 + share * r1))
+    between = np.stack([x0 + share * (x1 - x0), y0 + share * (y1 - y0), least], axis=1)[narrow]
+    at = inside[narrow] + 1
+    return np.insert(circle, at, between, axis=0), np.insert(line, at, line[at])
+
+
+def _clearance(radius: Floats) -> Floats:
+    """Return the least distance to an outline whose sample points are a radius away."""
+    spacing = np.clip(np.sqrt(8 * TOLERANCE_M * 2 * radius), CANDIDATE_M, FARTHEST_M)
+    nearest: Floats = np.sqrt(np.maximum(radius**2 - (spacing / 2) ** 2, 0.0)) - SHRINK_M
+    return nearest
 
 
 @kernel(**COMPILED)

@@ -56,8 +56,10 @@ def straighten_ridges(ridges: Ridges, least_m: float, most_m: float) -> tuple[Li
     tolerance = np.clip(CLEARANCE_SHARE * ridges.clearance_m[strokes.vertex], least_m, most_m)
     coords = _tighten(ridges.coords[strokes.vertex], strokes.is_end, BAND_SHARE * tolerance)
     kept = _simplify(coords, strokes.is_end, (1.0 - BAND_SHARE) * tolerance)
-    coords = _move_junctions(coords, strokes, kept)
-    drawn = kept | (strokes.node >= 0)
+    farthest = np.maximum(2 * CLEARANCE_SHARE * ridges.clearance_m[strokes.vertex], least_m)
+    coords, drawn = _move_junctions_within(
+        coords, ridges.coords[strokes.vertex], strokes, kept, farthest
+    )
     lines = shapely.linestrings(coords[drawn], indices=strokes.stroke[drawn])
     return np.asarray(lines, dtype=object).reshape(-1), strokes.room
 
@@ -211,6 +213,33 @@ def _project(coords: Floats, kept: Bools) -> Floats:
     share = ((coords - start) * chord).sum(axis=1) / np.maximum((chord**2).sum(axis=1), 1e-12)
     projected: Floats = start + np.clip(share, 0.0, 1.0)[:, None] * chord
     return projected
+
+
+def _move_junctions_within(
+    coords: Floats, origin: Floats, strokes: _Strokes, kept: Bools, farthest_m: Floats
+) -> tuple[Floats, Bools]:
+    """Move junctions and ends, keeping more vertices where a line would leave its clearance.
+
+    An end in open ground may move by more than the building beside the middle of its line allows.
+
+    Parameters
+    ----------
+    origin, farthest_m
+        (v, 2) vertices of the ridges, and (v,) how far from each its line may pass.
+
+    Returns
+    -------
+    coords, drawn
+        (v, 2) moved vertices, and (v,) which of them the lines have.
+    """
+    while True:
+        moved = _move_junctions(coords, strokes, kept)
+        drawn = kept | (strokes.node >= 0)
+        away = np.hypot(*(origin - _project(moved, drawn)).T)
+        too_far = ~kept & (away > farthest_m)
+        if not too_far.any():
+            return moved, drawn
+        kept = kept | too_far
 
 
 def _move_junctions(coords: Floats, strokes: _Strokes, kept: Bools) -> Floats:

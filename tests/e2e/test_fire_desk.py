@@ -1,14 +1,13 @@
 """The fire desk: a building in two gestures, the incident circle, the shut-off, overlays."""
 
-import io
 import re
 import unicodedata
 
 import httpx
+import pypdfium2
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
-from pypdf import PdfReader
 from sqlalchemy import insert, text
 
 from geo.fire.rules import Overlay
@@ -269,9 +268,9 @@ def test_incident_is_printed_with_its_map_and_lists(incident):
     assert not page.locator("#overlays").is_visible()
     height = page.locator("#side").evaluate("node => node.scrollHeight - node.clientHeight")
     assert height <= 1, "nothing of the lists is cut off"
-    pdf = PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True)))
-    words = unicodedata.normalize("NFKC", "".join(sheet.extract_text() for sheet in pdf.pages))
-    assert "可用水源" in words
+    pdf = pypdfium2.PdfDocument(page.pdf(prefer_css_page_size=True))
+    words = "".join(sheet.get_textpage().get_text_range() for sheet in pdf)
+    assert "可用水源" in unicodedata.normalize("NFKC", words)
     page.emulate_media(media="screen")
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert "printing" not in page.locator("body").get_attribute("class")

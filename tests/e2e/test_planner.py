@@ -3,6 +3,7 @@
 import pytest
 import shapely
 from playwright.sync_api import expect
+from sqlalchemy import text
 
 from geo.partition.scoring.objective import Weights
 from tests import town as t
@@ -462,15 +463,15 @@ def test_broken_plan_is_repaired(open_page, desks, session, client_of, draft):
     assert page.locator(".well").is_visible()
 
 
-def test_drawing_is_cancelled(open_page, desks, session):
+def test_drawing_is_cancelled(open_page, desks, session, town):
     page = open_page(f"{desks}/plan/c/{t.DRUM_TOWER}", session=session)
     page.get_by_role("button", name="划分网格").click()
-    page.get_by_label("方案个数").fill("5")
-    page.get_by_label("划分方式").select_option("yes")
     before = page.locator("article.plan").count()
-    page.get_by_role("button", name="开始划分").click()
-    page.get_by_role("button", name="取消").click()
-    expect(page.locator("#notice")).to_contain_text("已取消", timeout=30_000)
+    with town.begin() as connection:
+        connection.execute(text("LOCK TABLE plan IN SHARE MODE"))  # no drawing is stored meanwhile
+        page.get_by_role("button", name="开始划分").click()
+        page.get_by_role("button", name="取消").click()
+        expect(page.locator("#notice")).to_contain_text("已取消", timeout=30_000)
     page.reload()
     expect(page.locator("article.plan")).to_have_count(before)
 

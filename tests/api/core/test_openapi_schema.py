@@ -35,23 +35,29 @@ def described(address, request):
     return found
 
 
+@pytest.fixture(scope="module")
+def headers_of(signed_in):
+    """Return the headers of each role. All sign in first: the tests use up the sign-ins allowed."""
+    named = {role: signed_in(role).headers for role in ROLES if role != "public"}
+    return {"public": {}} | {
+        role: {"Authorization": headers["Authorization"]} for role, headers in named.items()
+    }
+
+
 @pytest.mark.parametrize("role", ROLES)
-def test_nothing_that_the_description_allows_breaks_the_server(described, signed_in, role):
-    headers = {}
-    if role != "public":
-        headers = {"Authorization": signed_in(role).headers["Authorization"]}
+def test_nothing_that_the_description_allows_breaks_the_server(described, headers_of, role):
     faults, statuses = [], Counter()
     for found in described.get_all_operations():
         operation = found.ok()
         if operation.path in ENDLESS:
             continue
 
-        _asked(operation, headers, faults, statuses)
+        _asked(operation, headers_of[role], faults, statuses)
     assert not faults, "\n\n".join(faults)
     assert statuses[200] >= 5, statuses
 
 
-def _asked(operation, headers, faults, statuses):
+def _asked(operation, headers_of[role], faults, statuses):
     @settings(
         max_examples=3,
         deadline=None,

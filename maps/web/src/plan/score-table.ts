@@ -87,7 +87,7 @@ export function scoreTable(plans: ScoredPlan[], options: ScoreTableOptions = {})
         isOutdated && value !== null ? " …" : null,
       ),
     );
-    const title = optionalText(`scorecard.${key}`) || key;
+    const title = text(`scorecard.${key}`);
     const head = element("th", { scope: "row" }, title, placeButton(key, title, options));
     return [element("tr", { "data-figure": key }, head, ...cells)];
   });

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import shapely
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from geo.partition.cells.barriers import Barriers, Kind, build_rooms, clip_barriers
@@ -242,15 +242,18 @@ def test_border_between_staggered_rows_of_houses_is_straight():
 
 
 @given(seed=st.integers(0, 10_000), count=st.integers(2, 40))
+@example(seed=4751, count=14)  # an end in open ground moves far, beside a house
+@example(seed=7014, count=27)
 @settings(max_examples=60, deadline=None)
 def test_straight_border_keeps_clear_of_footprints(seed, count):
     feet = feet_of(*(row["geom"] for row in scattered(seed, count)))
     alone = shapely.STRtree(feet).query(feet, predicate="dwithin", distance=2.0)
     lonely = np.bincount(alone[0], minlength=count) == 1
     feet = feet[lonely]
+    assume(len(feet) > 1)
     cells = build_cells(LAND, feet, barriers())
     check_tiling(cells, LAND)
-    assert len(cells.polygons) == max(len(feet), 1)
+    assert len(cells.polygons) == len(feet)
     inner = shapely.difference(
         shapely.union_all(shapely.boundary(cells.polygons)), shapely.buffer(LAND.boundary, 0.1)
     )
