@@ -57,7 +57,7 @@ def test_nothing_that_the_description_allows_breaks_the_server(described, header
     assert statuses[200] >= 5, statuses
 
 
-def _asked(operation, headers_of[role], faults, statuses):
+def _asked(operation, headers, faults, statuses):
     @settings(
         max_examples=3,
         deadline=None,
