@@ -128,7 +128,7 @@ def test_click_opens_the_grids_card_and_escape_closes_it(page):
 
 def test_closed_card_stays_closed_when_its_manager_arrives(page):
     slow = []
-    page.route(f"**/grids/{t.DRUM_TOWER}005", slow.append)
+    page.route(f"**/grids/{t.DRUM_TOWER}005", lambda route: slow.append(route))
     click_at(page, 905, 120)
     panel = page.locator("#panel")
     panel.wait_for(state="visible")
