@@ -117,7 +117,7 @@ WHERE plan.status <> 'draft' AND coalesce(grid.valid_from, plan.published_at) IS
 -- words of the reporter.
 CREATE VIEW published.reported_case AS
 SELECT number, kind, state, filed_at, closed_at,
-    ST_SnapToGrid(geom, 0.001)::geometry(Point, 4490) AS geom
+    ST_ReducePrecision(geom, 0.001)::geometry(Point, 4490) AS geom -- no binary fractions
 FROM public.service_case WHERE released_at IS NOT NULL AND state <> 'declined';
 
 CREATE VIEW published.source AS
