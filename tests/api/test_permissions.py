@@ -362,7 +362,8 @@ def test_tiles_of_plans_hold_the_grids_that_the_role_may_see(furnished, tile, ro
 
 def test_planner_of_another_place_gets_no_tile_of_a_draft(furnished, address, tile, tmp_path):
     with furnished.begin() as connection:
-        accounts.add_account(connection, "elsewhere", "planner", PASSWORD, scope="420606007000")
+        t.add_far_city(connection)
+        accounts.add_account(connection, "elsewhere", "planner", PASSWORD, scope=t.FAR_CITY)
     column, row = tile_of(300, 550, 12)
     for asked in ("status=draft", *(f"plan={number}" for number in range(1, 5))):
         answer = httpx.get(
