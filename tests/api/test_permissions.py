@@ -113,6 +113,7 @@ MAY = {
     "GET /jobs/{number}/events": readers("job"),
     "GET /field/bundle": frozenset({"grid_manager"}),
     "POST /field/dwellings/{code}/verification": frozenset({"grid_manager"}),
+    "POST /field/hydrants/{code}/inspection": frozenset({"grid_manager"}),
     "POST /casework/visits": frozenset(RULES["visit"].add),
     "PUT /casework/duties": writers("duty_record"),
     "GET /exports": PUBLIC_CALLER,
