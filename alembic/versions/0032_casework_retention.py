@@ -70,6 +70,13 @@ def upgrade() -> None:
         "visit",
         "anonymized_at IS NULL OR dwelling_code = '' AND said = '' AND advice = '' AND result = ''",
     )
+    for table, column in (("service_case", "closed_at"), ("visit", "visited_at")):
+        op.create_index(
+            f"ix_{table}_retained",
+            table,
+            [column],
+            postgresql_where=sa.text("anonymized_at IS NULL"),
+        )
     op.execute(_REFUSE_CHANGE)
 
 

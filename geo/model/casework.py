@@ -128,6 +128,9 @@ class ServiceCase(Base):
         CheckConstraint("handler_code ~ '^([0-9]{12}|[0-9]{15})$'", name="handler_code_digits"),
         Index(None, "involved", postgresql_using="gin"),
         Index(None, "plan_id"),
+        Index(
+            "ix_service_case_retained", "closed_at", postgresql_where=text("anonymized_at IS NULL")
+        ),
         Index(None, "released_at", postgresql_where=text("released_at IS NOT NULL")),
         Index(
             "ix_service_case_due",
@@ -192,7 +195,7 @@ class CaseKey(Base):
 
 
 class ReportCount(Base):
-    """Requests of an address in a minute; ``origin`` is a keyed digest of address and purpose."""
+    """Requests of an address or a device in a minute; ``origin`` is a keyed digest of it."""
 
     __tablename__ = "report_count"
 
@@ -253,6 +256,7 @@ class Visit(Base):
         Index(None, "grid_code", "visited_at"),
         Index(None, "dwelling_code"),
         Index(None, "case_id"),
+        Index("ix_visit_retained", "visited_at", postgresql_where=text("anonymized_at IS NULL")),
     )
 
 
