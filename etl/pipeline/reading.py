@@ -355,6 +355,8 @@ class LayerReader:
     def _georeference(self) -> Georeference:
         coordinates, source = self.part.mapping.coordinates, self.part.source
         crs = resolve_crs(source.crs, coordinates, self.path, source.layer, self._likely_reading)
+        if source.crs is not None and not coordinates.override and crs.name != source.crs.name:
+            source.notes["crs_agrees"] = {"crs": crs.name, "declared": source.crs.name}
         expected = None if self.part.layer == "region" else self.city_bounds
         area = self._rough_bounds(crs) if has_other_datum(crs) else None
         return Georeference(self.path, source.layer, crs, coordinates, expected, area)
