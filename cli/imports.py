@@ -104,6 +104,7 @@ def _import_command(layer: str) -> Callable[..., None]:
         unread.remove(REGISTER)
         _report_outcome(outcome, options.report, is_dry_run=False)
         outcome = _import_layer(REGISTER, options, None, REGISTER)
+        outcome.report.pop("unread_layers")  # they are those of the first run
         _report_outcome(outcome, options.report, is_dry_run=False)
 
     return command

@@ -31,7 +31,9 @@ from etl.input.layer_columns import (
     table_of,
 )
 from etl.input.mapping import Mapping, apply_mapping, unused_columns
+from etl.input.reader_findings import TITLE_UNITS
 from etl.input.source import Source
+from etl.input.units import find_contradiction
 from etl.input.zones import UNIT_M, Reading
 from etl.pipeline import staging
 from etl.pipeline.deferred_indexes import MIN_ROWS
@@ -326,6 +328,28 @@ class LayerReader:
             if not georeference.conversion.is_accurate:
                 self._doubt_datum(georeference)
         plausibility.refuse_other_unit(mapped, layer, self.path)
+        self._refuse_title_unit()
+
+    def _refuse_title_unit(self) -> None:
+        """Refuse a table whose title gives another unit than a column without one is read in.
+
+        Raises
+        ------
+        InputError
+            With the column and the unit.
+        """
+        mapping, source = self.part.mapping, self.part.source
+        units = source.notes.get(TITLE_UNITS, {}).get("units", "").split("、")
+        for column, rule in mapping.columns.items():
+            unit = find_contradiction(column, units) if rule.source and not rule.unit else None
+            if unit:
+                raise InputError(
+                    "unit_of_title",
+                    file=self.path,
+                    layer=source.layer,
+                    column=rule.source,
+                    unit=unit,
+                )
 
     def _refuse_empty_codes(self) -> None:
         """Refuse a layer whose column of codes is empty: a program wrote it without any.
