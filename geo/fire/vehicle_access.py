@@ -132,6 +132,8 @@ def hose_gaps(snapshot: CitySnapshot, reach: VehicleReach) -> Floats:
     """Return (b,) metres of hose from where the engine stops to the wall of each building."""
     access = snapshot.access
     node = access.building
+    if not len(reach.metres):  # there are no roads
+        return np.full(len(node), np.inf)
     there = np.where(node >= 0, reach.metres[node], np.inf)
     return np.where(access.behind, np.inf, there) + access.building_gap
 
