@@ -16,7 +16,8 @@ from geo.fire.cities import city_extent
 from geo.fire.layer_state import read_layer_changes
 from geo.fire.pipe_checks import check_pipes
 from geo.fire.rules import Rules, rules_in_force
-from geo.fire.snapshot import CitySnapshot, SnapshotCache
+from geo.fire.snapshot import CitySnapshot
+from geo.fire.snapshot_cache import SnapshotCache
 from geo.fire.vehicle_access import VehicleReach
 from geo.model.pipe import Network
 from geo.network import isolation, pipes
