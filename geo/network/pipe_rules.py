@@ -120,8 +120,9 @@ class Cover:
 
     def with_figures(self, figures: Mapping[str, float]) -> "Cover":
         """Return the row with some of its figures replaced."""
-        own = (figures.get(name, figure) for name, figure in self.figures().items())
-        return replace(self, **dict(zip(ZONES, own, strict=False)))
+        own = [figures.get(name, figure) for name, figure in self.figures().items()]
+        carriageway, roadside, elsewhere = [*own, np.nan][:3]
+        return replace(self, carriageway=carriageway, roadside=roadside, elsewhere=elsewhere)
 
 
 _GAS_TABLE = Source("GB 50028-2006", "6.3.3", Force.SHALL)
@@ -194,10 +195,12 @@ class PipeRules:
 
     def figures(self) -> dict[str, float]:
         """Return all figures by name, metres."""
-        rows = (row.figures() for row in (*self.clearances, *self.covers))
-        return {name: figure for row in rows for name, figure in row.items()} | (
-            self.building_figures()
-        )
+        figures = self.building_figures()
+        for row in self.clearances:
+            figures |= row.figures()
+        for cover in self.covers:
+            figures |= cover.figures()
+        return figures
 
 
 STANDARD_RULES = PipeRules()
