@@ -273,7 +273,7 @@ HIGH_RISE_M = {"residential": 27.0, "other": 24.0}
 """Height above which a building is a high-rise (GB 50016-2014, 2.1.1); apartments and dormitories
 follow the rules of public buildings (5.1.1, note 2)."""
 
-CACHE_VERSION = "5"
+CACHE_VERSION = "6"
 """Version of the checks; a new one makes all stored findings stale after an update."""
 
 HEAVY_ENGINE_T = 12.0
