@@ -27,8 +27,10 @@ def rules(
     language = output_language(lang)
     rows = describe_rules(language)
     if as_json:
-        names = ("standard", "clause", "force", "superseded_by", "verified", "text")
-        names = (*names, "overridden", "figures")
+        names = (
+            *("standard", "clause", "force", "superseded_by", "verified", "text"),
+            *("overridden", "figures"),
+        )
         listed = [{name: row[name] for name in names} for row in rows]
         sys.stdout.write(json.dumps(listed, ensure_ascii=False, indent=1) + "\n")
         return

@@ -175,8 +175,7 @@ def _places_driven(snapshot: CitySnapshot, reach: VehicleReach, rows: Ints) -> G
     is_driven = reach.node[graph.ends[pieces]].all(axis=1)
     is_driven &= is_free(reach.obstacle[graph.road[pieces]])
     lines = shapely.segmentize(graph.lines[pieces[is_driven]], _PLACES_APART_M)
-    places: Geometries = shapely.points(shapely.get_coordinates(lines))
-    return places
+    return np.asarray(shapely.points(shapely.get_coordinates(lines)), dtype=object)
 
 
 def hose_gaps_along_roads(snapshot: CitySnapshot, reach: VehicleReach) -> Floats:
