@@ -186,7 +186,7 @@ def _compare(
     )
     with snapshot.connect() as connection, console.progress() as progress:
         result = read_and_compare(connection, codes, change, constraints, progress)
-    _show(result)
+    _show(result, from_scratch=options.from_scratch)
     if options.out is not None:
         write_layers(result.layers(), options.out)
     if options.json_file is not None:
@@ -202,7 +202,7 @@ def _write_figures(result: "WhatIf", file: Path) -> None:
         raise InputError("export_unwritable", file=file, said=error.strerror or error) from error
 
 
-def _show(result: "WhatIf") -> None:
+def _show(result: "WhatIf", *, from_scratch: bool) -> None:
     """Print the figures before and after, and what would change."""
     before, after = result.totals()
     table = Table(
@@ -223,7 +223,7 @@ def _show(result: "WhatIf") -> None:
             table.add_row("", text("what_if.together"), *_total_figures(totals))
         table.add_section()
     console.out.print(table)
-    for line in _sentences(result):
+    for line in _sentences(result, from_scratch=from_scratch):
         console.out.print(line, highlight=False)
 
 
@@ -252,7 +252,7 @@ def _total_figures(totals: "Totals") -> tuple[str, ...]:
     )
 
 
-def _sentences(result: "WhatIf") -> list[str]:
+def _sentences(result: "WhatIf", *, from_scratch: bool) -> list[str]:
     """Return what would change, in sentences, and the limits that are not met."""
     figures = result.as_json()
     before, after = result.totals()
@@ -276,11 +276,11 @@ def _sentences(result: "WhatIf") -> list[str]:
         key = "along" if border["street"] else "line"
         fields = {"length": round(border["length_m"]), "along": round(border["along_m"])}
         sentences.insert(0, text(f"what_if.{key}", street=border["street"], **fields))
-    sentences += [
-        text("what_if.not_in_force", name=planned.community.name)
-        for planned in result.before
-        if not planned.in_force
-    ]
+    undrawn = [planned.community.name for planned in result.before if not planned.in_force]
+    if from_scratch:
+        sentences.append(text("what_if.from_scratch"))
+    else:
+        sentences += [text("what_if.not_in_force", name=name) for name in undrawn]
     sentences += [
         f"· {text(f'reason.{key}', **fields)}"
         for planned in result.after
