@@ -106,17 +106,22 @@ def line_along_street(community: Community, street: str) -> StreetLine:
     name, lines = _find_street(community, street)
     network = _build_network(community, lines)
     path = _find_path(network)
-    total_m = along_m = 0.0
-    if path is not None:
-        total_m = float(network.lengths()[path].sum())
-        along_m = float(network.lengths()[path][network.is_street[path]].sum())
-    if path is None or along_m < MIN_ALONG_SHARE * total_m:
-        inside_m = network.lengths()[network.is_street].sum()
+    lengths_m = network.lengths()
+    if path is None:
+        inside_m = round(float(lengths_m[network.is_street].sum()))
         raise InputError(
-            "street_not_crossing",
+            "street_not_crossing", street=name, community=community.title(), inside=inside_m
+        )
+    total_m, along_m = (
+        float(lengths_m[pieces].sum()) for pieces in (path, path[network.is_street[path]])
+    )
+    if along_m < MIN_ALONG_SHARE * total_m:
+        raise InputError(
+            "street_too_short",
             street=name,
             community=community.title(),
-            inside=round(float(inside_m)),
+            along=round(along_m),
+            total=round(total_m),
         )
     return StreetLine(shapely.line_merge(shapely.union_all(network.pieces[path])), name, along_m)
 

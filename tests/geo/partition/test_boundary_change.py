@@ -292,6 +292,7 @@ def test_dual_carriageway_with_a_roundabout_divides_in_two():
         ("边街", "street_not_crossing"),
         ("断路", "street_not_crossing"),
         ("短巷", "street_not_crossing"),
+        ("连巷", "street_too_short"),
     ],
 )
 def test_street_that_cannot_be_the_border_is_refused_in_one_line(name, key):
@@ -303,6 +304,7 @@ def test_street_that_cannot_be_the_border_is_refused_in_one_line(name, key):
         street("r5", "边街", (0, -30), (0, 230)),
         street("r6", "断路", (350, 50), (350, 150)),
         street("r7", "短巷", (200, 100), (220, 100)),
+        street("r8", "连巷", (200, 80), (300, 80)),
     )
     with pytest.raises((InputError, NotFoundError)) as refused:
         line_along_street(place(0, 500, streets=streets), name)
