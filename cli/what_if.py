@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Compare the grids before and after a change of communities.")
 
+PAGE_SUFFIX = ".html"
+
 COLUMNS = ("community", "grids", "households", "per_grid", "range", "within", "border")
 
 
@@ -51,6 +53,10 @@ class CompareOptions:
             help="Write the result to NAME.gpkg (grids, communities, buildings, border) "
             "or NAME.geojson (grids).",
         ),
+    ] = None
+    page: Annotated[
+        Path | None,
+        typer.Option(help="Write a web page with map and figures, NAME.html; no network needed."),
     ] = None
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this file.")
@@ -180,15 +186,23 @@ def _compare(
     change = prepare()
     if options.out is not None:
         check_export_file(options.out)
+    if options.page is not None and options.page.suffix.lower() != PAGE_SUFFIX:
+        raise InputError("export_format", file=options.page, formats=PAGE_SUFFIX)
     db.upgrade()
     snapshot = db.get_engine().execution_options(
         isolation_level="REPEATABLE READ", postgresql_readonly=True
     )
     with snapshot.connect() as connection, console.progress() as progress:
         result = read_and_compare(connection, codes, change, constraints, progress)
-    _show(result, from_scratch=options.from_scratch)
+    table = _table(result)
+    sentences = _sentences(result, from_scratch=options.from_scratch)
+    _show(table, sentences)
     if options.out is not None:
         write_layers(result.layers(), options.out)
+    if options.page is not None:
+        from maps.atlas.what_if_map import write_page
+
+        write_page(result, table, sentences, options.page)
     if options.json_file is not None:
         _write_figures(result, options.json_file)
 
@@ -202,29 +216,38 @@ def _write_figures(result: "WhatIf", file: Path) -> None:
         raise InputError("export_unwritable", file=file, said=error.strerror or error) from error
 
 
-def _show(result: "WhatIf", *, from_scratch: bool) -> None:
-    """Print the figures before and after, and what would change."""
-    before, after = result.totals()
+def _show(lines: Sequence[Sequence[str]], sentences: Sequence[str]) -> None:
+    """Print the table and the sentences under it."""
     table = Table(
         title=text("what_if.title"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
     )
-    table.add_column("", no_wrap=True)
-    for name in COLUMNS:
-        is_word = name == "community"
-        key = f"what_if.{name}" if name in ("per_grid", "border") else f"score.{name}"
-        table.add_column(text(key), justify="left" if is_word else "right", no_wrap=not is_word)
+    titles, *rows = lines
+    for number, title in enumerate(titles):
+        table.add_column(title, justify="right" if number else "left", no_wrap=number > 0)
+    for row in rows:
+        if len(row) == 1:
+            table.add_section()
+        table.add_row(*row)
+    console.out.print(table)
+    for sentence in sentences:
+        console.out.print(sentence, highlight=False)
+
+
+def _table(result: "WhatIf") -> list[tuple[str, ...]]:
+    """Return the lines of the table, the first of titles; a line of one text is a heading."""
+    own = ("per_grid", "border")
+    titles = (text(f"{'what_if' if name in own else 'score'}.{name}") for name in COLUMNS)
+    lines: list[tuple[str, ...]] = [tuple(titles)]
+    before, after = result.totals()
     for state, planned, totals in (
         ("before", result.before, before),
         ("after", result.after, after),
     ):
-        for number, one in enumerate(planned):
-            table.add_row("" if number else text(f"what_if.{state}"), *_figures(one))
+        lines.append((text(f"what_if.{state}"),))
+        lines += [_figures(one) for one in planned]
         if len(planned) > 1:
-            table.add_row("", text("what_if.together"), *_total_figures(totals))
-        table.add_section()
-    console.out.print(table)
-    for line in _sentences(result, from_scratch=from_scratch):
-        console.out.print(line, highlight=False)
+            lines.append((text("what_if.together"), *_total_figures(totals)))
+    return lines
 
 
 def _figures(planned: "PlannedCommunity") -> tuple[str, ...]:
@@ -270,8 +293,10 @@ def _sentences(result: "WhatIf", *, from_scratch: bool) -> list[str]:
             households=figures["changed_grid_households"],
             share=figures["changed_grid_households"] / share_of,
         ),
-        text("what_if.compounds", before=before.divided_compounds, after=after.divided_compounds),
     ]
+    if before.divided_compounds or after.divided_compounds:
+        counts = {"before": before.divided_compounds, "after": after.divided_compounds}
+        sentences.append(text("what_if.compounds", lang=None, **counts))
     if border := figures["border"]:
         key = "along" if border["street"] else "line"
         fields = {"length": round(border["length_m"]), "along": round(border["along_m"])}

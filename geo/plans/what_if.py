@@ -166,36 +166,55 @@ class WhatIf:
         }
 
     def layers(self) -> dict[str, gpd.GeoDataFrame]:
-        """Return the communities, grids, buildings and border afterwards, in EPSG:4490."""
-        system = self.atoms.crs
-        communities = gpd.GeoDataFrame(
-            {
-                "code": [planned.community.code for planned in self.after],
-                "name": [planned.community.name for planned in self.after],
-                "households": [planned.card.households for planned in self.after],
-                "grids": [int(planned.plan.general().sum()) for planned in self.after],
-                "geom": [planned.community.polygon for planned in self.after],
-            },
-            geometry="geom",
-            crs=system,
-        )
-        grids = pd.concat(
-            [
-                planned.plan.grids.assign(
-                    community_code=planned.community.code, community_name=planned.community.name
-                )
-                for planned in self.after
-            ],
-            ignore_index=True,
-        )
-        layers = {"grid": grids, "community": communities, "building": self.atoms}
+        """Return the grids, communities, buildings and border afterwards, in EPSG:4490."""
+        layers = self._areas(self.after, "grid_after") | {"building": self.atoms}
         if self.border is not None:
             layers["border"] = gpd.GeoDataFrame(
                 {"street": [self.border.street], "geom": [self.border.line]},
                 geometry="geom",
-                crs=system,
+                crs=self.atoms.crs,
             )
         return {name: frame.to_crs(crs.STORAGE) for name, frame in layers.items()}
+
+    def layers_before(self) -> dict[str, gpd.GeoDataFrame]:
+        """Return the grids and communities before the change, in EPSG:4490."""
+        return {
+            name: frame.to_crs(crs.STORAGE)
+            for name, frame in self._areas(self.before, "grid_before").items()
+        }
+
+    def _areas(
+        self, planned: Sequence[PlannedCommunity], grid_column: str
+    ) -> dict[str, gpd.GeoDataFrame]:
+        """Return the grids and the communities of plans in the metres of the atoms."""
+        system = self.atoms.crs
+        grids = pd.concat(
+            [
+                one.plan.grids[["code", "name", "kind", "geom"]]
+                .to_crs(system)
+                .assign(community_code=one.community.code, community_name=one.community.name)
+                for one in planned
+            ],
+            ignore_index=True,
+        )
+        households = self.atoms.groupby(grid_column)["households"].sum()
+        grids["households"] = grids["code"].map(households).fillna(0).astype(int)
+        polygons = [
+            crs.transform(one.community.polygon, one.community.buildings.crs, system)
+            for one in planned
+        ]
+        communities = gpd.GeoDataFrame(
+            {
+                "code": [one.community.code for one in planned],
+                "name": [one.community.name for one in planned],
+                "households": [one.card.households for one in planned],
+                "grids": [int(one.plan.general().sum()) for one in planned],
+                "geom": polygons,
+            },
+            geometry="geom",
+            crs=system,
+        )
+        return {"grid": grids, "community": communities}
 
 
 def read_and_compare(

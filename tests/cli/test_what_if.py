@@ -129,6 +129,7 @@ def test_community_without_a_plan_in_force_is_drawn_for_the_comparison(town):
         (("divide", t.NORTH_GATE, "--along", "路"), "street_names"),
         (("divide", t.NORTH_GATE, "--along", "鼓楼巷"), "street_not_crossing"),
         (("divide", t.NORTH_GATE, "--along", "200路", "--out", "a.shp"), "export_format"),
+        (("divide", t.NORTH_GATE, "--along", "200路", "--page", "a.pdf"), "export_format"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(town, words, key):
