@@ -83,6 +83,9 @@ Unit = Literal["m", "cm", "mm"]
 _MIN_PREFIX_LENGTH = 2
 """Characters of a header from which on it may be the beginning of a known name."""
 
+_STATE_HEADER = re.compile("状态|zt$")
+"""Headers of states, whose numbers are codes of their source, unlike those of a yes or no."""
+
 _NUMBERED = re.compile(r"_\d{1,2}$")
 """Number of a header that a shapefile cut to the same name as another."""
 
@@ -462,6 +465,8 @@ def _fill_column(name: str, rule: ColumnRule, layer: str, batch: Batch) -> pa.Ar
     if pa.types.is_string(values.type) and rule.otherwise is None and not is_text(layer, name):
         no_value = "无" if is_measure(name) else ""
         values = clear_empty_signs(values, tuple(rule.values), no_value)
+    if "true" in translations and not rule.values:
+        values = _mark_state_numbers(values, rule.source)
     if translations:
         values = _translate(values, translations, rule.otherwise)
     if has_figures(name):
@@ -480,6 +485,19 @@ def _translate(values: pa.Array, translations: dict[str, Any], otherwise: Any) -
         fallback = word if otherwise is None else str(otherwise)
         ours.append(str(translations.get(word, translations.get(word.lower(), fallback))))
     return pa.array(ours, pa.string()).take(codes.indices)
+
+
+def _mark_state_numbers(values: pa.Array, header: str) -> pa.Array:
+    """Return values with the header before 0 and 1, for the checks to report, under one of a state.
+
+    使用状态 is 0 for "in use" with surveyors of pipes, and 1 with others; 是否在用 is clear.
+    """
+    if not _STATE_HEADER.search(synonyms.normalize_name(header)):
+        return values
+    texts = values.cast(pa.string())
+    is_number = pc.match_substring_regex(texts, r"^[01](\.0)?$")
+    marked = pc.binary_join_element_wise(pa.scalar(header), texts, "=")
+    return pc.if_else(is_number, marked, texts)
 
 
 def _convert_figures(column: str, values: pa.Array, unit: str | None) -> pa.Array:

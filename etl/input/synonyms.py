@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 COLUMNS: dict[str, dict[str, str]] = {
     "region": {
-        "code": "code 代码 区划代码 行政区划代码 社区代码 编码 dm qhdm xzqdm sqdm sqbm xzqhdm",
+        "code": "code 代码 区划代码 行政区划代码 社区代码 社区编码 区划编码 编码 dm qhdm xzqdm sqdm sqbm xzqhdm",
         "name": "name 名称 社区名称 行政区名称 区划名称 mc sqmc xzqmc",
         "level": "level 级别 层级 jb",
         "parent_code": "parentcode parent 上级代码 上级编码 父级代码 sjdm ssjddm",
@@ -344,8 +344,8 @@ VALUES: dict[str, dict[str, str]] = {
         "backward": "逆向 -1",
     },
     "surface": {
-        "asphalt": "沥青 柏油 沥青混凝土 沥青路面 沥青砼 柏油路",
-        "concrete": "水泥 混凝土 水泥混凝土 水泥路面 水泥砼 混凝土路面 砼",
+        "asphalt": "沥青 柏油 沥青混凝土 沥青路面 沥青砼 柏油路 沥青混凝土路面",
+        "concrete": "水泥 混凝土 水泥混凝土 水泥路面 水泥砼 混凝土路面 砼 水泥混凝土路面",
         "paving": "砖 石板 铺装 地砖 透水砖 条石",
         "gravel": "砂石 碎石 砾石 砂石路 碎石路 泥结碎石",
         "earth": "土 土路 土路面 素土",
@@ -443,7 +443,8 @@ VALUES: dict[str, dict[str, str]] = {
     },
     "in_service": {
         "true": "正常 可用 良好 完好 在用 使用 使用中 正常使用 运行 运行中 正常运行 有效 启用",
-        "false": "维修 维修中 待修 检修 停用 停运 损坏 破损 故障 异常 报废 废弃 拆除 不可用 无水",
+        "false": "维修 维修中 待修 检修 停用 停运 损坏 破损 故障 异常 报废 废弃 拆除 不可用 无水 "
+        "待修复 已损坏 已停用 已报废 已废弃 已拆除 已拆 停水 不出水",
     },
     "is_open": {
         "true": "开 开启 打开 常开 全开",

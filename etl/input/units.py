@@ -4,8 +4,10 @@ What can be read in two ways is not read: ``1,000`` may be one or a thousand, an
 American or imperial. pint converts the units.
 """
 
+import math
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -71,6 +73,8 @@ COLUMN_COUNTERS = {
 }
 """What may stand after the whole numbers of a column, or in brackets in its header."""
 
+_USUAL_SPELLINGS = {unit.lower() for units in COLUMN_UNITS.values() for unit in units}
+
 _CONVERTED_DIGITS = 12
 """Significant digits of a converted figure: more than any delivered, fewer than the error's."""
 
@@ -90,7 +94,10 @@ _LEAST_SIDE_MM, _MOST_SIDE_M = 100.0, 10.0
 """Sides of a duct or culvert: figures without a unit from the first on are millimetres, as CJJ 61
 has them; with a decimal point and below the second, metres."""
 
-_HEADER = re.compile(r"(.+?)\s*[(\[【]\s*([^()\[\]【】]+?)\s*[)\]】]")
+_HEADER = re.compile(r"(.+?)\s*[(\[【]\s*(?:单位:\s*)?([^()\[\]【】]+?)\s*[)\]】]")
+_HEADER_WITH_SIGN = re.compile(r"(.+?)\s*[_/:,-]\s*([^_:,()-]+)")
+_TITLE_UNITS = re.compile(r"(?:^|[^\w])(?:计量)?单位\s*:\s*([^\s()]+)")
+_LARGE_COUNTER = re.compile(r"[十百千万亿]+([户人口])")
 
 
 def read_quantity(
@@ -182,9 +189,45 @@ def unit_factor(column: str, spelling: str) -> float | None:
 
 
 def split_header(header: str) -> tuple[str, str]:
-    """Return a header's name and the text in brackets after it: ``高度（米）`` is 高度 and 米."""
-    parts = _HEADER.fullmatch(_normalize(header))
-    return (parts[1], parts[2]) if parts else (header, "")
+    """Return a header's name and the unit after it: ``高度（米）`` and ``高度_m`` have one.
+
+    What stands in brackets is taken for a unit, what follows another sign only if it is one.
+    """
+    plain = _normalize(header)
+    if parts := _HEADER.fullmatch(plain):
+        return parts[1], parts[2]
+    parts = _HEADER_WITH_SIGN.fullmatch(plain)
+    return (parts[1], parts[2]) if parts and _is_unit(parts[2]) else (header, "")
+
+
+def _is_unit(spelling: str) -> bool:
+    counters = (counter for counters in COLUMN_COUNTERS.values() for counter in counters)
+    return spelling in UNITS or spelling in counters or spelling.lower() in _USUAL_SPELLINGS
+
+
+def units_of_title(text: str) -> list[str]:
+    """Return the units that a title above a table gives, as in ``单位：米、户``."""
+    named = _TITLE_UNITS.search(_normalize(text))
+    units = re.split("[、,;和]", named[1]) if named else []
+    return [unit for unit in units if _is_unit(unit) or _LARGE_COUNTER.fullmatch(unit)]
+
+
+def find_contradiction(column: str, units: Sequence[str]) -> str | None:
+    """Return the unit of a table's title in which figures of a column without a unit may be.
+
+    None if the title gives the unit in which the column is stored, or none that measures the same.
+    """
+    factors = {unit: _factor_of_title(column, unit) for unit in units}
+    if 1.0 in factors.values():
+        return None
+    return next((unit for unit, factor in factors.items() if factor), None)
+
+
+def _factor_of_title(column: str, unit: str) -> float | None:
+    """Return the factor from a unit of a title to that of a column; ``百户`` is not 1."""
+    large = _LARGE_COUNTER.fullmatch(unit)
+    is_counter = large is not None and large[1] in COLUMN_COUNTERS.get(column, ())
+    return math.inf if is_counter else unit_factor(column, unit)
 
 
 def has_figures(column: str) -> bool:

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Text, cast, func, literal_colu
 from geo import crs as systems
 from geo.db.layer_frames import read_frame, wkb
 from geo.fire import reviews, road_access
-from geo.fire.cities import Box, city_extent
+from geo.fire.cities import STATION_MARGIN_DEGREES, Box, city_extent
 from geo.fire.layer_state import read_layer_changes
 from geo.fire.road_access import BuildingAnchors, RoadAccess, RoadPositions
 from geo.model import STORAGE_SRID, Base
@@ -257,6 +257,7 @@ def load_snapshot(
     """
     layer_changes, horizon = read_layer_changes(connection), _horizon(connection)
     box = city_extent(connection, city)
+    wide_box = city_extent(connection, city, STATION_MARGIN_DEGREES)
     if previous is None:
         crs = systems.metric_crs((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
     else:
@@ -264,14 +265,15 @@ def load_snapshot(
     frames = {}
     for layer in LAYER_COLUMNS:
         name = _FRAME_NAMES.get(layer, layer)
+        within = wide_box if layer in _SERVING_LAYERS else box
         if previous is None:
-            frames[name] = _read_layer(connection, layer, box, crs)
+            frames[name] = _read_layer(connection, layer, within, crs)
         elif previous.layer_changes.get(layer) == layer_changes.get(layer):
             frames[name] = getattr(previous, name)
         elif layer == "building":
             frames[name] = _read_changed_buildings(connection, previous, box)
         else:
-            frames[name] = _read_layer(connection, layer, box, crs)
+            frames[name] = _read_layer(connection, layer, within, crs)
     last = reviews.last_inspections()
     failing = select(last.c.hydrant_code).where(~last.c.passed)
     failed = frozenset(connection.execute(failing).scalars())
@@ -280,6 +282,9 @@ def load_snapshot(
 
 _FRAME_NAMES = {"pipe_node": "hydrant"}
 """Names of frames that differ from their layer's."""
+
+_SERVING_LAYERS = ("facility", "road", "pipe_node")
+"""Layers read farther out, because stations outside a city serve it, by roads with hydrants."""
 
 
 def _horizon(connection: Connection) -> str:

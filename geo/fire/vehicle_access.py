@@ -182,6 +182,8 @@ def hose_gaps_along_roads(snapshot: CitySnapshot, reach: VehicleReach) -> Floats
     """Return (b,) metres of hose along roads to the wall of each building."""
     access = snapshot.access
     node = access.building
+    if not len(reach.metres):  # there are no roads
+        return np.full(len(node), np.inf)
     there = np.where(node >= 0, reach.metres[node], np.inf)
     return np.where(access.behind, np.inf, there) + access.building_gap
 

@@ -35,7 +35,9 @@ def test_buildings_stand_as_far_apart_as_table_5_2_2_says(in_force, rule, one, o
         assert [f.rule for f in separation.check_separation(snapshot, in_force)] == expected
 
 
-@pytest.mark.parametrize(("gap", "rule"), [(0.09, "separation_adjoining"), (0.11, "separation_4_4")])
+@pytest.mark.parametrize(
+    ("gap", "rule"), [(0.09, "separation_adjoining"), (0.11, "separation_4_4")]
+)
 def test_walls_up_to_a_tenth_of_a_metre_apart_adjoin(in_force, gap, rule):
     old = LOW | {"fire_class": 4}
     snapshot = snapshot_of(
