@@ -70,7 +70,7 @@ def _one_size(diameter: float | str | None, section: float | str | None) -> floa
 
 def _is_given(size: float | str | None) -> bool:
     """Return whether a size is on record: bureaus write nought where a pipe has none."""
-    return size is not None and size != 0 and size != "0"
+    return size not in (None, 0, "0", "0.0")
 
 
 def fill_hydrant_types(types: pa.Array | None, kinds: pa.Array) -> pa.Array:
