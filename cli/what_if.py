@@ -223,7 +223,9 @@ def _show(lines: Sequence[Sequence[str]], sentences: Sequence[str]) -> None:
     )
     titles, *rows = lines
     for number, title in enumerate(titles):
-        table.add_column(title, justify="right" if number else "left", no_wrap=number > 0)
+        table.add_column(
+            title, justify="right" if number else "left", no_wrap=number > 0, overflow="fold"
+        )
     for row in rows:
         if len(row) == 1:
             table.add_section()
@@ -297,6 +299,8 @@ def _sentences(result: "WhatIf", *, from_scratch: bool) -> list[str]:
     if before.divided_compounds or after.divided_compounds:
         counts = {"before": before.divided_compounds, "after": after.divided_compounds}
         sentences.append(text("what_if.compounds", lang=None, **counts))
+    if any(planned.card.workload is not None for planned in result.after):
+        sentences.insert(0, text("what_if.in_workload"))
     if border := figures["border"]:
         key = "along" if border["street"] else "line"
         fields = {"length": round(border["length_m"]), "along": round(border["along_m"])}
