@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import shapely
 
     from geo.partition.constraints import Constraints
-    from geo.plans.what_if import BoundaryChange, PlannedCommunity, Totals, WhatIf
+    from geo.plans.change_figures import PlannedCommunity, Totals, WhatIf
+    from geo.plans.what_if import BoundaryChange
 
 app = typer.Typer(help="Compare the grids before and after a change of communities.")
 
@@ -130,7 +131,8 @@ class MoveOptions(BorderOptions):
 @with_options(MergeOptions)
 def merge(options: MergeOptions) -> None:
     """Merge neighbouring communities."""
-    from geo.plans.what_if import BoundaryChange, ChangeKind
+    from geo.plans.change_figures import ChangeKind
+    from geo.plans.what_if import BoundaryChange
 
     _compare(options, options.codes, lambda: BoundaryChange(ChangeKind.MERGE))
 
@@ -139,7 +141,8 @@ def merge(options: MergeOptions) -> None:
 @with_options(DivideOptions)
 def divide(options: DivideOptions) -> None:
     """Divide a community along a street."""
-    from geo.plans.what_if import BoundaryChange, ChangeKind
+    from geo.plans.change_figures import ChangeKind
+    from geo.plans.what_if import BoundaryChange
 
     _compare(
         options,
@@ -152,7 +155,8 @@ def divide(options: DivideOptions) -> None:
 @with_options(MoveOptions)
 def move(options: MoveOptions) -> None:
     """Move the border between two communities to a street."""
-    from geo.plans.what_if import BoundaryChange, ChangeKind
+    from geo.plans.change_figures import ChangeKind
+    from geo.plans.what_if import BoundaryChange
 
     _compare(
         options,
