@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import shapely
 
     from geo.partition.constraints import Constraints
-    from geo.plans.what_if import BoundaryChange, PlannedCommunity, Totals, WhatIf
+    from geo.plans.change_figures import PlannedCommunity, Totals, WhatIf
+    from geo.plans.what_if import BoundaryChange
 
 app = typer.Typer(help="Compare the grids before and after a change of communities.")
 
@@ -130,7 +131,8 @@ class MoveOptions(BorderOptions):
 @with_options(MergeOptions)
 def merge(options: MergeOptions) -> None:
     """Merge neighbouring communities."""
-    from geo.plans.what_if import BoundaryChange, ChangeKind
+    from geo.plans.change_figures import ChangeKind
+    from geo.plans.what_if import BoundaryChange
 
     _compare(options, options.codes, lambda: BoundaryChange(ChangeKind.MERGE))
 
@@ -139,7 +141,8 @@ def merge(options: MergeOptions) -> None:
 @with_options(DivideOptions)
 def divide(options: DivideOptions) -> None:
     """Divide a community along a street."""
-    from geo.plans.what_if import BoundaryChange, ChangeKind
+    from geo.plans.change_figures import ChangeKind
+    from geo.plans.what_if import BoundaryChange
 
     _compare(
         options,
@@ -152,7 +155,8 @@ def divide(options: DivideOptions) -> None:
 @with_options(MoveOptions)
 def move(options: MoveOptions) -> None:
     """Move the border between two communities to a street."""
-    from geo.plans.what_if import BoundaryChange, ChangeKind
+    from geo.plans.change_figures import ChangeKind
+    from geo.plans.what_if import BoundaryChange
 
     _compare(
         options,
@@ -223,7 +227,9 @@ def _show(lines: Sequence[Sequence[str]], sentences: Sequence[str]) -> None:
     )
     titles, *rows = lines
     for number, title in enumerate(titles):
-        table.add_column(title, justify="right" if number else "left", no_wrap=number > 0)
+        table.add_column(
+            title, justify="right" if number else "left", no_wrap=number > 0, overflow="fold"
+        )
     for row in rows:
         if len(row) == 1:
             table.add_section()
@@ -297,6 +303,8 @@ def _sentences(result: "WhatIf", *, from_scratch: bool) -> list[str]:
     if before.divided_compounds or after.divided_compounds:
         counts = {"before": before.divided_compounds, "after": after.divided_compounds}
         sentences.append(text("what_if.compounds", lang=None, **counts))
+    if any(planned.card.workload is not None for planned in result.after):
+        sentences.insert(0, text("what_if.in_workload"))
     if border := figures["border"]:
         key = "along" if border["street"] else "line"
         fields = {"length": round(border["length_m"]), "along": round(border["along_m"])}

@@ -25,7 +25,7 @@ from maps.atlas.sheet_map import TOUCHING_DEGREES, grid_serial
 from maps.colours import PALETTE, colour_areas, touching_pairs
 
 if TYPE_CHECKING:
-    from geo.plans.what_if import WhatIf
+    from geo.plans.change_figures import WhatIf
 
 MOVED = "#b3261e"
 """Buildings that change community, and the new border."""

@@ -118,6 +118,11 @@ def test_community_without_a_plan_in_force_is_drawn_for_the_comparison(town):
     assert "江滨<社区> has no plan in force; it was drawn for the comparison." in said
 
 
+def test_workload_is_balanced_and_said_to_be(town):
+    said = what_if("merge", t.NORTH_GATE, t.DRUM_TOWER, *QUICK, "--balance", "workload")
+    assert "in units of workload" in said
+
+
 @pytest.mark.parametrize(
     ("words", "key"),
     [
