@@ -269,7 +269,7 @@ def _open_parquet(path: Path) -> tuple[parquet.ParquetFile, str, dict[str, Any]]
     """Open a GeoParquet file; return it, its geometry column and that column's metadata."""
     try:
         file = parquet.ParquetFile(path)
-        metadata = json.loads((file.schema_arrow.metadata or {}).get(b"geo", b"{}"))
+        metadata = json.loads((file.metadata.metadata or {}).get(b"geo", b"{}"))
         column = metadata.get("primary_column")
         if column is None:
             raise InputError("no_geometry", file=path, layer=path.stem)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 COLUMNS: dict[str, dict[str, str]] = {
     "region": {
-        "code": "code 代码 区划代码 行政区划代码 社区代码 社区编码 区划编码 编码 dm qhdm xzqdm sqdm sqbm xzqhdm",
+        "code": "code 代码 区划代码 行政区划代码 社区代码 社区编码 区划编码 编码 "
+        "dm qhdm xzqdm sqdm sqbm xzqhdm",
         "name": "name 名称 社区名称 行政区名称 区划名称 mc sqmc xzqmc",
         "level": "level 级别 层级 jb",
         "parent_code": "parentcode parent 上级代码 上级编码 父级代码 sjdm ssjddm",

@@ -30,7 +30,7 @@ Row = tuple[int, Cells]
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?%?")
 _SUM_WORDS = "小计|合计|总计|共计|累计"
 _SUM_HINT = re.compile(r"(?i)[小合总共累]\s*计|汇\s*总|总\s*数|total|(?:^| )(?:计|sum|[Σ∑])(?: |$)")
-_SUM = re.compile(rf"(?:本页|本表|全部|分项)?(?:{_SUM_WORDS}|汇总|总数)|计|(?:sub)?total|sum|[Σ∑]")
+_SUM = re.compile(rf"(?:本页|本表|全部|分项)?(?:{_SUM_WORDS}|汇总|总数)|计|subtotal|sum|[Σ∑]")
 _NAMED_SUM = re.compile(rf".{{0,15}}(?:{_SUM_WORDS}|total)(?:\d*[栋户人个条座处幢口]?)")
 """Words for a sum that may also be the name of something, in a row with empty cells."""
 

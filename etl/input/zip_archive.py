@@ -1,5 +1,6 @@
 """Unpack untrusted zip archives: entries are checked first, and the unpacked size is limited."""
 
+import glob
 import stat
 import tempfile
 import zipfile
@@ -94,6 +95,9 @@ def entry_name(entry: zipfile.ZipInfo) -> str:
     return name.replace("\\", "/")
 
 
+LEGEND_ENDING = "_fields.csv"
+
+
 def find_datasets(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     """Return the files of some suffixes and the FileGDB folders in an unpacked archive."""
     return [
@@ -102,7 +106,14 @@ def find_datasets(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
         if file.suffix.lower() in suffixes
         and not any(parent.suffix.lower() == ".gdb" for parent in file.parents)
         and not _is_macos_metadata(file.relative_to(folder))
+        and not _is_legend(file)
     ]
+
+
+def _is_legend(file: Path) -> bool:
+    """Return whether a table explains the short column names of an exported shapefile."""
+    layer = file.name.removesuffix(LEGEND_ENDING)
+    return layer != file.name and any(file.parent.glob(f"{glob.escape(layer)}*.shp"))
 
 
 def _is_macos_metadata(file: Path) -> bool:

@@ -25,6 +25,14 @@ _AROUND_DEGREES = 1 / 50_000  # a metre, generously, at any latitude in China
 
 _COLUMNS = ("code", "network", "kind", "geom")
 
+_DELIVERS_NODES = """
+SELECT EXISTS (SELECT FROM import_run WHERE source = :source AND status = 'published'
+    AND (position('pipe_node' IN layer) > 0 OR jsonb_exists(report -> 'columns', 'pipe_node')))
+"""
+
+_SAYS_MORE = """(n.kind NOT IN ('junction', 'end') OR n.name <> '' OR n.is_open IS NOT NULL
+    OR n.in_service IS NOT NULL OR n.burial_depth_m IS NOT NULL)"""
+
 # Every pipe end, with the number of the spot where it meets others.
 _ENDS = """
 CREATE TEMPORARY TABLE ends ON COMMIT DROP AS
@@ -99,11 +107,17 @@ def stage_missing_nodes(
 
 
 def _without_nodes(connection: Connection, segments: Staged, source: str) -> Sequence[str]:
+    """Return the networks of some pipes that have no nodes but those made from earlier pipes.
+
+    Nodes of the source itself are surveyed if it delivered nodes and any says more than made ones.
+    """
+    delivers_nodes = connection.execute(text(_DELIVERS_NODES), {"source": source}).scalar()
+    is_surveyed = "n.source <> :source" + (f" OR {_SAYS_MORE}" if delivers_nodes else "")
     return connection.scalars(
         text(
             f"SELECT DISTINCT network FROM {segments.table} s WHERE network IS NOT NULL "
-            "AND NOT EXISTS (SELECT FROM pipe_node n "
-            "WHERE n.network = s.network AND n.source <> :source)"
+            f"AND NOT EXISTS (SELECT FROM pipe_node n "
+            f"WHERE n.network = s.network AND ({is_surveyed}))"
         ),
         {"source": source},
     ).all()

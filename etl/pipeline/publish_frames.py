@@ -1,9 +1,10 @@
-"""Publishing data frames that the program itself produces, all of whose features must be valid."""
+"""Publishing data frames that the program itself produces."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pyarrow as pa
 from sqlalchemy import Engine, text
 
@@ -13,8 +14,9 @@ from etl.input.feature_batch import Batch, split_frame
 from etl.input.layer_columns import deliverable_columns
 from etl.pipeline import staging
 from etl.pipeline.delivery import Counts, Delivery, Guard, Outcome, Scope
+from etl.pipeline.reading import rejected_feature
 from etl.pipeline.run import publish_delivery
-from etl.pipeline.staging import Rejected, Staged
+from etl.pipeline.staging import Rejected, Staged, Writer
 from etl.runs import run_records
 from etl.runs.failures import run_with_failure_record
 from etl.runs.run_records import Run
@@ -86,8 +88,8 @@ def publish_frames(
     dry
         Report what would happen, and change nothing.
     share_codes
-        Quarantine features whose code belongs to another source, regions aside, instead of refusing
-        the whole delivery.
+        Quarantine invalid features and those whose code belongs to another source, regions aside,
+        instead of refusing the whole delivery.
     **report
         Further entries of the report.
     """
@@ -131,7 +133,9 @@ def _stage_frames(
     with staging.open_writer(engine, refused) as writer:
         for name, frame in layers.items():
             for batch in split_frame(_to_storage_crs(frame)):
-                writer.copy(staged[name], _validate_batch(batch, name, staged[name].columns))
+                sink = writer if share_codes and name != "region" else None
+                checked = _validate_batch(batch, name, staged[name].columns, sink)
+                writer.copy(staged[name], checked)
                 done += len(batch)
                 progress("stage", done, total)
     with run.connection.begin():
@@ -149,17 +153,29 @@ def _to_storage_crs(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return frame
 
 
-def _validate_batch(batch: Batch, layer: str, columns: Sequence[str]) -> Batch:
+def _validate_batch(
+    batch: Batch, layer: str, columns: Sequence[str], quarantine: Writer | None
+) -> Batch:
     """Return a batch with the types of the table's columns.
+
+    Parameters
+    ----------
+    quarantine
+        Takes the invalid features, which the batch then lacks.
 
     Raises
     ------
     InputError
-        If a value is invalid; names the first feature and value.
+        If a value is invalid without a quarantine; names the first feature and value.
     """
     checked, faults = check_batch(batch, layer, KnownValues(_LATEST_YEAR))
-    for fault in faults:
-        raise _fault_error(layer, fault, batch)
+    if faults and quarantine is None:
+        raise _fault_error(layer, faults[0], batch)
+    if faults and quarantine is not None:
+        bad = np.logical_or.reduce([fault.rows for fault in faults])
+        rows = np.flatnonzero(bad).tolist()
+        quarantine.reject([rejected_feature(batch, batch, layer, faults, row) for row in rows])
+        checked = checked.take(~bad)
     nulls = pa.nulls(len(checked))
     return checked.with_columns(
         **{name: nulls for name in columns if name != "geom" and name not in checked.columns}

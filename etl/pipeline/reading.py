@@ -417,11 +417,10 @@ class LayerReader:
         is_personal, ignored = layer in PERSONAL_LAYERS, self._ignored_columns()
         faults = [
             *reader_faults(raw, ignored, hides_values=is_personal),
+            *([_unread_fault(raw)] if raw.unread and layer != REGISTER else []),
             *faults,
             *register_faults(checked, layer),
         ]
-        if raw.unread and layer != REGISTER:
-            faults.insert(0, _unread_fault(raw))
         if georeference is not None:
             faults += _far_faults(placed, layer, georeference)
         for extra in MATCHING_COLUMNS.get(layer, ()):
@@ -432,7 +431,10 @@ class LayerReader:
             bad |= fault.rows
         stored = self._without_ignored(raw) if is_personal else raw
         writer.reject(
-            [_rejected(stored, placed, layer, faults, row) for row in np.flatnonzero(bad).tolist()]
+            [
+                rejected_feature(stored, placed, layer, faults, row)
+                for row in np.flatnonzero(bad).tolist()
+            ]
         )
         return split_multilines(checked.take(~bad), layer, self.repairs)
 
@@ -469,7 +471,9 @@ def _may_lack_place(layer: str) -> bool:
     return "geom" in INFERRED_COLUMNS.get(layer, ()) or bool(table_of(layer).c.geom.nullable)
 
 
-def _rejected(raw: Batch, placed: Batch, layer: str, faults: list[Fault], row: int) -> Rejected:
+def rejected_feature(
+    raw: Batch, placed: Batch, layer: str, faults: list[Fault], row: int
+) -> Rejected:
     """Return a feature that failed as delivered, with the first reason."""
     fault = next(fault for fault in faults if fault.rows[row])
     code = placed.columns["code"][row].as_py() if "code" in placed.columns else None

@@ -32,10 +32,10 @@ def replace_undrawable(content: str) -> str:
     missing = sorted(character for character in set(content) if not is_drawable(character))
     if not missing:
         return content
-    numbers = {character: f"[U+{ord(character):04X}]" for character in missing}
-    listed = ", ".join(f"{character} {number}" for character, number in numbers.items())
+    numbers = {ord(character): f"[U+{ord(character):04X}]" for character in missing}
+    listed = ", ".join(f"{chr(code)} {number}" for code, number in numbers.items())
     warnings.warn(text("paper.glyphs_missing", characters=listed), GridatlasWarning, 2)
-    return content.translate(str.maketrans(numbers))
+    return content.translate(numbers)
 
 
 @lru_cache(maxsize=65_536)
@@ -55,7 +55,8 @@ def _draw(font: ImageFont.FreeTypeFont, character: str) -> tuple[tuple[int, int]
 @cache
 def _faces() -> list[ImageFont.FreeTypeFont]:
     """Return the installed fonts; those of most characters first."""
-    files = dict.fromkeys((font.path, font.index) for font in system_fonts().fonts())
+    fonts = system_fonts().fonts()
+    files = dict.fromkeys((font.path, font.index) for font in fonts if font.path is not None)
     order = sorted(files, key=lambda file: "CJK" not in str(file[0]))
     return [
         ImageFont.truetype(path, _SIZE_PX, index=index, layout_engine=ImageFont.Layout.BASIC)

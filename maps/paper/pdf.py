@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from maps.paper.glyphs import replace_undrawable, system_fonts
 from maps.style import FONTS
 
 CHINESE_FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei")
-TEMPLATES = files("maps").joinpath("templates", "paper")
+TEMPLATES = resources.files("maps").joinpath("templates", "paper")
 
 
 def compile_pdf(
@@ -48,8 +48,8 @@ def compile_pdf(
         for source in TEMPLATES.iterdir():
             (root / source.name).write_bytes(source.read_bytes())
         values = {"fonts": [chinese_font()]} | dict(data)
-        content = {"data.json": orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)}
-        for name, content in (content | dict(pictures)).items():
+        files = {"data.json": orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY), **pictures}
+        for name, content in files.items():
             is_text = name.endswith((".json", ".svg"))
             shown = replace_undrawable(content.decode()).encode() if is_text else content
             (root / name).write_bytes(shown)

@@ -210,6 +210,11 @@ def test_cancelled_job_leaves_no_plan(planner, drawn):
     assert planner.get(f"/communities/{t.DRUM_TOWER}/plans").json()["numberMatched"] == before
 
 
+def test_group_of_one_is_refused_at_once(planner):
+    asked = LIMITS | {"together": [["x"]]}
+    assert planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=asked).status_code == 422
+
+
 def test_inconsistent_limits_are_refused_at_once(planner):
     asked = {"target": 100, "lower": 300, "upper": 500}
     assert planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=asked).status_code == 400

@@ -24,6 +24,7 @@ from api.core.public_layers import LAYERS
 from api.public import export_files
 from api.public.export_files import dbf_names
 from api.public.exports import FORMATS
+from etl.input.source import open_dataset, open_layer
 from geo.db.security import ROLES
 from tests import town as t
 
@@ -49,6 +50,18 @@ def opened(client, tmp_path):
         return pyogrio.read_dataframe(f"/vsizip/{file}" if kind == "shp" else file)
 
     return get
+
+
+@pytest.mark.parametrize("format", [one for one in FORMATS if one != "dxf"])
+def test_export_is_opened_by_the_import(client, tmp_path, format):
+    answer = client.get("/exports/building", params={"format": format, "crs": "EPSG:4490"})
+    file = tmp_path / f"x.{'zip' if format == 'shp' else format}"
+    file.write_bytes(answer.content)
+    with open_dataset(file) as data:
+        source = open_layer(data)
+        assert source.has_place
+        count = sum(len(batch) for batch in source.batches())
+    assert count == sum(len(t.buildings(code)) for code in t.COMMUNITIES)
 
 
 @pytest.mark.parametrize("format", FORMATS)

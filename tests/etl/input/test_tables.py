@@ -98,8 +98,10 @@ NOTES = [
         ([BROKEN_HEADER, *DATA[:2], BROKEN_HEADER, *DATA[2:]], {"rows_header"}),
         ([HEADER, *DATA, *((word, *SUMS[0][1:]) for word in MORE_SUMS)], {"rows_subtotal"}),
     ],
-    ids=["plain", "titles", "two rows", "titles, two rows", "numbers", "units", "repeated", "sums"]
-    + ["broken header repeated", "other sums"],
+    ids=[
+        *("plain", "titles", "two rows", "titles, two rows", "numbers", "units", "repeated"),
+        *("sums", "broken header repeated", "other sums"),
+    ],
 )
 def test_header_is_found_and_rows_that_are_no_features_are_skipped(tmp_path, kind, lines, notes):
     columns, faults, found = read(WRITERS[kind](tmp_path / "a", lines))

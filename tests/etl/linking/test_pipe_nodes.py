@@ -71,3 +71,19 @@ def test_no_nodes_are_made_where_nodes_were_surveyed(database, tmp_path):
     done = bring(database, "pipe_segment", network(tmp_path, line((0, 0), (100, 0))), PIPES)
     assert ends(database) == [("p0", "n", None)]
     assert [one["code"] for one in done.report["network"]["loose_ends"]] == ["p0"]
+
+
+def test_pipes_of_a_source_leave_the_nodes_that_it_surveyed(database, tmp_path):
+    nodes = frame(
+        [point(0, 0), point(100, 0), point(50, 30)],
+        code=["A", "B", "H"],
+        network=["water"] * 3,
+        kind=["source", "valve", "hydrant"],
+    )
+    surveyed = mapping("pipe_node", source="water works")
+    bring(database, "pipe_node", write(nodes, tmp_path / "n.gpkg"), surveyed)
+    named = {"from_node": ["A"], "to_node": ["B"]}
+    bring(database, "pipe_segment", network(tmp_path, line((0, 0), (100, 0)), **named), PIPES)
+    live = rows(database, "SELECT code, kind FROM pipe_node ORDER BY 1")
+    assert live == [("A", "source"), ("B", "valve"), ("H", "hydrant")]
+    assert ends(database) == [("p0", "A", "B")]

@@ -180,3 +180,15 @@ def test_extract_that_lost_much_of_the_town_waits_for_a_person(shared_database, 
     assert "! building: 20 of the source's 40 buildings would be removed (50.0 %)" in done.stdout
     assert "region" in next(tmp_path.glob("run-*.html")).read_text(encoding="utf-8")
     assert len(list(tmp_path.glob("run-*.html"))) == 2
+
+
+def test_a_feature_with_a_broken_name_does_not_keep_an_extract_out(database, tmp_path):
+    extract = Pbf()
+    extract.node(113.005, 31.006, place="neighbourhood", name="东社区")
+    extract.rectangle(113.002, 31.005, 113.0022, 31.0051, building="yes", name="一号楼")
+    extract.rectangle(113.003, 31.005, 113.0032, 31.0051, building="yes", name="a\x07b")
+    done = import_osm(extract.write(tmp_path / "a.osm.pbf"))
+    assert done.returncode == 0, done.stderr
+    assert rows_of(database, "SELECT name FROM building") == [("一号楼",)]
+    waiting = rows_of(database, "SELECT code, reason FROM quarantine")
+    assert waiting == [("osm:w2", "value_not_text")]

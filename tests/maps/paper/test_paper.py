@@ -14,12 +14,13 @@ import zxingcpp
 from PIL import Image
 from sqlalchemy import insert, update
 
-from geo.errors import InputError, NotFoundError
+from geo.errors import GridatlasWarning, InputError, NotFoundError
 from geo.model import Building, Facility, GridInformant, GridManager, GridPlan
 from geo.settings import settings
 from maps.atlas.sheet import read_entries
 from maps.colours import PALETTE, touching_pairs
 from maps.paper.assignment import assignment_workbook
+from maps.paper.glyphs import replace_undrawable
 from maps.paper.label_placer import label_extent
 from maps.paper.labels import building_labels, place_labels
 from maps.paper.map_documents import community_sheet, read_entry, street_atlas
@@ -184,6 +185,12 @@ def test_fonts_are_embedded_and_the_map_is_vector(sheet):
     for one in pdf[0].get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_TEXT], max_depth=6):
         font = pdfium_c.FPDFTextObj_GetFont(one)
         assert pdfium_c.FPDFFont_GetIsEmbedded(font) == 1
+
+
+def test_character_without_a_glyph_is_shown_by_its_number():
+    with pytest.warns(GridatlasWarning, match=r"\[U\+10FFFD\]"):
+        assert replace_undrawable("张\U0010fffd三") == "张[U+10FFFD]三"
+    assert replace_undrawable("襄阳 é½\t\u200b葛\U000e0100") == "襄阳 é½\t\u200b葛\U000e0100"
 
 
 def test_same_plan_gives_the_same_file(connection):
