@@ -3,6 +3,7 @@
 import pypdfium2
 import pytest
 from playwright.sync_api import expect
+from sqlalchemy import text
 
 from tests import town as t
 from tests.e2e.conftest import faults_of, signed_in
@@ -209,3 +210,30 @@ def test_ten_copies_of_the_card_of_one_grid_are_printed(open_page, desks, client
     pdf = pypdfium2.PdfDocument(planner.get(printed.value.url).content)
     assert len(pdf) == 1
     assert pdf[0].get_textpage().get_text_range().count("民情联系服务卡") == 10
+
+
+def test_residents_of_the_register_are_shown_by_grid_and_building(town, edit):
+    with town.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO dwelling (code, building_code, residents, need_help, geom) "
+                "SELECT code || '-101', code, 3, 1, ST_PointOnSurface(geom) FROM building"
+            )
+        )
+    page = edit()
+    expect(page.locator(".grids .people").first).to_be_visible()
+    buildings = page.evaluate("""() => {
+      const {cells, grids} = gridatlas.editor.draft;
+      return Object.fromEntries([...grids.keys()].map(code => [code, new Set(cells
+        .filter(cell => cell.building && cell.grid === code).map(cell => cell.building)).size]));
+    }""")
+    for code, count in buildings.items():
+        words = page.locator(f'.pick[data-code="{code}"] .people').inner_text()
+        assert words == f"居民 {3 * count} 人，需协助 {count} 人"
+    page.wait_for_function(SETTLED)
+    place = page.evaluate("""() => {
+      const cell = gridatlas.editor.draft.cells.find(cell => cell.building && cell.lon);
+      return [cell.lon, cell.lat];
+    }""")
+    page.mouse.move(*page.evaluate(ON_SCREEN, place))
+    expect(page.locator("#preview")).to_contain_text("居民 3 人，需协助 1 人")

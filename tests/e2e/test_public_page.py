@@ -9,7 +9,8 @@ import pytest
 import shapely
 import zxingcpp
 from PIL import Image
-from sqlalchemy import insert, update
+from playwright.sync_api import expect
+from sqlalchemy import insert, text, update
 
 from api.tiles import tile_archive
 from geo import db
@@ -466,3 +467,18 @@ def test_browser_in_english_gets_the_page_in_english(browser, address):
     page.reload()
     page.get_by_role("button", name="English").wait_for()
     context.close()
+
+
+def test_list_of_communities_tells_residents_without_figures_of_one_or_two(page, town):
+    insert_dwelling = text(
+        "INSERT INTO dwelling (code, building_code, residents, geom) "
+        "SELECT code || '-101', code, :residents, ST_PointOnSurface(geom) FROM building "
+        "WHERE region_code = :region ORDER BY code LIMIT 1"
+    )
+    with town.begin() as connection:
+        for region, residents in ((t.NORTH_GATE, 12), (t.RIVERSIDE, 2)):
+            connection.execute(insert_dwelling, {"region": region, "residents": residents})
+    page.reload()
+    ready(page)
+    expect(page.locator(f'#list [data-code="{t.NORTH_GATE}"]')).to_contain_text("居民 12 人")
+    assert "居民" not in page.locator(f'#list [data-code="{t.RIVERSIDE}"]').text_content()

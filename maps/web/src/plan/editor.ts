@@ -19,12 +19,14 @@ import {
   showMovePreview,
 } from "./move-preview";
 import { attachPan } from "./pan";
+import type { Register } from "./people";
 import { planActions, planHeading } from "./plan-actions";
 import {
   type Areas,
   fetchLastAuthor,
   fetchMicroGrids,
   fetchPlan,
+  fetchRegister,
   type MicroGrid,
   type Plan,
 } from "./plan-api";
@@ -66,6 +68,7 @@ export class Editor {
   private merging = new Set<string>();
   private problemIndex = -1;
   private microGrids: Areas<MicroGrid> | null = null;
+  private register: Register = new Map();
   private readonly closing = new AbortController();
 
   private constructor(
@@ -134,6 +137,10 @@ export class Editor {
       this.microGrids = parts;
       if (!signal.aborted) this.showMicroGrids();
     });
+    void fetchRegister(this.plan.community_code).then((register) => {
+      this.register = register;
+      this.refreshGridList();
+    });
     void this.comments.refresh();
     Object.assign(window, { gridatlas: { map: this.view.map, editor: this } });
   }
@@ -200,6 +207,7 @@ export class Editor {
       active: this.active,
       pending: this.pendingMove,
       merging: this.merging,
+      register: this.register,
       selectGrid: (code) => this.selectGrid(code),
       onMergeChange: () => this.show(),
     });
@@ -219,7 +227,7 @@ export class Editor {
     if (index === null) return;
     const { atom } = this.draft.cells[index]!;
     this.view.hoverAtom(atom);
-    showCell(this.draft, atom);
+    showCell(this.draft, this.register, atom);
   }
 
   setTool(tool: Tool): void {
@@ -258,7 +266,7 @@ export class Editor {
     if (isAsking() || OTHER_TOOLS.includes(this.tools.tool)) return;
     if (atoms === null) this.dropPendingMove();
     else if (this.draft.isEditable && this.active !== null) this.previewAtoms(atoms);
-    else showCell(this.draft, atoms[0]!);
+    else showCell(this.draft, this.register, atoms[0]!);
   }
 
   /** The move that the current tool makes of atoms; null where no grid is selected. */

@@ -4,6 +4,7 @@ import { button, element, icon } from "../dom";
 import { formatNumber, text } from "../locale";
 import type { Draft, DraftGrid, Move } from "./draft";
 import { ICONS } from "./icons";
+import { type People, peopleLine, peopleOfGrids, type Register } from "./people";
 
 export interface GridListOptions {
   draft: Draft;
@@ -11,14 +12,16 @@ export interface GridListOptions {
   active: string | null;
   pending: Move | null;
   merging: Set<string>;
+  register: Register;
   selectGrid(code: string | null): void;
   onMergeChange(): void;
 }
 
 export function gridList(options: GridListOptions): HTMLElement {
+  const people = peopleOfGrids(options.register, options.draft.cells);
   const rows = [...options.draft.grids.values()]
     .sort((one, other) => one.code.localeCompare(other.code))
-    .map((grid) => gridRow(options, grid));
+    .map((grid) => gridRow(options, grid, people.get(grid.code)));
   return element("ul", { class: "grids" }, ...rows);
 }
 
@@ -26,7 +29,11 @@ export function gridName(grid: DraftGrid): string {
   return grid.name || text("page.grid_number", { serial: grid.serial });
 }
 
-function gridRow(options: GridListOptions, grid: DraftGrid): HTMLElement {
+function gridRow(
+  options: GridListOptions,
+  grid: DraftGrid,
+  people: People | undefined,
+): HTMLElement {
   const { draft, active, fills, pending, selectGrid } = options;
   const change = pending?.changes.find((candidate) => candidate.grid === grid.code);
   const size = change?.after ?? draft.size(grid);
@@ -56,6 +63,7 @@ function gridRow(options: GridListOptions, grid: DraftGrid): HTMLElement {
         ? element("small", {}, text("plan.households_short", { households: grid.households }))
         : null,
       meter(draft, grid, size),
+      peopleLine(people),
     ),
     () => selectGrid(grid.code === active ? null : grid.code),
     { class: "pick", "aria-pressed": String(grid.code === active), "data-code": grid.code },

@@ -4,6 +4,7 @@ import { button, element, elementById } from "../dom";
 import { formatNumber, text } from "../locale";
 import type { Draft, Move } from "./draft";
 import { gridName } from "./grid-list";
+import { peopleOfBuilding, peopleText, type Register } from "./people";
 
 export const isPreviewShown = (): boolean => !elementById("preview").hidden;
 export const isAsking = (): boolean => elementById("preview").classList.contains("asking");
@@ -18,13 +19,15 @@ export function showHint(words: string): void {
   elementById("preview").hidden = false;
 }
 
-/** Show the cell under the pointer. */
-export function showCell(draft: Draft, atom: number): void {
+/** Show the cell under the pointer, with the people of its whole building. */
+export function showCell(draft: Draft, register: Register, atom: number): void {
   const cell = draft.cell(atom);
   const grid = draft.grids.get(cell.grid);
+  const people = peopleOfBuilding(register, cell.building);
   const words = [
     cell.name || cell.building || text("plan.open_ground"),
     text("page.households_unit", { households: formatNumber(cell.households) }),
+    people ? peopleText(people) : "",
     grid ? gridName(grid) : "",
   ];
   showHint(words.filter(Boolean).join(" · "));

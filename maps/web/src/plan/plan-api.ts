@@ -26,6 +26,7 @@ export type Community = Answer<"/regions">["features"][number]["properties"];
 export type PlanEdit = Answer<"/plans/{number}/edits">["items"][number];
 export type PlanComment = Answer<"/plans/{number}/comments">["items"][number];
 export type Outlook = Answer<"/regions/{code}/outlook">["items"][number];
+export type BuildingCounts = Answer<"/register/counts/{area}">["items"][number];
 export type PlanSummary = Answer<"/plans">["items"][number];
 export interface Barrier {
   id: string;
@@ -49,6 +50,7 @@ export type Areas<Properties> = FeatureCollection<Polygon | MultiPolygon, Proper
 
 const MAX_ATOMS = 10_000;
 const MAX_REGIONS = 1_000;
+const MAX_BUILDINGS = 1_000;
 
 /** The communities of a scope, with the figures of their plans in force or of their drafts. */
 export async function fetchCommunities(scope: string, status: "published" | "draft" = "published") {
@@ -227,6 +229,14 @@ export async function fetchPlanSummaries(status: "draft" | "published"): Promise
   const params = { query: { status, limit: 1000 } };
   const pages = await allPages(bodyOf(api.GET("/plans", { params })));
   return pages.flatMap(({ items }) => items);
+}
+
+/** What the register counts by building of a community; the server keeps to the caller's scope. */
+export async function fetchRegister(community: string): Promise<Map<string, BuildingCounts>> {
+  const query = { region: community, limit: MAX_BUILDINGS };
+  const params = { path: { area: "building" }, query } as const;
+  const pages = await allPages(bodyOf(api.GET("/register/counts/{area}", { params })));
+  return new Map(pages.flatMap(({ items }) => items).map((counts) => [counts.code, counts]));
 }
 
 /** The households of communities next year; the server keeps to the caller's scope. */

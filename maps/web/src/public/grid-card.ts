@@ -3,7 +3,15 @@
 import type { Extent } from "../bounds";
 import { button, element, elementById } from "../dom";
 import { formatNumber, text } from "../locale";
-import type { Communities, Community, Grid, GridCard, Manager, Station } from "./public-api";
+import type {
+  Communities,
+  Community,
+  Grid,
+  GridCard,
+  Manager,
+  PublicCounts,
+  Station,
+} from "./public-api";
 
 /** The pages for staff. */
 const STAFF_PAGES = ["plan", "fire", "data", "cases", "assess"];
@@ -69,7 +77,7 @@ export function showCommunities(
   const rows = features.map((feature) => {
     const row = element(
       "button",
-      { type: "button" },
+      { type: "button", "data-code": feature.properties.code },
       element("span", {}, feature.properties.name),
       element("small", {}, communityFigures(feature.properties)),
     );
@@ -86,6 +94,25 @@ export function showCommunities(
       ...STAFF_PAGES.map((name) => element("a", { href: `/${name}` }, text(`page.desk_${name}`))),
     ),
   );
+}
+
+/** Add what the register counts to the communities of the list. */
+export function showRegister(items: PublicCounts[]): void {
+  const list = elementById("list");
+  for (const counts of items) {
+    const row = list.querySelector(`[data-code="${counts.code}"]`);
+    const words = registerFigures(counts);
+    if (words) row?.append(element("small", {}, words));
+  }
+}
+
+function registerFigures({ residents = null, entities }: PublicCounts): string {
+  return [
+    residents === null ? "" : text("page.residents", { count: formatNumber(residents) }),
+    entities ? text("page.organisations", { count: formatNumber(entities) }) : "",
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }
 
 function managerCard({ name, phone, tasks, duties, photo }: Manager): HTMLElement {

@@ -26,8 +26,8 @@ import { createMap, loadStyle } from "../map";
 import { attachSearch, type CityHit, labelSearchField, searchCity } from "../search";
 import { attachTextSize } from "../text-size";
 import { showTour, showTourOnFirstVisit } from "../tour";
-import { hidePanel, showCommunities } from "./grid-card";
-import { type Communities, fetchCommunities, type Status } from "./public-api";
+import { hidePanel, showCommunities, showRegister } from "./grid-card";
+import { type Communities, fetchCommunities, fetchRegister, type Status } from "./public-api";
 import {
   clearSelection,
   goToPlace,
@@ -140,6 +140,7 @@ function writePage(
     fitExtent(map, extent);
   });
   if (communities.features.length === 0) notify(text("page.empty"));
+  else void fetchRegister(city?.code ?? "").then(showRegister);
 }
 
 async function switchLanguage(map: LibreMap, state: PageState): Promise<void> {

@@ -8,6 +8,7 @@ export type Communities = Answer<"/regions">;
 export type Community = Communities["features"][number]["properties"];
 export type Grid = Answer<"/grids">["features"][number]["properties"];
 export type GridCard = Answer<"/grids/{code}">["properties"];
+export type PublicCounts = Answer<"/register/communities">["items"][number];
 export type Manager = NonNullable<GridCard["manager"]>;
 export type Station = NonNullable<GridCard["station"]>;
 
@@ -17,6 +18,10 @@ export async function fetchCommunities(status: Status): Promise<Communities> {
   const pages = await allPages(bodyOf(api.GET("/regions", { params: { query } })));
   return { ...pages[0]!, features: pages.flatMap((page) => page.features) };
 }
+
+/** What the register counts by community, figures of one or two left out. */
+export const fetchRegister = async (region: string): Promise<PublicCounts[]> =>
+  (await bodyOf(api.GET("/register/communities", { params: { query: { region } } }))).items;
 
 /** A grid in force with its manager. */
 export const fetchGrid = (code: string) =>
