@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     # Values of fire rules that differ from the standard's, as JSON: {"hydrant_radius": 120} or, to
     # have the unit compared with the rule's, {"hydrant_radius": "120 m"}.
     fire_figures: dict[str, Any] = Field(default_factory=dict)
+    # Clearances and covers of buried pipes that differ from the standard's, likewise, in metres:
+    # {"gas_sewage_beside_low": 1.2, "cover_gas_carriageway": "1.0 m"}.
+    pipe_figures: dict[str, Any] = Field(default_factory=dict)
     # Days after which a hydrant is due for another inspection.
     hydrant_inspection_days: int = Field(default=90, ge=1, le=3660)
     # Kinds of cases, by default those of data/casework/kinds.toml.

@@ -15,10 +15,10 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from geo.db.register_views import register_triggers, register_views
 from geo.model import LAYERS, Base, Role
 from geo.model.history import HISTORY
 from geo.model.job import IMPORT_KINDS
-from geo.model.register import AGE_BANDS, Occupancy
 from geo.model.run import REVISIONS
 
 LOGIN = "gridatlas_api"
@@ -32,7 +32,6 @@ PUBLISHER = "gridatlas_publisher"
 
 ALL_ROWS = "true"
 _SQL = Path(__file__).with_name("security.sql")
-_REGISTER_SQL = Path(__file__).with_name("register_views.sql")
 _PART_SEPARATOR = "-- next --\n"
 _CURRENT_RIGHTS = Path(__file__).with_name("current_rights.sql").read_text(encoding="utf-8")
 _OWNER_RIGHTS = text(Path(__file__).with_name("owner_rights.sql").read_text(encoding="utf-8"))
@@ -104,14 +103,6 @@ _OWN_UNIT, _OWN_DWELLING = (
 _FIRE_PIPES = "network IN ('water', 'gas')"
 _OWN_PIPES = "network = ANY (string_to_array(current_setting('gridatlas.networks', true), ','))"
 _OWN_NAME = "actor = current_setting('gridatlas.actor', true)"
-
-_VERIFIED_LATELY = "d.verified_on > current_date - interval '12 months'"
-
-FIRE_COUNTS = (
-    *("dwellings", "residents", "need_help", "uncounted"),
-    *("verified_share", "oldest_verification", "changed_at"),
-)
-"""Counts of the register that the fire service reads, by unit and upwards."""
 
 _JOBS = {
     "planner": "in_scope(community_code)",
@@ -399,36 +390,8 @@ def _statements() -> Iterator[str]:
         yield from _of_table(name, RULES.get(name, Rule()))
     yield from _counters()
     yield views
-    yield _register_views()
-
-
-def _register_views() -> str:
-    """Return the statements that create the views of the register's counts."""
-    counts = (*("residents", "registered", "floating", *AGE_BANDS, "alone_60_up", "need_help"),)
-    dwelling_sums = ", ".join(
-        (
-            "count(*) AS dwellings",
-            *(f"count(*) FILTER (WHERE d.occupancy = '{use}') AS {use}" for use in Occupancy),
-            *(f"sum(d.{column})::bigint AS {column}" for column in counts),
-            "count(*) FILTER (WHERE d.residents IS NULL) AS uncounted",
-            f"count(*) FILTER (WHERE {_VERIFIED_LATELY}) AS verified",
-            f"round(avg(CASE WHEN {_VERIFIED_LATELY} THEN 1 ELSE 0 END), 3) AS verified_share",
-            "min(d.verified_on) AS oldest_verification",
-            "max(d.valid_from) AS changed_at",
-        )
-    )
-    entity_sums = (
-        "count(*) AS entities, sum(e.staff_count)::bigint AS staff, "
-        "count(*) FILTER (WHERE e.key_unit) AS key_units"
-    )
-    template = _REGISTER_SQL.read_text(encoding="utf-8")
-    for name, columns in {
-        "dwelling_sums": dwelling_sums,
-        "entity_sums": entity_sums,
-        "fire_columns": ", ".join(FIRE_COUNTS),
-    }.items():
-        template = template.replace(f"{{{name}}}", columns)
-    return template
+    yield register_views()
+    yield from register_triggers()
 
 
 def _of_table(name: str, rule: Rule) -> Iterator[str]:
