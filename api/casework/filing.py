@@ -34,6 +34,8 @@ _COUNT = text(
     "VALUES (:origin, date_trunc('minute', now()), 1) "
     "ON CONFLICT (origin, minute) DO UPDATE SET requests = counted.requests + 1 RETURNING requests"
 )
+_COMMIT_LATER = text("SET LOCAL synchronous_commit TO off")
+"""A crash may lose the last counts."""
 
 
 def run_as_service(engine: Engine, work: Callable[[Connection], _Result]) -> _Result:
@@ -60,9 +62,12 @@ def count_request(request: Request, purpose: str, limit: int) -> None:
 
 def _count_origin(request: Request, origin: str, limit: int, error: str) -> None:
     """Count a request of an origin in this minute; raise if there were more than the limit."""
-    count = run_as_service(
-        request.app.state.engine, lambda one: one.execute(_COUNT, {"origin": origin}).scalar_one()
-    )
+
+    def add_one(connection: Connection) -> int:
+        connection.execute(_COMMIT_LATER)  # all requests of an origin wait for its row
+        return int(connection.execute(_COUNT, {"origin": origin}).scalar_one())
+
+    count = run_as_service(request.app.state.engine, add_one)
     if count > limit:
         raise TooManyError(error, seconds=max(1, 60 - datetime.now(UTC).second))
 

@@ -188,7 +188,8 @@ async def _watch(base: str, seen_at: dict[str, float]) -> None:
         async with client.stream("GET", "/casework/events", headers=headers) as stream:
             async for line in stream.aiter_lines():
                 if line.startswith("data: {"):
-                    seen_at.setdefault(json.loads(line[6:])["number"], time.perf_counter())
+                    number = json.loads(line[6:]).get("number")  # none of a reset
+                    seen_at.setdefault(number, time.perf_counter())
 
 
 def main() -> None:
