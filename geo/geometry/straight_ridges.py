@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from numba import njit
 
+from geo.geometry.compile import COMPILED, INLINED, kernel
 from geo.geometry.outline_voronoi import Ridges
 from geo.types import Bools, Floats, Ints, Lines
 
@@ -158,60 +160,91 @@ def _chains(partner: Ints) -> list[list[int]]:
     return chains
 
 
+@kernel(**COMPILED)
 def _tighten(coords: Floats, is_end: Bools, reach_m: Floats) -> Floats:
-    """Return lines that are as straight as their points may be within their reach.
+    """Return (v, 2) lines that are as straight as their points may be within their reach.
 
     Parameters
     ----------
     is_end, reach_m
         (v,) whether a line begins or ends at a vertex, and (v,) how far the vertex may move.
     """
-    rows = np.arange(len(coords))
-    begin = np.maximum.accumulate(np.where(is_end, rows, 0))
-    end = np.minimum.accumulate(np.where(is_end, rows, len(rows) - 1)[::-1])[::-1]
-    along = np.append(0.0, np.cumsum(np.hypot(*np.diff(coords, axis=0).T)))
-    tight = coords.copy()
+    count = len(coords)
+    along, begin, end = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, np.int64)
+    for k in range(1, count):
+        step = np.hypot(coords[k, 0] - coords[k - 1, 0], coords[k, 1] - coords[k - 1, 1])
+        along[k] = along[k - 1] + step
+        begin[k] = k if is_end[k] else begin[k - 1]
+    for k in range(count - 1, -1, -1):
+        end[k] = k if is_end[k] or k == count - 1 else end[k + 1]
+    tight, tighter = coords.copy(), coords.copy()
     for stride in STRIDES:
-        before, after = np.maximum(rows - stride, begin), np.minimum(rows + stride, end)
-        share = (along - along[before]) / np.maximum(along[after] - along[before], 1e-9)
         for _ in range(SWEEPS):
-            goal = tight[before] + share[:, None] * (tight[after] - tight[before])
-            moved = (tight + goal) / 2 - coords
-            far = np.hypot(*moved.T)
-            shorten = np.minimum(1.0, reach_m / np.maximum(far, 1e-9))
-            tight = np.where(is_end[:, None], coords, coords + shorten[:, None] * moved)
+            for k in range(count):
+                if is_end[k]:
+                    continue
+                before, after = max(k - stride, begin[k]), min(k + stride, end[k])
+                share = (along[k] - along[before]) / max(along[after] - along[before], 1e-9)
+                x, y = tight[before, 0], tight[before, 1]
+                x += share * (tight[after, 0] - x)
+                y += share * (tight[after, 1] - y)
+                x = (tight[k, 0] + x) / 2 - coords[k, 0]
+                y = (tight[k, 1] + y) / 2 - coords[k, 1]
+                shorten = min(1.0, reach_m[k] / max(np.hypot(x, y), 1e-9))
+                tighter[k, 0] = coords[k, 0] + shorten * x
+                tighter[k, 1] = coords[k, 1] + shorten * y
+            tight, tighter = tighter, tight
     return tight
 
 
-def _simplify(coords: Floats, kept: Bools, tolerance: Floats) -> Bools:
-    """Return which vertices of lines stay, so that the others are within their tolerance.
+@kernel(**COMPILED)
+def _simplify(coords: Floats, is_end: Bools, tolerance: Floats) -> Bools:
+    """Return (v,) which vertices of lines stay, so that the others are within their tolerance.
 
     Parameters
     ----------
-    kept
-        (v,) whether a line begins or ends at a vertex.
+    is_end, tolerance
+        (v,) whether a line begins or ends at a vertex, and (v,) its tolerance in metres.
     """
-    kept = kept.copy()
-    while True:
-        away = np.hypot(*(coords - _project(coords, kept)).T) / tolerance
-        away[kept] = 0.0
-        begins = np.flatnonzero(kept)
-        worst = np.maximum.reduceat(away, begins)
-        segment = np.cumsum(kept) - 1
-        too_far = np.flatnonzero((away > 1.0) & (away == worst[segment]))
-        if len(too_far) == 0:
-            return kept
-        kept[too_far] = True
+    kept, ends, first = is_end.copy(), np.empty(len(coords), np.int64), 0
+    for last in range(len(coords)):
+        if not is_end[last]:
+            continue
+        ends[0], queued = last, 1  # ends of chords that begin at ``first``, the nearest one last
+        while queued:
+            worst, at, end = 1.0, -1, ends[queued - 1]
+            for k in range(first + 1, end):
+                x, y = _nearest_on_chord(coords, first, end, k)
+                away = np.hypot(coords[k, 0] - x, coords[k, 1] - y) / tolerance[k]
+                if away > worst:
+                    worst, at = away, k
+            if at < 0:
+                first, queued = end, queued - 1
+            else:
+                kept[at], ends[queued], queued = True, at, queued + 1
+    return kept
 
 
+@njit(**INLINED)
+def _nearest_on_chord(coords: Floats, start: int, end: int, vertex: int) -> tuple[float, float]:
+    """Return the point nearest to a vertex on the chord between two others."""
+    x, y = coords[start, 0], coords[start, 1]
+    along_x, along_y = coords[end, 0] - x, coords[end, 1] - y
+    square = max(along_x * along_x + along_y * along_y, 1e-12)
+    share = ((coords[vertex, 0] - x) * along_x + (coords[vertex, 1] - y) * along_y) / square
+    share = min(max(share, 0.0), 1.0)
+    return x + share * along_x, y + share * along_y
+
+
+@kernel(**COMPILED)
 def _project(coords: Floats, kept: Bools) -> Floats:
     """Return (v, 2) the nearest point to each vertex on the chord between its kept neighbours."""
-    rows = np.arange(len(coords))
-    before = np.maximum.accumulate(np.where(kept, rows, 0))
-    after = np.minimum.accumulate(np.where(kept, rows, len(coords) - 1)[::-1])[::-1]
-    start, chord = coords[before], coords[after] - coords[before]
-    share = ((coords - start) * chord).sum(axis=1) / np.maximum((chord**2).sum(axis=1), 1e-12)
-    projected: Floats = start + np.clip(share, 0.0, 1.0)[:, None] * chord
+    projected, start = coords.copy(), 0
+    for end in range(len(coords)):
+        if kept[end]:
+            for k in range(start + 1, end):
+                projected[k] = _nearest_on_chord(coords, start, end, k)
+            start = end
     return projected
 
 

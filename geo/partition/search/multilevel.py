@@ -19,8 +19,13 @@ from geo.types import Ints
 
 START_TEMPERATURES = (60.0, 2000.0)
 """Start temperatures, which the chains use in turn. The cooler one draws the better borders; the
-hotter one crosses between drawings that violate limits, and packs few large buildings into grids:
-on an instance with tight limits it found the optimum in one chain of three, the cooler in none."""
+hotter one crosses between drawings that violate limits, and packs few large buildings into grids.
+"""
+
+HARD_START_TEMPERATURE, HARD_END_TEMPERATURE, HARD_MOVES = 6000.0, 100.0, 15_000
+"""Temperatures and moves of every second chain on a graph so small that its nodes are its pieces:
+the limits have their full weight. Soft limits would first lead it away from the few good drawings
+that there are where large buildings or few households leave hardly any choice."""
 
 RESUME_TEMPERATURES = (10.0, 40.0)
 """Start temperatures of the chains that start from the previous plan."""
@@ -64,6 +69,11 @@ def run_chain(
     if len(small.graph) < 2 * count:
         small, piece = problem, np.arange(len(problem.graph))
     label, hot = _start_of_chain(small, count, number, seed)
+    if hot == START_TEMPERATURES[1] and len(small.graph) == len(problem.graph):
+        label = anneal_labels(
+            small, label, HARD_MOVES, HARD_START_TEMPERATURE, seed, stop, cold=HARD_END_TEMPERATURE
+        ).label
+        return _anneal_nodes(problem, label, seed, stop)
     stage = max(MIN_MOVES, moves * len(small.graph)) // len(LIMIT_WEIGHT_SHARES)
     for softness in LIMIT_WEIGHT_SHARES:
         label = anneal_labels(
@@ -126,11 +136,8 @@ def _start_of_chain(
     problem: SearchProblem, count: int, number: int, seed: int
 ) -> tuple[Ints, float]:
     """Return the labels that a chain starts from and its start temperature."""
-    graph, before, hot = (
-        problem.graph,
-        problem.before,
-        START_TEMPERATURES[number % len(START_TEMPERATURES)],
-    )
+    graph, before = problem.graph, problem.before
+    hot = START_TEMPERATURES[number % len(START_TEMPERATURES)]
     if before is None:
         return build_initial_partition(graph, count, seed), hot
     if number < len(RESUME_TEMPERATURES) or before.locked.any():

@@ -35,6 +35,24 @@ def test_search_on_plain_arrays_keeps_contiguity(seed, columns, rows):
     assert set(label) == set(range(label.max() + 1))
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_search_meets_limits_best_where_large_buildings_leave_little_choice(seed):
+    households = [38, 19, 579, 72, 99, 49, 1067, 609, 52, 117, 80, 727, 36, 80, 27, 1189]
+    across = [7, 14, 51, 52, 49, 48, 13, 49, -34, -35, 37, 43]
+    along = [58, 10, 19, 22, -22, 43, 43, 55, 6, 43, 16, -33]
+    gain = np.array(across + along, dtype=float)
+    graph = replace(
+        grid_graph(4, 4, np.random.default_rng(0)),
+        households=np.array(households),
+        cut=np.maximum(gain, 0.0),
+        inside=np.maximum(-gain, 0.0),
+        compound=np.array([-1, 3, 2, 2, 2, 0, 3, -1, -1, 3, 2, 3, 1, 0, 0, -1]),
+    )
+    label = search(graph, seed=seed)
+    # The five large buildings exceed 500 by 1,671 households; 72 and 6 more are unavoidable.
+    assert cost(graph, label, Limits(), Weights()).limit == 200 * (1671 + 72 + 6)
+
+
 @njit
 def move_in_kernel(problem, state, node, grid):
     move_node(problem, state, node, grid)
