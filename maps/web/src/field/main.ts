@@ -16,7 +16,6 @@ import {
 import { session, signIn } from "../session";
 import { runPage } from "../staff-page";
 import { caseForm, dutiesView, stepForm, verificationForm, visitForm } from "./capture-views";
-import { updateFieldMap } from "./map-view";
 import { isVerificationWaiting } from "./outbox";
 import { outboxView } from "./outbox-view";
 import { bundle, closeStore, countEntries, openStore, readEntries, sync, wipe } from "./store";
@@ -95,8 +94,13 @@ function started(): void {
 function finished(result: SyncResult): void {
   lastResult = result;
   void writeState();
-  if (map && bundle && viewName() === "map") updateFieldMap(map, bundle);
+  if (map && bundle && viewName() === "map") void updateMap(map, bundle);
   else if (!FORMS.has(viewName())) void show();
+}
+
+async function updateMap(shown: LibreMap, own: Bundle): Promise<void> {
+  const { updateFieldMap } = await import("./map-view");
+  if (map === shown) updateFieldMap(shown, own);
 }
 
 /** The server ended the session: delete what the phone holds, and have the reader sign in. */

@@ -2,7 +2,7 @@
 
 import type { Extent } from "../bounds";
 import { button, element } from "../dom";
-import { formatNumber, optionalText, text } from "../locale";
+import { formatNumber, text } from "../locale";
 import { nextIndex } from "../search";
 import type { Plan, Score } from "./plan-api";
 
