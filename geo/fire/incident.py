@@ -77,7 +77,9 @@ def incident_briefing(
     }
 
 
-def _count_totals(connection: Connection, context: FireContext, rows: Ints) -> dict[str, int]:
+def _count_totals(
+    connection: Connection, context: FireContext, rows: Ints
+) -> dict[str, int | None]:
     frame = context.snapshot.building
     codes = context.snapshot.codes[rows].tolist()
     units = select(func.count()).where(BuildingUnit.building_code == any_(cast(codes, ARRAY(Text))))
