@@ -5,6 +5,7 @@ import io
 import locale
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, TextIO, cast
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from geo.errors import GridatlasError, InputError, SetupError
+from geo.errors import GridatlasError, GridatlasWarning, InputError, SetupError
 from geo.messages import text
 from geo.progress import Progress as Report
 
@@ -156,6 +157,7 @@ def _describe(error: OSError) -> str:
 
 def run(main: Callable[[], object]) -> None:
     """Call the command line; print expected errors in one line and exit with their code."""
+    warnings.showwarning = _show_warning
     try:
         main()
     except GridatlasError as error:
@@ -163,6 +165,21 @@ def run(main: Callable[[], object]) -> None:
     except OSError as error:
         _discard(sys.stdout)
         _fail(_describe(error), SetupError.exit_code)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning: those for users like other messages, those of Python with their place."""
+    if issubclass(category, GridatlasWarning):
+        warn(str(message))
+    else:
+        err.print(warnings.formatwarning(message, category, filename, lineno, line), end="")
 
 
 def _fail(message: str, code: int) -> None:

@@ -15,6 +15,7 @@ from geo.errors import InputError
 from geo.messages import text
 
 if TYPE_CHECKING:
+    from etl.input.mapping import Mapping
     from etl.osm import Extract
     from etl.pipeline.delivery import Outcome
     from geo.progress import Progress
@@ -38,9 +39,11 @@ LAYERS = {
     "pipe_segment": "Pipes and cables.",
     "pipe": "Pipe network: nodes and segments in one file.",
     "hydrant": "Fire hydrants.",
-    "city": "All layers of a file that have the names of our layers.",
+    "city": "All layers of a file that have the names of our layers; then its register.",
 }
 """Layers that can be imported, with their help."""
+
+_IN_FORCE = ("published", "unchanged")
 
 app = typer.Typer(help="Import files into the database.", no_args_is_help=True)
 
@@ -85,30 +88,50 @@ def _import_command(layer: str) -> Callable[..., None]:
     @with_options(ImportOptions)
     def command(options: ImportOptions) -> None:
         from etl.input import mapping as mappings
-        from etl.pipeline.run import Request, import_file
+        from etl.input.layer_columns import REGISTER
         from geo import db
-        from geo.settings import settings
 
         if options.override_crs and not options.crs:
             raise InputError("override_without_crs")
         file = mappings.read_mapping(options.mapping) if options.mapping else None
-        mapping = mappings.merge_options(
-            file,
-            layer,
-            crs=options.crs,
-            override_crs=options.override_crs,
-            file_layer=options.layer,
-            source=options.source,
-            partial=options.partial,
-        )
-        is_forced = options.force or options.again
-        request = Request(layer, options.file, mapping, options.dry_run, is_forced)
         db.upgrade()
-        with console.progress() as progress:
-            outcome = import_file(db.get_engine(), request, settings(), progress)
-        _report_outcome(outcome, options.report, is_dry_run=options.dry_run)
+        outcome = _import_layer(layer, options, file, options.layer)
+        unread = outcome.report.get("unread_layers", [])
+        has_register = layer == "city" and REGISTER in unread and outcome.status in _IN_FORCE
+        if not has_register or options.dry_run:  # its rows are joined to buildings in force
+            _report_outcome(outcome, options.report, is_dry_run=options.dry_run)
+            return
+        unread.remove(REGISTER)
+        _report_outcome(outcome, options.report, is_dry_run=False)
+        outcome = _import_layer(REGISTER, options, None, REGISTER)
+        outcome.report.pop("unread_layers")  # they are those of the first run
+        _report_outcome(outcome, options.report, is_dry_run=False)
 
     return command
+
+
+def _import_layer(
+    layer: str, options: ImportOptions, mapping: "Mapping | None", file_layer: str
+) -> "Outcome":
+    """Import a layer of a file, with the options added to its mapping."""
+    from etl.input import mapping as mappings
+    from etl.pipeline.run import Request, import_file
+    from geo import db
+    from geo.settings import settings
+
+    merged = mappings.merge_options(
+        mapping,
+        layer,
+        crs=options.crs,
+        override_crs=options.override_crs,
+        file_layer=file_layer,
+        source=options.source,
+        partial=options.partial,
+    )
+    is_forced = options.force or options.again
+    request = Request(layer, options.file, merged, options.dry_run, is_forced)
+    with console.progress() as progress:
+        return import_file(db.get_engine(), request, settings(), progress)
 
 
 for layer_name, description in LAYERS.items():

@@ -35,6 +35,10 @@ class GridatlasError(Exception):
         return self.message()
 
 
+class GridatlasWarning(UserWarning):
+    """A warning for users, whose text is from the catalogue."""
+
+
 class InputError(GridatlasError):
     """A file or value that can't be used."""
 

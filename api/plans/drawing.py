@@ -74,7 +74,9 @@ class DrawRequest(BaseModel):
     fresh: bool = False
     before: int | None = Field(None, ge=1, le=2**53)
     locked: list[FeatureCode] = Field(default_factory=list, max_length=1000)
-    together: list[list[FeatureCode]] = Field(default_factory=list, max_length=1000)
+    together: list[Annotated[list[FeatureCode], Field(min_length=2)]] = Field(
+        default_factory=list, max_length=1000
+    )
     apart: list[tuple[FeatureCode, FeatureCode]] = Field(default_factory=list, max_length=1000)
     dedicated: list[Category] = Field(default_factory=list, max_length=30)
     areas: list[AreaRequest] = Field(default_factory=list, max_length=50)

@@ -43,8 +43,17 @@ _MAX_TEXT = 2000
 _GARBLED = "�"
 
 _SPREADSHEET_ERROR = r"^#(N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!|#+)$"
-_SCIENTIFIC = r"^[0-9]([.,][0-9]+)?[eE]\+[0-9]+$"
+_SCIENTIFIC = r"^[0-9]([.,][0-9]+)?[eE]\+[0-9]+$|^[0-9][.,][0-9]+[eE][0-9]+$"
 """A code that a spreadsheet or database made a number, of which digits are lost."""
+
+_SPREADSHEET_DATE = (
+    r"^(?:[12]\d{3}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}月\d{1,2}日|\d{1,2}:\d{2}:\d{2}|"
+    r"(?i:\d{1,2}-MONTH|MONTH-\d{1,2}))$"
+).replace("MONTH", "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)")
+"""A date or time into which a spreadsheet turns 3-1 or 1:2."""
+
+_NUMBERED = ("name", "address", "unit", "floor", "room")
+"""Columns beside codes in which a date is one that a spreadsheet made."""
 
 _ONE_LINE = ("code", "name")
 _CONTROL = r"[\x00-\x1f\x7f\x{80}-\x{9f}]"
@@ -103,6 +112,7 @@ def check_batch(
     cast = replace(batch, columns=columns)
     if layer == "region" and "code" in columns:
         faults += _division_code_faults(columns["code"])
+    faults += _made_date_faults(batch)
     faults += _missing_value_faults(cast, layer)
     faults += _domain_faults(cast, layer)
     faults += _reference_faults(cast, layer, known)
@@ -245,6 +255,16 @@ def _division_code_faults(codes: pa.Array) -> list[Fault]:
         Fault("division_code_short", np.asarray(short), detail),
         _fault("division_code_wrong", ~np.asarray(pc.or_(right, short)), "code", codes),
     ]
+
+
+def _made_date_faults(batch: Batch) -> list[Fault]:
+    """Find codes, names and parts of addresses that a spreadsheet made a date."""
+    faults = []
+    for name, values in batch.columns.items():
+        if (is_code(name) or name in _NUMBERED) and pa.types.is_string(values.type):
+            is_date = pc.match_substring_regex(values, _SPREADSHEET_DATE).fill_null(False)
+            faults.append(_fault("spreadsheet_date", np.asarray(is_date), name, values))
+    return faults
 
 
 def _missing_value_faults(batch: Batch, layer: str) -> list[Fault]:

@@ -13,7 +13,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pyogrio
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
+from pyogrio.errors import (
+    CRSError,
+    DataLayerError,
+    DataSourceError,
+    FeatureError,
+    GeometryError,
+)
 
 from etl.input.csv_rows import csv_encoding, read_csv_rows
 from etl.input.encoding import normalize_encoding
@@ -80,6 +86,8 @@ def layer_information(path: Path, layer: str, encoding: str | None) -> dict[str,
         info = pyogrio.read_info(
             opened, layer=layer, encoding=gdal_encoding, force_feature_count=False
         )
+    except CRSError as error:
+        raise InputError("file_crs_invalid", file=path, said=error) from error
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
     findings = Findings()

@@ -14,7 +14,7 @@ import pyproj
 import shapely
 from numpy.typing import NDArray
 
-from etl.input.datum import Conversion, find_conversion
+from etl.input.datum import Conversion, find_conversion, has_other_datum
 from etl.input.feature_batch import Batch, Flags
 from etl.input.mapping import Coordinates
 from etl.input.zones import UNIT_M, Reading, find_reading, settings_text, zone_of_eastings
@@ -287,15 +287,22 @@ def _unnamed_system(reading: Reading, settings: Coordinates, path: Path, layer: 
 
 
 def _are_equivalent(crs: pyproj.CRS, other: pyproj.CRS) -> bool:
-    """Return whether two systems are the same, or give a place the same coordinates."""
+    """Return whether two systems are the same, or give a place the same coordinates.
+
+    WGS 84 and CGCS2000 agree within decimetres, so that GeoJSON and KML may be in either.
+    """
     if crs.equals(other, ignore_axis_order=True):
         return True
     area = crs.area_of_use
-    if area is None or crs.is_projected != other.is_projected:
+    kinds = [(one.is_projected, one.is_geographic) for one in (crs, other)]
+    if area is None or kinds[0] != kinds[1]:
         return False
+    is_same_datum = crs.ellipsoid == other.ellipsoid or not (
+        has_other_datum(crs) or has_other_datum(other)
+    )
     place = (area.west + area.east) / 2, (area.south + area.north) / 2
     first, second = (_coordinates(one, place) for one in (crs, other))
-    return crs.ellipsoid == other.ellipsoid and bool(np.allclose(first, second, rtol=0, atol=1e-4))
+    return is_same_datum and bool(np.allclose(first, second, rtol=0, atol=1e-3))
 
 
 def _coordinates(crs: pyproj.CRS, place: tuple[float, float]) -> tuple[float, float]:

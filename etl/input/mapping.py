@@ -33,7 +33,12 @@ from etl.input.layer_columns import (
     is_text,
     required_columns,
 )
-from etl.input.pipe_columns import find_depth_of, separate_pressure_classes
+from etl.input.pipe_columns import (
+    fill_hydrant_types,
+    find_depth_of,
+    merge_sections,
+    separate_pressure_classes,
+)
 from etl.input.source import Source
 from etl.input.tabular import CoordinateColumns
 from etl.input.units import (
@@ -77,6 +82,9 @@ Unit = Literal["m", "cm", "mm"]
 
 _MIN_PREFIX_LENGTH = 2
 """Characters of a header from which on it may be the beginning of a known name."""
+
+_STATE_HEADER = re.compile("状态|zt$")
+"""Headers of states, whose numbers are codes of their source, unlike those of a yes or no."""
 
 _NUMBERED = re.compile(r"_\d{1,2}$")
 """Number of a header that a shapefile cut to the same name as another."""
@@ -421,6 +429,11 @@ def apply_mapping(mapping: Mapping, batch: Batch) -> Batch:
         columns[name] = _fill_column(name, rule, mapping.table, batch)
     if "pressure_mpa" in columns and mapping.table == "pipe_segment":
         columns |= separate_pressure_classes(columns)
+    if "section_mm" in columns:
+        columns["diameter_mm"] = merge_sections(columns.get("diameter_mm"), columns["section_mm"])
+    if mapping.table == "pipe_node" and (kind := mapping.columns.get("kind")) and kind.source:
+        kinds = batch.columns[kind.source]
+        columns["hydrant_type"] = fill_hydrant_types(columns.get("hydrant_type"), kinds)
     constants = IMPLIED_VALUES.get(mapping.layer, {}) | mapping.constants
     for name, value in constants.items():
         columns[name] = pa.array([value] * len(batch))
@@ -452,6 +465,8 @@ def _fill_column(name: str, rule: ColumnRule, layer: str, batch: Batch) -> pa.Ar
     if pa.types.is_string(values.type) and rule.otherwise is None and not is_text(layer, name):
         no_value = "无" if is_measure(name) else ""
         values = clear_empty_signs(values, tuple(rule.values), no_value)
+    if "true" in translations and not rule.values:
+        values = _mark_state_numbers(values, rule.source)
     if translations:
         values = _translate(values, translations, rule.otherwise)
     if has_figures(name):
@@ -472,12 +487,26 @@ def _translate(values: pa.Array, translations: dict[str, Any], otherwise: Any) -
     return pa.array(ours, pa.string()).take(codes.indices)
 
 
+def _mark_state_numbers(values: pa.Array, header: str) -> pa.Array:
+    """Return values with the header before 0 and 1, for the checks to report, under one of a state.
+
+    使用状态 is 0 for "in use" with surveyors of pipes, and 1 with others; 是否在用 is clear.
+    """
+    if not _STATE_HEADER.search(synonyms.normalize_name(header)):
+        return values
+    texts = values.cast(pa.string())
+    is_number = pc.match_substring_regex(texts, r"^[01](\.0)?$")
+    marked = pc.binary_join_element_wise(pa.scalar(header), texts, "=")
+    return pc.if_else(is_number, marked, texts)
+
+
 def _convert_figures(column: str, values: pa.Array, unit: str | None) -> pa.Array:
     """Return figures in the unit of our column; what is no figure stays, for the checks to report.
 
     A figure with a unit of its own is converted from that, any other from the column's.
     """
-    factor = (unit_factor(column, unit) if unit else None) or 1.0
+    stated_factor = unit_factor(column, unit) if unit else None
+    factor = stated_factor or 1.0
     if factor == 1.0 and (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
         return values
     numbers = pd.to_numeric(values.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
@@ -488,7 +517,7 @@ def _convert_figures(column: str, values: pa.Array, unit: str | None) -> pa.Arra
     texts: dict[int, str] = {}
     for row in unread.tolist():
         text = str(values[row].as_py())
-        figure = convert_figure(column, text, factor)
+        figure = convert_figure(column, text, stated_factor)
         if figure is None:
             texts[row] = text
         else:

@@ -16,6 +16,9 @@ FAULT_COLUMN = "gridatlas faults"
 FILLED_DOWN = "cells_filled_down"
 """Key of a text repeated from a merged cell: no fault, and noted for rows that are features."""
 
+TITLE_UNITS = "title_units"
+"""Key of the units that a title above a table gives."""
+
 _NOTES = b"gridatlas notes"
 _MAX_LINES = 10
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 COLUMNS: dict[str, dict[str, str]] = {
     "region": {
-        "code": "code 代码 区划代码 行政区划代码 社区代码 编码 dm qhdm xzqdm sqdm sqbm xzqhdm",
+        "code": "code 代码 区划代码 行政区划代码 社区代码 社区编码 区划编码 编码 dm qhdm xzqdm sqdm sqbm xzqhdm",
         "name": "name 名称 社区名称 行政区名称 区划名称 mc sqmc xzqmc",
         "level": "level 级别 层级 jb",
         "parent_code": "parentcode parent 上级代码 上级编码 父级代码 sjdm ssjddm",
@@ -107,8 +107,9 @@ COLUMNS: dict[str, dict[str, str]] = {
         "sexp startid qdbh qddh qd",
         "to_node": "tonode 终点编号 终点点号 终点物探点号 终点管线点号 终止点号 终点号 终点 "
         "连接点号 连接管线点号 连接点物探点号 连接点 eexp endid zdbh zddh zd",
-        "diameter_mm": "diametermm diameter 管径 管径mm 管径或断面尺寸 断面尺寸 管线规格 规格 "
-        "psize gj dmcc gxgg",
+        "diameter_mm": "diametermm diameter 管径 管径mm 管径或断面尺寸 管径断面尺寸 管线规格 规格 "
+        "psize gj gxgg",
+        "section_mm": "sectionmm section 断面尺寸 断面 断面规格 管沟断面 沟道断面 宽高 dmcc",
         "material": "material 材质 管材 管线材料 管线材质 cz gc",
         "burial_depth_m": "burialdepthm burialdept depth 埋深 管顶埋深 外顶埋深 管底埋深 "
         "管内底埋深 内底埋深 沟底埋深 ms",
@@ -228,7 +229,8 @@ VALUES: dict[str, dict[str, str]] = {
         "duty_phone": "物业24小时电话 值班电话 24小时电话 物业电话 物业24小时值班电话 消控室电话",
         "pump_adapters": "水泵接合器 消防水泵接合器",
         "tanks": "消防水池 水池 取水口 消防水池取水口 消防水箱 天然水源",
-        "power_cut_off": "切断电源位置 电源 总电源 配电房 配电室 断电位置 配电总闸",
+        "power_cut_off": "切断电源位置 电源位置 电源切断位置 电源 总电源 配电房 配电室 "
+        "断电位置 配电总闸",
         "cladding": "外墙保温 外墙装饰 外墙保温材料 外墙装饰材料 幕墙 外墙保温装饰材料",
         "window_grilles": "防盗网 外窗防盗网 广告牌 外窗防盗网广告牌",
         "ebike_charging": "电动自行车 电动自行车充电 电动车充电 电动自行车停放充电",
@@ -242,8 +244,10 @@ VALUES: dict[str, dict[str, str]] = {
         "special": "特勤 特勤站 特勤消防站",
     },
     "hydrant_type": {
-        "above_ground": "地上 地上式 地上消火栓 地上式消火栓 室外地上消火栓",
-        "underground": "地下 地下式 地下消火栓 地下式消火栓 室外地下消火栓",
+        "above_ground": "地上 地上式 地上栓 地上消火栓 地上式消火栓 地上消防栓 地上式消防栓 "
+        "室外地上消火栓 室外地上式消火栓",
+        "underground": "地下 地下式 地下栓 地下消火栓 地下式消火栓 地下消防栓 地下式消防栓 "
+        "室外地下消火栓 室外地下式消火栓",
     },
     "occupancy": {
         "owner": "自住 自有 业主 业主自住 产权人自住 自住户 户主 自有住房",
@@ -340,8 +344,8 @@ VALUES: dict[str, dict[str, str]] = {
         "backward": "逆向 -1",
     },
     "surface": {
-        "asphalt": "沥青 柏油 沥青混凝土 沥青路面 沥青砼 柏油路",
-        "concrete": "水泥 混凝土 水泥混凝土 水泥路面 水泥砼 混凝土路面 砼",
+        "asphalt": "沥青 柏油 沥青混凝土 沥青路面 沥青砼 柏油路 沥青混凝土路面",
+        "concrete": "水泥 混凝土 水泥混凝土 水泥路面 水泥砼 混凝土路面 砼 水泥混凝土路面",
         "paving": "砖 石板 铺装 地砖 透水砖 条石",
         "gravel": "砂石 碎石 砾石 砂石路 碎石路 泥结碎石",
         "earth": "土 土路 土路面 素土",
@@ -409,7 +413,8 @@ VALUES: dict[str, dict[str, str]] = {
         "check_valve": "止回阀 单向阀",
         "regulator": "调压箱 调压站 调压器",
         "hydrant": "消防栓 消火栓 消防井 消防栓井 消火栓井 室外消火栓 地上消火栓 地下消火栓 "
-        "地上式消火栓 地下式消火栓",
+        "地上式消火栓 地下式消火栓 地上栓 地下栓 地上消防栓 地下消防栓 地上式消防栓 地下式消防栓 "
+        "室外地上消火栓 室外地下消火栓 室外地上式消火栓 室外地下式消火栓",
         "manhole": "检查井 窨井 人孔 手孔 雨水篦 雨篦 污篦",
         "pump": "泵 泵站",
         "substation": "变电站 配电房 变压器",
@@ -438,7 +443,8 @@ VALUES: dict[str, dict[str, str]] = {
     },
     "in_service": {
         "true": "正常 可用 良好 完好 在用 使用 使用中 正常使用 运行 运行中 正常运行 有效 启用",
-        "false": "维修 维修中 待修 检修 停用 停运 损坏 破损 故障 异常 报废 废弃 拆除 不可用 无水",
+        "false": "维修 维修中 待修 检修 停用 停运 损坏 破损 故障 异常 报废 废弃 拆除 不可用 无水 "
+        "待修复 已损坏 已停用 已报废 已废弃 已拆除 已拆 停水 不出水",
     },
     "is_open": {
         "true": "开 开启 打开 常开 全开",

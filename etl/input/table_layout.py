@@ -29,8 +29,8 @@ Row = tuple[int, Cells]
 
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?%?")
 _SUM_WORDS = "小计|合计|总计|共计|累计"
-_SUM_HINT = re.compile(r"(?i)[小合总共累]\s*计|total")
-_SUM = re.compile(rf"(?:本页|本表|全部|分项)?(?:{_SUM_WORDS})")
+_SUM_HINT = re.compile(r"(?i)[小合总共累]\s*计|汇\s*总|总\s*数|total|(?:^| )(?:计|sum|[Σ∑])(?: |$)")
+_SUM = re.compile(rf"(?:本页|本表|全部|分项)?(?:{_SUM_WORDS}|汇总|总数)|计|(?:sub)?total|sum|[Σ∑]")
 _NAMED_SUM = re.compile(rf".{{0,15}}(?:{_SUM_WORDS}|total)(?:\d*[栋户人个条座处幢口]?)")
 """Words for a sum that may also be the name of something, in a row with empty cells."""
 
@@ -222,7 +222,8 @@ def row_kind(cells: Cells, layout: Layout) -> str:
     if not text or text.isspace():
         return "blank"
     is_sparse = 2 * (len(cells) - cells.count("") - cells.count(None)) <= len(layout.columns)
-    if not is_sparse and cells[0] != layout.header[0] and not _SUM_HINT.search(text):
+    is_header = [clean_cell(cell) for cell in cells[:1]] == layout.header[:1]
+    if not is_sparse and not is_header and not _SUM_HINT.search(text):
         return ""
     filled = {
         position: cell.strip() for position, cell in enumerate(cells) if cell and cell.strip()
@@ -238,7 +239,7 @@ def _is_sum(position: int, cell: str, filled: dict[int, str], layout: Layout) ->
     """Return whether a cell says that its row sums up others."""
     if len(cell) > _MAX_SUM_LENGTH or cell[0].isdigit():
         return False
-    word = re.sub(r"[\s:：]", "", cell).lower()
+    word = re.sub(r"[\s:：()（）]", "", cell).lower()
     if layout.columns.get(position, "").lower() in _REMARKS:
         return False
     if _SUM.fullmatch(word):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from etl.input.reader_findings import FILLED_DOWN, Findings
+from etl.input.reader_findings import FILLED_DOWN, TITLE_UNITS, Findings
 from etl.input.table_layout import PREVIEW_ROWS, Layout, Row, find_layout, row_kind
+from etl.input.units import units_of_title
 
 _MAX_SHOWN_CELLS = 8
 
@@ -68,7 +69,10 @@ def read_table(
 def _note_header(preview: list[Row], layout: Layout, findings: Findings) -> None:
     """Record where the header is, if it is not the first row alone."""
     lines = [preview[position][0] for position in layout.rows]
-    skipped = any(any(cells) for _, cells in preview[: layout.rows.start])
+    above = [cell for _, cells in preview[: layout.rows.start] for cell in cells if cell]
+    skipped = bool(above)
+    if units := [unit for cell in above for unit in units_of_title(cell)]:
+        findings.note(TITLE_UNITS, units="、".join(dict.fromkeys(units)))
     if skipped or len(lines) > 1:
         findings.note("header_found", rows="-".join(map(str, sorted({lines[0], lines[-1]}))))
 

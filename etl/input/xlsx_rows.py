@@ -41,6 +41,9 @@ _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationship
 _PADDED = re.compile(r'(?:0|[-/ ]|"[^"]*"|\\.)*0(?:0|[-/ ]|"[^"]*"|\\.)*')
 """Number formats of zeros and literal signs, such as ``00000`` or ``"B"000``."""
 
+_FIXED = re.compile(r"(?:#,##)?0\.(0+)_?\s*")
+"""Number formats with decimals, such as ``0.00``."""
+
 _WITH_UNIT = re.compile(r'(?:#,##)?0(?:\.[0#]+)?\s*(?:"([^"]*)"|\\(.))_?\s*')
 """Number formats with a unit, such as ``0.0"m"``."""
 
@@ -219,7 +222,7 @@ def _cell_text(cell: Any, row: int, findings: Findings) -> str | None:
 
 
 def format_number(value: float, number_format: str) -> str:
-    """Return a number as a number format shows it: 17 as 00017, 0.03 as 3%, 12.5 as 12.5m.
+    """Return a number as a number format shows it: 17 as 00017, 0.03 as 3%, 3.1 as 3.10.
 
     Decimals are kept, thousands are not grouped.
     """
@@ -232,6 +235,8 @@ def format_number(value: float, number_format: str) -> str:
         return _fill_zeros(str(int(value)), section)
     if re.fullmatch(r"0(\.0+)?%", section):
         return f"{value * 100:.12g}%"
+    if not is_whole and (shown := _FIXED.fullmatch(section)):
+        return max(plain, f"{value:.{len(shown[1])}f}", key=len)
     if unit := _WITH_UNIT.fullmatch(section):
         return f"{plain}{unit[1] or unit[2]}"
     return plain

@@ -78,19 +78,25 @@ def _find_many_rejected(
 def _find_many_changes(
     delivery: Delivery, guard: Guard, layer: str, counts: Counts, live: int
 ) -> list[Concern]:
-    """Return a concern if too many live features are removed, and one if too many are changed."""
-    removed = _check_share(guard, "removed", layer, counts.removed, live)
+    """Return a concern if too many live features are removed, and one if too many are changed.
+
+    However few they are, not all go because every delivered one was rejected.
+    """
+    always = counts.staged == 0
+    removed = _check_share(guard, "removed", layer, counts.removed, live, always=always)
     changed = _check_share(guard, "changed", layer, counts.changed, live)
     if changed and delivery.scope.fields_only:
         changed = Concern("too_many_changed_in_layer", changed.values)
     return [concern for concern in (removed, changed) if concern]
 
 
-def _check_share(guard: Guard, what: str, layer: str, count: int, total: int) -> Concern | None:
+def _check_share(
+    guard: Guard, what: str, layer: str, count: int, total: int, *, always: bool = False
+) -> Concern | None:
     """Return a concern if a number of features exceeds the limit of its share."""
     percent = 100 * count / max(total, count, 1)
     limit = getattr(guard, f"{what}_percent")
-    if count <= (0 if layer in WEIGHTY else guard.few) or percent <= limit:
+    if count <= (0 if always or layer in WEIGHTY else guard.few) or percent <= limit:
         return None
     figures = {"count": count, "total": total, "percent": round(percent, 1), "limit": limit}
     return Concern(f"too_many_{what}", {"layer": layer, **figures})

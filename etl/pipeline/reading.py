@@ -31,7 +31,9 @@ from etl.input.layer_columns import (
     table_of,
 )
 from etl.input.mapping import Mapping, apply_mapping, unused_columns
+from etl.input.reader_findings import TITLE_UNITS
 from etl.input.source import Source
+from etl.input.units import find_contradiction
 from etl.input.zones import UNIT_M, Reading
 from etl.pipeline import staging
 from etl.pipeline.deferred_indexes import MIN_ROWS
@@ -326,6 +328,28 @@ class LayerReader:
             if not georeference.conversion.is_accurate:
                 self._doubt_datum(georeference)
         plausibility.refuse_other_unit(mapped, layer, self.path)
+        self._refuse_title_unit()
+
+    def _refuse_title_unit(self) -> None:
+        """Refuse a table whose title gives another unit than a column without one is read in.
+
+        Raises
+        ------
+        InputError
+            With the column and the unit.
+        """
+        mapping, source = self.part.mapping, self.part.source
+        units = source.notes.get(TITLE_UNITS, {}).get("units", "").split("、")
+        for column, rule in mapping.columns.items():
+            unit = find_contradiction(column, units) if rule.source and not rule.unit else None
+            if unit:
+                raise InputError(
+                    "unit_of_title",
+                    file=self.path,
+                    layer=source.layer,
+                    column=rule.source,
+                    unit=unit,
+                )
 
     def _refuse_empty_codes(self) -> None:
         """Refuse a layer whose column of codes is empty: a program wrote it without any.
@@ -355,6 +379,8 @@ class LayerReader:
     def _georeference(self) -> Georeference:
         coordinates, source = self.part.mapping.coordinates, self.part.source
         crs = resolve_crs(source.crs, coordinates, self.path, source.layer, self._likely_reading)
+        if source.crs is not None and not coordinates.override and crs.name != source.crs.name:
+            source.notes["crs_agrees"] = {"crs": crs.name, "declared": source.crs.name}
         expected = None if self.part.layer == "region" else self.city_bounds
         area = self._rough_bounds(crs) if has_other_datum(crs) else None
         return Georeference(self.path, source.layer, crs, coordinates, expected, area)

@@ -17,7 +17,10 @@ Box = tuple[float, float, float, float]
 """West, south, east, north in degrees."""
 
 MARGIN_DEGREES = 0.03
-"""How far beyond a city's border its roads and hydrants are read: about 3 km."""
+"""How far beyond a city's border its layers are read: about 3 km."""
+
+STATION_MARGIN_DEGREES = 0.1
+"""How far outside a fire station and the roads from it may serve a city: about 10 km."""
 
 
 def city_of_code(connection: Connection, code: str) -> str:
@@ -50,8 +53,13 @@ def list_cities(connection: Connection) -> list[str]:
     return [code[:4] for code in codes] or [""]
 
 
-def city_extent(connection: Connection, city: str) -> Box:
+def city_extent(connection: Connection, city: str, margin: float = MARGIN_DEGREES) -> Box:
     """Return the box that a city is read in: its regions, else all buildings, else all roads.
+
+    Parameters
+    ----------
+    margin
+        How far it leads beyond them, degrees.
 
     Raises
     ------
@@ -66,7 +74,6 @@ def city_extent(connection: Connection, city: str) -> Box:
     if bounds is None:
         raise NotFoundError("city_without_data", city=city or "*")
     west, south, east, north = bounds
-    margin = MARGIN_DEGREES
     return west - margin, south - margin, east + margin, north + margin
 
 

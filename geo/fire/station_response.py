@@ -91,6 +91,8 @@ def seconds_to_buildings(
     """
     access = snapshot.access
     node = access.building
+    if not len(driving.seconds):  # there are no roads
+        return np.full(len(node), np.inf)
     direct = np.where(node >= 0, driving.seconds[node], np.inf)
     stop = np.where(node >= 0, reach.stop[node], -1)
     walked = np.where(

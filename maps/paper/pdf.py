@@ -15,6 +15,7 @@ import orjson
 import typst
 
 from geo.errors import InputError, SetupError
+from maps.paper.glyphs import replace_undrawable, system_fonts
 from maps.style import FONTS
 
 CHINESE_FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei")
@@ -46,14 +47,16 @@ def compile_pdf(
         root = Path(folder)
         for source in TEMPLATES.iterdir():
             (root / source.name).write_bytes(source.read_bytes())
-        for name, content in pictures.items():
-            (root / name).write_bytes(content)
         values = {"fonts": [chinese_font()]} | dict(data)
-        (root / "data.json").write_bytes(orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY))
+        content = {"data.json": orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)}
+        for name, content in (content | dict(pictures)).items():
+            is_text = name.endswith((".json", ".svg"))
+            shown = replace_undrawable(content.decode()).encode() if is_text else content
+            (root / name).write_bytes(shown)
         return typst.compile(
             root / f"{template}.typ",
             root=root,
-            font_paths=_fonts(),
+            font_paths=system_fonts(),
             format="pdf",
             timestamp=dated.astimezone(UTC).replace(microsecond=0),
             pdf_tags=False,
@@ -87,13 +90,8 @@ def chinese_font() -> str:
     SetupError
         If there is none.
     """
-    families = set(_fonts().families())
+    families = set(system_fonts().families())
     for family in (*CHINESE_FONTS, *FONTS):
         if family in families and family != "sans-serif":
             return family
     raise SetupError("no_chinese_font")
-
-
-@cache
-def _fonts() -> typst.Fonts:
-    return typst.Fonts(include_system_fonts=True, include_embedded_fonts=False)

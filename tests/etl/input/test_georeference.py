@@ -300,3 +300,19 @@ def test_an_undefined_system_of_a_geopackage_is_no_contradiction(city, tmp_path,
             connection.execute(f"UPDATE {table} SET srs_id = {srs_id}")
     bring(city, "building", file, advised_mapping(refusal(city, file), tmp_path))
     assert rows(city, "SELECT count(*) FROM building") == [(6,)]
+
+
+@pytest.mark.parametrize("driver", ["GeoJSON", "KML"])
+def test_cgcs2000_is_no_contradiction_to_the_wgs_84_that_a_format_implies(city, tmp_path, driver):
+    file = tmp_path / f"a.{driver.lower()}"
+    write(houses(6).to_crs("EPSG:4326"), file, driver=driver)
+    report = bring(city, "building", file, mapping(coordinates={"crs": "EPSG:4490"})).report
+    assert rows(city, "SELECT count(*) FROM building") == [(6,)]
+    agreed = {"crs": "China Geodetic Coordinate System 2000", "declared": "WGS 84"}
+    assert report["reading"]["building"]["crs_agrees"] == agreed
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4610", "EPSG:4214", "EPSG:4546", "EPSG:3857"])
+def test_other_datums_and_projections_contradict_wgs_84(city, tmp_path, crs):
+    file = write(houses(6).to_crs("EPSG:4326"), tmp_path / "a.geojson")
+    assert "--override-crs" in refusal(city, file, mapping(coordinates={"crs": crs}))

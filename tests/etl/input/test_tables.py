@@ -1,5 +1,7 @@
 """Tables as offices make them: titles, two-row headers, sums, notes, sheets, altered codes."""
 
+from datetime import date, time
+
 import openpyxl
 import pytest
 
@@ -72,6 +74,8 @@ TITLES = [
 ]
 TWO_ROWS = [("楼栋编码", "楼栋名称", "基本情况", None, "wkt"), (None, None, "层数", "户数", None)]
 SUMS = [("幸福小区小计", None, None, 24, None), ("合　计", "3栋", None, 36, None)]
+MORE_SUMS = ("合计（6栋）", "计", "汇总", "Subtotal", "Sum", "∑")
+BROKEN_HEADER = ("楼栋\n编码", *HEADER[1:])
 NOTES = [
     (None,) * 5,
     ("填表人：张三", None, None, "审核：李四", None),
@@ -91,8 +95,11 @@ NOTES = [
         ([HEADER, (None, None, "（层）", "（户）", None), *DATA], {"header_found"}),
         ([HEADER, *DATA[:2], HEADER, *DATA[2:]], {"rows_header"}),
         ([HEADER, *DATA[:2], SUMS[0], *DATA[2:], SUMS[1], *NOTES], {"rows_subtotal", "rows_note"}),
+        ([BROKEN_HEADER, *DATA[:2], BROKEN_HEADER, *DATA[2:]], {"rows_header"}),
+        ([HEADER, *DATA, *((word, *SUMS[0][1:]) for word in MORE_SUMS)], {"rows_subtotal"}),
     ],
-    ids=["plain", "titles", "two rows", "titles, two rows", "numbers", "units", "repeated", "sums"],
+    ids=["plain", "titles", "two rows", "titles, two rows", "numbers", "units", "repeated", "sums"]
+    + ["broken header repeated", "other sums"],
 )
 def test_header_is_found_and_rows_that_are_no_features_are_skipped(tmp_path, kind, lines, notes):
     columns, faults, found = read(WRITERS[kind](tmp_path / "a", lines))
@@ -143,6 +150,13 @@ def test_sums_that_repeat_a_code_do_not_double_households(database, tmp_path):
     outcome = bring(database, "register", file, mapping("register", guard=ANYTHING))
     assert rows(database, "SELECT households FROM building") == [(16,), (16,)]
     assert outcome.report["reading"]["register"]["rows_subtotal"]["count"] == 3
+
+
+def test_sum_by_its_unit_does_not_double_households(database, tmp_path):
+    bring(database, "building", write(houses(1), tmp_path / "b.gpkg"))
+    lines = [("楼栋编码", "单元", "户数"), ("b000", "1", 5), ("b000", "2", 6), ("b000", "计", 11)]
+    bring(database, "register", WRITERS["csv"](tmp_path / "r", lines))
+    assert rows(database, "SELECT households FROM building") == [(11,)]
 
 
 def test_remark_about_a_sum_drops_no_building(tmp_path):
@@ -220,6 +234,9 @@ def test_merged_text_is_filled_down_and_merged_number_is_set_aside(tmp_path):
         (12.5, '0.0"m"', "12.5m"),
         (0.03, "0%", "3%"),
         (420606007002, "0", "420606007002"),
+        (3.1, "0.00", "3.10"),
+        (3.125, "0.00", "3.125"),
+        (3.0, "0.00", "3"),
     ],
 )
 def test_number_is_read_as_its_format_shows_it(tmp_path, value, number_format, text):
@@ -250,6 +267,7 @@ CODES = [
     ("00017", "00017"),
     ("4.20606E+17", None),
     ("4E+11", None),
+    ("4.2E17", None),
     ("#N/A", None),
     ("1E5", "1E5"),
 ]
@@ -268,6 +286,7 @@ def test_codes_are_unwrapped_and_those_made_numbers_are_set_aside(database, tmp_
     assert waiting == [
         ("code_scientific", "4.20606E+17"),
         ("code_scientific", "4E+11"),
+        ("code_scientific", "4.2E17"),
         ("spreadsheet_error", "#N/A"),
     ]
 
@@ -277,6 +296,31 @@ def test_floats_beyond_exact_whole_numbers_are_no_codes(database, tmp_path):
     bring(database, "building", write(data, tmp_path / "a.gpkg"), mapping(guard=ANYTHING))
     assert rows(database, "SELECT code FROM building ORDER BY code") == [("17",), ("18",)]
     assert rows(database, "SELECT reason FROM quarantine") == [("code_scientific",)]
+
+
+def test_codes_and_names_that_a_spreadsheet_made_dates_are_set_aside(database, tmp_path):
+    cells = [(date(2026, 3, 1), "甲"), ("3月2日", "乙"), ("1-Mar", "丙"), (time(1, 2), "丁")]
+    cells += [("B1", date(2026, 3, 3)), ("B2", "五一路3号")]
+    lines = [("楼栋编码", "名称", "wkt")]
+    lines += [(*pair, box(50 * i, 0).wkt) for i, pair in enumerate(cells)]
+    file = workbook(tmp_path / "a.xlsx", {"A": lines})
+    how = mapping(coordinates={"crs": "EPSG:4490"}, guard=ANYTHING)
+    bring(database, "building", file, how)
+    assert rows(database, "SELECT code FROM building") == [("B2",)]
+    waiting = rows(database, "SELECT reason, detail->>'value' FROM quarantine ORDER BY id")
+    values = ["2026-03-01", "3月2日", "1-Mar", "01:02:00", "2026-03-03"]
+    assert waiting == [("spreadsheet_date", value) for value in values]
+
+
+def test_table_whose_title_gives_another_unit_is_refused(database, tmp_path):
+    table = [("单位：分米",), ("楼栋编码", "高度", "wkt"), ("B1", 180, box(0, 0).wkt)]
+    file = workbook(tmp_path / "a.xlsx", {"A": table})
+    how = mapping(coordinates={"crs": "EPSG:4490"})
+    with pytest.raises(InputError, match=r"高度\(分米\)"):
+        bring(database, "building", file, how)
+    table[1] = ("楼栋编码", "高度(分米)", "wkt")
+    bring(database, "building", workbook(tmp_path / "b.xlsx", {"A": table}), how)
+    assert rows(database, "SELECT code, height_m FROM building") == [("B1", 18)]
 
 
 def test_row_with_more_or_fewer_cells_is_set_aside_by_its_line(database, tmp_path):

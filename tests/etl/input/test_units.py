@@ -2,7 +2,14 @@
 
 import pytest
 
-from etl.input.units import convert_figure, read_count, read_quantity, split_header
+from etl.input.units import (
+    convert_figure,
+    find_contradiction,
+    read_count,
+    read_quantity,
+    split_header,
+    units_of_title,
+)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +161,30 @@ def test_figure_without_unit_is_in_the_unit_of_its_header():
         ("压力【bar】", ("压力", "bar")),
         ("高度", ("高度", "")),
         ("(m)", ("(m)", "")),
+        ("高度_cm", ("高度", "cm")),
+        ("流量/L/s", ("流量", "L/s")),
+        ("户数/户", ("户数", "户")),
+        ("楼高：m", ("楼高", "m")),
+        ("宽度（单位：米）", ("宽度", "米")),
+        ("pipe_node", ("pipe_node", "")),
     ],
 )
-def test_unit_in_brackets_is_split_from_a_header(header, parts):
+def test_unit_is_split_from_a_header(header, parts):
     assert split_header(header) == parts
+
+
+@pytest.mark.parametrize(
+    ("title", "column", "unit"),
+    [
+        ("单位：分米、百户", "height_m", "分米"),
+        ("单位：分米、百户", "households", "百户"),
+        ("（单位：mm）", "burial_depth_m", "mm"),
+        ("单位：mm，m", "burial_depth_m", None),
+        ("计量单位：米、户", "height_m", None),
+        ("单位：万元", "population", None),
+        ("填报单位：米厂", "height_m", None),
+        ("单位：襄阳市测绘院", "height_m", None),
+    ],
+)
+def test_unit_of_a_title_contradicts_a_column_in_another(title, column, unit):
+    assert find_contradiction(column, units_of_title(title)) == unit

@@ -197,3 +197,12 @@ def test_approval_leaves_each_rejected_feature_in_quarantine_once(database, tmp_
     approved = approve.approve(database, outcome.run)
     assert (approved.status, approved.report["rejected"]) == ("published", {"value_missing": 8})
     assert rows(database, waiting) == [(8,)]
+
+
+def test_few_features_do_not_all_go_because_each_new_one_is_rejected(database, tmp_path):
+    bring(database, "building", write(houses(3), tmp_path / "a.gpkg"))
+    refused = write(houses(3, use=["?"] * 3), tmp_path / "b.gpkg")
+    assert bring(database, "building", refused).status == "held"
+    assert rows(database, "SELECT count(*) FROM building") == [(3,)]
+    fewer = write(houses(1), tmp_path / "c.gpkg")
+    assert bring(database, "building", fewer).status == "published"

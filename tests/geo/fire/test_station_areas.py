@@ -157,3 +157,15 @@ def test_model_is_stated_with_its_figures(in_force, setting):
     words = station_response.describe_travel_times(in_force, "en")
     assert "local roads 22" in words
     assert "7 s at each junction" in words
+
+
+def test_in_a_city_without_roads_no_station_reaches_anything(in_force):
+    home = house(10, 10, 0, 0, code="b") | {"households": 5}
+    city = snapshot_of(building=[home], facility=[station("s", 0, 0)], region=[land(500, 500)])
+    overview = station_response.response_overview(city, in_force, [3.0], "s")
+    assert overview["outside"] == {"buildings": 1, "households": 5}
+    places = shapely.points([[SHIFT[0], SHIFT[1]]])
+    [candidate] = station_response.rank_station_candidates(city, in_force, ["new"], places)
+    assert candidate.name == "new"
+    [finding] = station_response.check_response_times(city, in_force)
+    assert finding.feature == "b"
