@@ -30,3 +30,10 @@ def describe_missing(items: Iterable[MissingData], lang: Language) -> list[dict[
 def list_missing(counts: dict[str, int]) -> list[MissingData]:
     """Return the kinds of missing data whose count is not zero."""
     return [MissingData(key, count) for key, count in counts.items() if count]
+
+
+def sum_known(values: Iterable[int | None]) -> int | None:
+    """Return the sum of the known values; None if there are values of which none is known."""
+    values = list(values)
+    known = [value for value in values if value is not None]
+    return sum(known) if known or not values else None

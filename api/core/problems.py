@@ -33,6 +33,7 @@ from geo.errors import (
     UnconditionalError,
 )
 from geo.messages import LANGUAGES, Language, catalogue, text
+from geo.staff import PHONE
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -75,6 +76,9 @@ _UNTRANSLATABLE, _NO_ROOM = "22P05", "53100"
 
 _RANGE_RULE = re.compile(r"(\w+) BETWEEN (-?[\d.]+) AND (-?[\d.]+)")
 _LIST_RULE = re.compile(r"(\w+) IN \((.+)\)")
+
+_DIGITS = re.compile(r"\[0-9\]\{(\d+)(?:,(\d+))?\}")
+_MONTHS = ("^[0-9]{4}-", "^(20[0-9]{2}-")
 
 _log = logging.getLogger(__name__)
 
@@ -232,10 +236,25 @@ def _parameter_message(fault: dict[str, Any], lang: Language) -> str:
     key = f"invalid.{fault['type']}"
     if key not in catalogue(lang):
         return text("invalid.other", lang=lang, said=fault["msg"])
+    if fault["type"] == "string_pattern_mismatch":
+        return _format_message(str(fault["ctx"]["pattern"]), lang)
     limits = {
         name: str(value).replace(" or ", ", ") for name, value in fault.get("ctx", {}).items()
     }
     return text(key, lang=lang, **limits)
+
+
+def _format_message(pattern: str, lang: Language) -> str:
+    """Return in words what a regular expression requires."""
+    if not re.sub(r"[\^$()?|]", "", _DIGITS.sub("", pattern)):
+        lengths = ["–".join(filter(None, length)) for length in _DIGITS.findall(pattern)]
+        return text("invalid.digits", lang=lang, lengths=" / ".join(lengths))
+    if pattern.startswith(_MONTHS):
+        return text("invalid.month", lang=lang)
+    if pattern == PHONE:
+        return text("invalid.phone", lang=lang)
+    key = "control_characters" if r"\x00" in pattern else "string_pattern_mismatch"
+    return text(f"invalid.{key}", lang=lang)
 
 
 def http_problem(request: Request, error: HTTPException) -> Response:

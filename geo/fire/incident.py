@@ -13,7 +13,7 @@ from geo.fire import building_items, register_extracts, supply_routes
 from geo.fire.building_record import Details
 from geo.fire.context import FireContext
 from geo.messages import Language, text
-from geo.missing_data import MissingData, list_missing
+from geo.missing_data import MissingData, list_missing, sum_known
 from geo.model import STORAGE_SRID, BuildingUnit, Facility, PipeNode
 from geo.plans.building_grids import grids_of_buildings
 from geo.types import Floats, Ints
@@ -77,14 +77,16 @@ def incident_briefing(
     }
 
 
-def _count_totals(connection: Connection, context: FireContext, rows: Ints) -> dict[str, int]:
+def _count_totals(
+    connection: Connection, context: FireContext, rows: Ints
+) -> dict[str, int | None]:
     frame = context.snapshot.building
     codes = context.snapshot.codes[rows].tolist()
     units = select(func.count()).where(BuildingUnit.building_code == any_(cast(codes, ARRAY(Text))))
     return {
         "buildings": len(rows),
         "households": sum(value or 0 for value in _plain_column(frame, "households", rows)),
-        "population": sum(value or 0 for value in _plain_column(frame, "population", rows)),
+        "population": sum_known(_plain_column(frame, "population", rows)),
         "high_rise": int(context.is_high_rise[rows].sum()),
         "units": int(connection.execute(units).scalar_one()),
     }
@@ -96,29 +98,32 @@ def _count_people_by_grid(
     """Return the people to be moved by grid, and those in no grid.
 
     A building shared between grids counts in each with the households there, and with people in
-    proportion to them.
+    proportion to them. People are None where no building has them on record.
     """
     frame, codes = context.snapshot.building, context.snapshot.codes[rows].tolist()
-    population = [value or 0 for value in _plain_column(frame, "population", rows)]
+    population = _plain_column(frame, "population", rows)
     households = [value or 0 for value in _plain_column(frame, "households", rows)]
     grids_by_building = grids_of_buildings(connection, codes)
     totals: dict[str, Details] = {}
-    outside = {"households": 0, "population": 0, "buildings": 0}
+    outside: Details = {"households": 0, "population": None, "buildings": 0}
     for code, homes, people in zip(codes, households, population, strict=True):
         grids = grids_by_building.get(code, [])
         if not grids:
             outside["households"] += int(homes)
-            outside["population"] += int(people)
+            outside["population"] = sum_known([outside["population"], people])
             outside["buildings"] += 1
         for grid in grids:
             share = int(grid["households"]) / homes if homes else 1 / len(grids)
             total = totals.setdefault(
-                grid["code"], grid | {"households": 0, "population": 0, "buildings": 0}
+                grid["code"], grid | {"households": 0, "population": None, "buildings": 0}
             )
             total["households"] += int(grid["households"])
-            total["population"] += round(people * share)
+            people_here = None if people is None else round(people * share)
+            total["population"] = sum_known([total["population"], people_here])
             total["buildings"] += 1
-    return sorted(totals.values(), key=lambda grid: -int(grid["population"])), outside
+    if not outside["buildings"]:
+        outside["population"] = 0
+    return sorted(totals.values(), key=lambda grid: -(grid["population"] or 0)), outside
 
 
 def _describe_buildings(

@@ -14,7 +14,7 @@ from geo import crs as systems
 from geo.db.layer_frames import read_frame, wkb
 from geo.errors import NotFoundError
 from geo.messages import Language, text
-from geo.missing_data import MissingData, list_missing
+from geo.missing_data import MissingData, list_missing, sum_known
 from geo.model import STORAGE_SRID, Building, Facility
 from geo.model.pipe import Network
 from geo.network import isolation
@@ -189,7 +189,7 @@ def _describe_lost_supply(
         ],
         "buildings": buildings,
         "households": sum(building["households"] for building in buildings),
-        "population": sum(building["population"] or 0 for building in buildings),
+        "population": sum_known([building["population"] for building in buildings]),
         "grids": _count_households_by_grid(connection, codes) if codes else [],
         "critical": _critical_facilities(connection, graph, buildings, lang),
     }
@@ -264,10 +264,11 @@ def _count_people_near(
     statement = select(
         func.count().label("buildings"),
         func.coalesce(func.sum(Building.households), 0).label("households"),
-        func.coalesce(func.sum(Building.population), 0).label("population"),
+        func.sum(Building.population).label("population"),
     ).where(_intersects(Building.geom, graph, area))
     counts = connection.execute(statement).mappings().one()
-    return {"radius_m": radius_m, **{k: int(v) for k, v in counts.items()}, "area": area}
+    population = counts["population"] if counts["buildings"] else 0
+    return {"radius_m": radius_m, **counts, "population": population, "area": area}
 
 
 def describe_fault_warnings(graph: PipeGraph, rows: Ints, lang: Language) -> Details:

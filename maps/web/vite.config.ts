@@ -67,6 +67,11 @@ function filesOf(page: string, bundle: Rollup.OutputBundle): Set<string> {
   return files;
 }
 
+/** Whether a module belongs to all pages: those of src itself but the map, which is loaded late. */
+function isShared(id: string): boolean {
+  return /\/src\/(?!map\.ts)[\w-]+\.ts$|\/openapi-fetch\/|vite\/preload-helper/.test(id);
+}
+
 // The pages and their assets, served by the API under /static/.
 export default defineConfig({
   base: "/static/",
@@ -82,6 +87,8 @@ export default defineConfig({
         ...["admin.html", "ogc.html", "signed-in.html", "field.html"],
         ...["report.html", "kiosk.html", "legal.html"],
       ],
+      // one file for what all pages share: every small file is a request before the first paint
+      output: { manualChunks: (id) => (isShared(id) ? "shared" : null) },
     },
     // maplibre-gl is one module of a megabyte; splitting it gains nothing
     chunkSizeWarningLimit: 1200,

@@ -2,24 +2,31 @@
 
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pypdfium2
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
-from geo.model import Facility, GridManager
+from geo.clock import today
+from geo.model import Account, Facility, GridManager
+from tests import accounts
 from tests import town as t
 from tests.e2e.conftest import signed_in
+from tests.e2e.test_assess_page import measured
 from tests.e2e.test_constraint_picker import NEIGHBOURS, constrain
 from tests.e2e.test_data_desk import delivered
 from tests.e2e.test_fire_desk import equipped
 from tests.e2e.test_planner import AT_BORDER, GRIDS, READY, pick
 
-__all__ = ["delivered", "equipped"]  # the same ground as the desks' own tests
+__all__ = ["delivered", "equipped", "measured"]  # the same ground as the desks' own tests
 
 DOCS = Path(__file__).parents[2] / "docs"
 SIZE = {"width": 1200, "height": 750}
+PHONE_SIZE = {"width": 390, "height": 640}
+EMPTY_BYTES = 20_000
 IDLE = "() => window.gridatlas && gridatlas.map.loaded() && gridatlas.map.areTilesLoaded()"
 
 
@@ -37,7 +44,7 @@ def keep(tmp_path):
             pypdfium2.PdfDocument(shown)[0].render(scale=1.0).to_pil().save(file, optimize=True)
         else:
             shown.screenshot(path=file)
-        assert file.stat().st_size > 20_000, "an empty page"
+        assert file.stat().st_size > EMPTY_BYTES, "an empty page"
 
     return keep
 
@@ -141,7 +148,59 @@ def test_pictures_of_fire_desk_and_data_desk(open_page, equipped, delivered, kee
         f"{equipped}/data/runs/{delivered}", SIZE, session=signed_in(equipped, "importer")
     )
     desk.locator("#side table.card").wait_for()
-    desk.wait_for_function("() => gridatlas.map.querySourceFeatures('shown').length > 0")
+    desk.wait_for_function(
+        "() => window.gridatlas?.map.getSource('shown') "
+        "&& gridatlas.map.querySourceFeatures('shown').length > 0"
+    )
     desk.wait_for_function("() => !gridatlas.map.isMoving()")
     desk.wait_for_function(IDLE)
     keep(desk, "data-run")
+
+
+REPORTS = (
+    ("burst_pipe", (300, 350), "东门水管爆裂，路面积水"),
+    ("street_light", (420, 240), "路灯不亮"),
+    ("manhole_cover", (180, 260), "井盖松动"),
+)
+
+
+def test_pictures_of_residents_pages_and_cases(open_page, desks, town, keep):
+    report = open_page(f"{desks}/report", SIZE)
+    report.wait_for_function(IDLE)
+    keep(report, "report")
+    kiosk = open_page(f"{desks}/kiosk?lang=zh", SIZE)
+    kiosk.locator(".tiles button").first.wait_for()
+    keep(kiosk, "kiosk")
+    for kind, place, words in REPORTS:
+        lon, lat = t.degrees(*place)
+        form = {"kind": kind, "lon": lon, "lat": lat, "description": words}
+        number = httpx.post(f"{desks}/reports", data=form).raise_for_status().json()["number"]
+    with town.begin() as connection:
+        accounts.add(connection, "street", "office", scope=t.STREET)
+    cases = open_page(f"{desks}/cases/{number}", SIZE, session=signed_in(desks, "street"))
+    cases.locator("#panel h1").wait_for()
+    cases.wait_for_function(IDLE)
+    keep(cases, "cases")
+
+
+def test_picture_of_the_assessment(open_page, desks, measured, keep):
+    page = open_page(f"{desks}/assess", SIZE, session=signed_in(desks, "community"))
+    page.locator("table").first.wait_for()
+    page.get_by_label("月份").select_option(f"{today().replace(day=1) - timedelta(days=40):%Y-%m}")
+    page.locator("table td", has_text="%").first.wait_for()
+    page.wait_for_function(IDLE)
+    keep(page, "assess")
+
+
+def test_picture_of_the_field_app(open_page, desks, town, keep):
+    grid = f"{t.NORTH_GATE}001"
+    with town.begin() as connection:
+        accounts.add(connection, "wang", "grid_manager")
+        account = select(Account.id).where(Account.name == "wang").scalar_subquery()
+        manager = {"grid_code": grid, "name": "王芳", "account_id": account}
+        connection.execute(insert(GridManager).values(manager))
+    page = open_page(f"{desks}/field", PHONE_SIZE, session=signed_in(desks, "wang"))
+    page.locator("#map canvas").wait_for()
+    while len(page.screenshot()) <= EMPTY_BYTES:  # the map draws itself from the stored bundle
+        page.wait_for_timeout(200)
+    keep(page, "field")

@@ -390,7 +390,7 @@ def test_alternatives_stand_side_by_side(open_page, desks, session):
     ask_for_three(page)
     assert page.locator("table.card thead th").count() >= 3
     assert page.locator("table.card .best").count() > 0
-    assert page.get_by_text("总代价最低").count() == 1
+    assert page.get_by_text("综合代价最低").count() == 1
 
 
 def test_fewer_alternatives_than_asked_for_are_said(open_page, desks, session):

@@ -30,6 +30,16 @@ function extendByPositions(extent: Extent, positions: unknown[]): void {
   extent[3] = Math.max(extent[3], y);
 }
 
+/** The mean of the corners of an outline. */
+export function meanCorner(outline: Exclude<Geometry, { type: "GeometryCollection" }>) {
+  const corners = [outline.coordinates].flat(3) as number[]; // x, y, x, y, ...
+  const mean = (axis: 0 | 1) => {
+    const values = corners.filter((_, at) => at % 2 === axis);
+    return values.reduce((sum, value) => sum + value, 0) / values.length;
+  };
+  return [mean(0), mean(1)] as [number, number];
+}
+
 /** The extent of two extents. */
 export function uniteExtents(one: Extent, other: Extent): Extent {
   return [

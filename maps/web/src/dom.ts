@@ -47,6 +47,25 @@ export function afterPaint(callback: () => void): void {
   requestAnimationFrame(() => window.setTimeout(callback));
 }
 
+/** Settles when the texts written now are on the screen: what is heavy starts after it. */
+export async function textPainted(): Promise<void> {
+  await firstContentPainted();
+  // that may have been an earlier text; a second frame starts when the first one is drawn
+  for (let frames = 0; frames < 2; frames++) await new Promise<void>(afterPaint);
+}
+
+function firstContentPainted(): Promise<void> {
+  return new Promise((resolve) => {
+    if (!PerformanceObserver.supportedEntryTypes.includes("paint")) return resolve();
+    const observer = new PerformanceObserver((list) => {
+      if (list.getEntriesByName("first-contentful-paint").length === 0) return;
+      observer.disconnect();
+      resolve();
+    });
+    observer.observe({ type: "paint", buffered: true });
+  });
+}
+
 export const delay = (milliseconds: number): Promise<void> =>
   new Promise((done) => void window.setTimeout(done, milliseconds));
 

@@ -1,4 +1,4 @@
-// The map: the city's layers as vector tiles, in the style that the API serves.
+// The map: the city's layers as vector tiles. The code is large: pages import it after their texts.
 
 import {
   AttributionControl,
@@ -18,36 +18,17 @@ import "maplibre-gl/dist/maplibre-gl.css";
 
 import { type Extent, fitPadding } from "./bounds";
 import { button, element } from "./dom";
-import { type Language, text } from "./locale";
+import { text } from "./locale";
 import { accessToken } from "./session";
 import { enlargeLabels } from "./text-size";
+import "./map.css";
+
+export { Marker } from "maplibre-gl";
 
 addProtocol("pmtiles", new Protocol().tile);
 setWorkerUrl(new URL(workerUrl, location.href).href);
 
 const CHINA: LngLatBoundsLike = [73.5, 18.2, 134.8, 53.6];
-
-/** The city's style; with `archive` its tiles come from a PMTiles file if there is one. */
-export async function loadStyle(
-  lang: Language,
-  status: "published" | "draft",
-  archive = false,
-): Promise<StyleSpecification> {
-  const response = await fetch(`/style.json?lang=${lang}&status=${status}&archive=${archive}`);
-  if (!response.ok) throw new Error(response.statusText);
-  const style = (await response.json()) as StyleSpecification;
-  for (const source of Object.values(style.sources)) {
-    // workers have no page to resolve a relative address against
-    if (source.type === "vector" && source.tiles) {
-      source.tiles = source.tiles.map((tile) =>
-        tile.startsWith("pmtiles://")
-          ? tile.replace("pmtiles://", `pmtiles://${location.origin}`)
-          : location.origin + tile,
-      );
-    }
-  }
-  return style;
-}
 
 export interface MapOptions {
   container?: string;
@@ -130,9 +111,4 @@ function authoriseRequest(url: string): { url: string; headers?: Record<string, 
 /** Settles when a map has drawn its first picture. */
 export function loaded(map: LibreMap): Promise<void> {
   return new Promise((resolve) => void map.once("load", () => resolve()));
-}
-
-/** Highlight a grid; an empty code highlights none. */
-export function selectGrid(map: LibreMap, code: string): void {
-  map.setFilter("grid-selected", ["==", ["get", "code"], code]);
 }

@@ -10,7 +10,7 @@ import {
   switchLanguage,
   text,
 } from "./locale";
-import { requireRole, showSession } from "./session";
+import { requireRole, session, showSession } from "./session";
 import { attachTextSize } from "./text-size";
 import { showTour } from "./tour";
 
@@ -43,6 +43,24 @@ function writeHeader({ title, tour }: StaffPage): void {
   attachTextSize();
   elementById("help").textContent = text("tour.help");
   elementById("help").addEventListener("click", () => showTour(tour()));
+}
+
+/** The code of a page, which is loaded once it is likely to be used. */
+interface PageCode {
+  start(lang: Language): Promise<void>;
+}
+
+/** Open a page whose code is large: load it at once in a session, else when the reader signs in. */
+export function runStaffPage(page: StaffPage, load: () => Promise<PageCode>): void {
+  runPage(async () => {
+    // an error is reported by the second import, once the texts are there
+    const loadEarly = () => void load().catch(() => undefined);
+    if (session()) loadEarly();
+    else document.addEventListener("input", loadEarly, { once: true });
+    const lang = await openStaffPage(page);
+    const { start } = await load();
+    await start(lang);
+  });
 }
 
 /** Start a page; show uncaught errors as a notice. */

@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from "vitest";
 import { overlayVisibility } from "../src/fire/fire-layers";
 import { type IsolationShapes, isolationMarkers, marker, pointGeometry } from "../src/fire/markers";
 import { oldestCheck } from "../src/fire/overlays";
-import { hoseLength } from "../src/fire/panel";
+import { countText, hoseLength, peopleText } from "../src/fire/panel";
 import { setLocale } from "../src/locale";
 
 beforeAll(() => setLocale("en", {}));
@@ -59,4 +59,12 @@ test.each([
   setLocale("en", { [key]: `${key} {metres}` });
   const metres = key === "desk.hose" ? "81" : "60";
   expect(hoseLength(hydrant)).toBe(`${key} ${metres}`);
+});
+
+test("a number of people that is not on record is unknown, not none", () => {
+  const said = "{households} households, {population} people";
+  setLocale("en", { "desk.people_said": said, "desk.people_unknown": "?", "desk.unknown": "?" });
+  expect(peopleText({ households: 2, population: 0 })).toBe("2 households, 0 people");
+  expect(peopleText({ households: 2, population: null })).toBe("?");
+  expect([countText(0), countText(null)]).toEqual(["0", "?"]);
 });

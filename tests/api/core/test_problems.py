@@ -44,6 +44,21 @@ def test_mistake_is_told_in_the_language_of_who_makes_it(planner, method, path, 
 
 
 @pytest.mark.parametrize(
+    ("path", "zh", "en"),
+    [
+        ("/grids?community=x", "须为 12 位数字", "must have 12 digits"),
+        ("/share?grid=x", "须为 15 位数字", "must have 15 digits"),
+        ("/share?place=x", "格式不正确", "has the wrong format"),
+    ],
+)
+def test_a_format_is_described_in_words_not_by_its_pattern(client, path, zh, en):
+    for language, words in (("zh", zh), ("en", en)):
+        detail = client.get(path, headers={"Accept-Language": language}).json()["detail"]
+        assert words in detail
+        assert not re.search(r"[\^$\\\[]", detail)
+
+
+@pytest.mark.parametrize(
     ("accepted", "title"),
     [
         ("", "未找到"),

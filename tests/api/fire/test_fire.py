@@ -149,6 +149,26 @@ def test_incident_counts_the_people_of_each_grid(checked):
     assert max(distances) <= 150
 
 
+def test_people_that_are_not_on_record_are_unknown_not_none(checked, town):
+    lon, lat = little_town.degrees(300, 200)
+    params = {"lon": lon, "lat": lat, "radius": 150}
+    shown = checked.get("/fire/incident", params=params).json()
+    assert shown["totals"]["households"] > 0
+    assert shown["totals"]["population"] is None
+    assert {grid["population"] for grid in shown["grids"]} == {None}
+    code = shown["buildings"][0]["code"]
+    count = text("UPDATE building SET population = :people WHERE code = :code")
+    with town.begin() as connection:
+        connection.execute(count, {"people": 30, "code": code})
+    checked.post("/fire/findings/refresh")
+    shown = checked.get("/fire/incident", params=params).json()
+    assert shown["totals"]["population"] == 30
+    assert sum(grid["population"] or 0 for grid in shown["grids"]) == 30
+    with town.begin() as connection:
+        connection.execute(count, {"people": None, "code": code})
+    checked.post("/fire/findings/refresh")
+
+
 def test_incident_lists_water_intakes_beside_the_hydrants(town, checked):
     lon, lat = little_town.degrees(300, 200)
     place = f"SRID=4490;POINT({lon} {lat})"

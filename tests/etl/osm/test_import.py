@@ -153,7 +153,7 @@ def test_extract_over_a_live_city_is_held_and_takes_no_building(database, tmp_pa
         pbf.rectangle(*shape.bounds, building="apartments", building__flats="200")
     done = import_osm(pbf.write(tmp_path / "over.osm.pbf"))
     assert done.returncode == 3, done.stdout + done.stderr
-    assert "overlap 1 communities of the source file:region" in done.stdout
+    assert "overlap 1 community of the source file:region" in done.stdout
     assert held_by(database) == before
     (run,) = rows_of(database, "SELECT id FROM import_run WHERE status = 'held'")
     assert approve(database, run[0]).status == "published"

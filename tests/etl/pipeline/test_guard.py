@@ -122,7 +122,7 @@ def test_register_is_measured_by_its_rows_and_by_all_buildings(database, tmp_pat
     assert outcome.status == "held"
     [concern] = outcome.report["concerns"]
     assert concern_text(concern) == (
-        "register: 960 of the 964 delivered rows were rejected (99.6 %); the limit is 5.0 %."
+        "register: 960 of the 964 delivered rows were quarantined (99.6 %); the limit is 5.0 %."
     )
 
     outcome = bring(database, "register", register(tmp_path, "b.csv", *known))

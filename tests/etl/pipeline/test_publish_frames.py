@@ -145,7 +145,7 @@ def nowhere() -> shapely.Polygon:
         (buildings("a", name="\0"), "name = � in a contains invalid characters"),
         (buildings("a", "b", None), "code is missing in"),
         (buildings("a", ""), "code is missing in"),
-        (buildings("a", "b", "a"), "1 codes occur more than once, the first is a"),
+        (buildings("a", "b", "a"), "1 code occurs more than once, the first is a"),
         (moved(buildings("a"), None), "geom is missing in a"),
         (
             moved(buildings("a"), shapely.Point(112, 32)),

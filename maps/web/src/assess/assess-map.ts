@@ -12,7 +12,8 @@ import { extentOf, fitExtent } from "../bounds";
 import { fetchOpeningExtent } from "../cities";
 import { element, elementById, notify } from "../dom";
 import { type Language, text } from "../locale";
-import { createMap, loaded, loadStyle } from "../map";
+import { createMap, loaded } from "../map";
+import { loadStyle } from "../map-style";
 import { type FiguresMap, type Indicator, SCORE } from "./assess-api";
 import {
   CLASS_COLOURS,

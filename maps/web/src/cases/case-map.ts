@@ -15,7 +15,8 @@ import { isMotionReduced } from "../bounds";
 import { fetchOpeningExtent } from "../cities";
 import { element, elementById, notify } from "../dom";
 import { formatNumber, type Language, text } from "../locale";
-import { createMap, loaded, loadStyle } from "../map";
+import { createMap, loaded } from "../map";
+import { loadStyle } from "../map-style";
 import type { CasePoints, CaseSummary, MapView } from "./case-api";
 import { isOverdue } from "./case-filter";
 

@@ -1,6 +1,6 @@
 // The page of cases: the queue, the map and the panel of a case, kept current by the server's events.
 
-import { afterPaint, delay, element, elementById, notify } from "../dom";
+import { delay, element, elementById, notify, textPainted } from "../dom";
 import { isOffline } from "../http";
 import { text } from "../locale";
 import { session } from "../session";
@@ -103,7 +103,9 @@ class CasePage {
     const page = await firstPage;
     [this.cases, this.next] = [page.items, page.next];
     this.showQueue();
-    afterPaint(() => this.resolveMap(openMap((number) => this.navigate(`/cases/${number}`))));
+    void textPainted().then(() =>
+      this.resolveMap(openMap((number) => this.navigate(`/cases/${number}`))),
+    );
     document.addEventListener("keydown", (event) => this.handleKey(event));
     followLinks("/cases", (path) => this.navigate(path));
     window.addEventListener("popstate", () => void this.showAddress());

@@ -6,7 +6,8 @@ import { extentOf, fitExtent } from "../bounds";
 import { fetchOpeningExtent } from "../cities";
 import { element, elementById, notify } from "../dom";
 import { type Language, text } from "../locale";
-import { createMap, loaded, loadStyle } from "../map";
+import { createMap, loaded } from "../map";
+import { loadStyle } from "../map-style";
 import type { Fate, Run, RunStatus } from "./import-api";
 import { label } from "./labels";
 
@@ -20,14 +21,19 @@ const EMPTY: FeatureCollection = { type: "FeatureCollection", features: [] };
 /** Wider areas are shown by their border alone. */
 const WIDE_DEGREES = 0.004;
 
-let map: LibreMap;
+let mapLoaded: Promise<LibreMap>;
 
-export const changeMap = (): LibreMap => map;
+/** Settles when the map can show features; the lists beside it do not wait for it. */
+export const changeMap = (): Promise<LibreMap> => mapLoaded;
 
-export async function openMap(lang: Language): Promise<LibreMap> {
+export function openMap(lang: Language): void {
+  mapLoaded = createChangeMap(lang);
+}
+
+async function createChangeMap(lang: Language): Promise<LibreMap> {
   const hasView = location.hash.includes("map=");
   const [style, extent] = await Promise.all([changeStyle(lang), fetchOpeningExtent(hasView)]);
-  map = createMap(style, extent, { padding: { top: 40, right: 40, bottom: 40, left: 40 } });
+  const map = createMap(style, extent, { padding: { top: 40, right: 40, bottom: 40, left: 40 } });
   map.on("error", (event) => notify(event.error.message));
   Object.assign(window, { gridatlas: { map } });
   await loaded(map);
@@ -91,7 +97,9 @@ export function showFeatures(features: Feature[], { zoom = true } = {}): void {
     ...feature,
     properties: { ...feature.properties, wide: !feature.properties?.depth && isWide(feature) },
   }));
-  (map.getSource("shown") as GeoJSONSource).setData({ type: "FeatureCollection", features: shown });
+  void mapLoaded.then((map) =>
+    map.getSource<GeoJSONSource>("shown")?.setData({ type: "FeatureCollection", features: shown }),
+  );
   if (zoom && shown.length) fitFeatures(shown);
 }
 
@@ -102,7 +110,9 @@ function isWide({ geometry }: Feature): boolean {
 
 export function fitFeatures(features: Feature[]): void {
   const extent = extentOf(...features.map(({ geometry }) => geometry));
-  if (extent[0] <= extent[2]) fitExtent(map, extent, { top: 60, right: 60, bottom: 60, left: 60 });
+  if (extent[0] > extent[2]) return;
+  const padding = { top: 60, right: 60, bottom: 60, left: 60 };
+  void mapLoaded.then((map) => fitExtent(map, extent, padding));
 }
 
 export function fitGeometry(geometry: Geometry): void {

@@ -108,8 +108,7 @@ let detachClick = (): void => undefined;
 /** Open the feature under a click, as long as its layer is shown. */
 function attachClick(layer: string, navigate: (path: string) => void): void {
   detachClick();
-  const map = changeMap();
-  const handleClick = async ({ point: { x, y } }: MapMouseEvent) => {
+  const handleClick = async ({ target: map, point: { x, y } }: MapMouseEvent) => {
     if (!location.pathname.startsWith(`/data/layers/${layer}`)) return;
     const southWest = map.unproject([x - CLICK_TOLERANCE_PX, y + CLICK_TOLERANCE_PX]);
     const northEast = map.unproject([x + CLICK_TOLERANCE_PX, y - CLICK_TOLERANCE_PX]);
@@ -122,8 +121,8 @@ function attachClick(layer: string, navigate: (path: string) => void): void {
     const code = features[0]?.properties.code;
     if (code) navigate(featurePath(layer, String(code)));
   };
-  map.on("click", handleClick);
-  detachClick = () => map.off("click", handleClick);
+  const attached = changeMap().then((map) => map.on("click", handleClick));
+  detachClick = () => void attached.then((subscription) => subscription.unsubscribe());
 }
 
 export async function showFeature(layer: string, code: string): Promise<void> {

@@ -1,78 +1,9 @@
-// The import page: import runs and decisions on them, the quarantine, and layers with the history of
-// every feature.
+// The import page: sign-in first, then its code, which is large.
 
-import { button, element, elementById } from "../dom";
-import { text } from "../locale";
-import { followLinks, openStaffPage, runPage } from "../staff-page";
-import { showTourOnFirstVisit } from "../tour";
-import { heading, openMap, setSidebar } from "./change-map";
-import { showFeature, showLayer, showLayers } from "./features";
-import { showRun, showRuns } from "./import-runs";
-import { showQuarantine } from "./quarantine";
-import { showUpload, showUploadForm } from "./uploads";
-import "maplibre-gl/dist/maplibre-gl.css";
+import { runStaffPage } from "../staff-page";
 import "../staff-page.css";
-import "./data.css";
 
-async function start(): Promise<void> {
-  const lang = await openStaffPage({
-    page: "data",
-    role: "importer",
-    title: "data.title",
-    tour: () => "data",
-  });
-  showCrumbs();
-  await openMap(lang);
-  window.addEventListener("popstate", () => void show());
-  followLinks("/data", navigate);
-  await show();
-  showTourOnFirstVisit("data");
-}
-
-function navigate(path: string): void {
-  history.pushState(null, "", path);
-  void show();
-}
-
-/** Show the view that the address names. */
-async function show(): Promise<void> {
-  setSidebar(element("p", { class: "none" }, text("data.loading")));
-  try {
-    await route(
-      location.pathname.split("/").slice(2).map(decodeURIComponent),
-      new URLSearchParams(location.search),
-    );
-  } catch (error) {
-    setSidebar(
-      heading(text("data.not_shown"), (error as Error).message),
-      button(text("data.again"), () => void show(), { class: "primary" }),
-    );
-  }
-}
-
-/** /data, /data/runs/ID, /data/upload, /data/uploads/ID, /data/quarantine, /data/layers, /data/layers/LAYER, /data/layers/LAYER/CODE */
-async function route([kind, name, code]: string[], query: URLSearchParams): Promise<void> {
-  if (kind === "runs" && name) await showRun(Number(name), () => void show());
-  else if (kind === "upload") showUploadForm(navigate);
-  else if (kind === "uploads" && name) await showUpload(name, navigate);
-  else if (kind === "quarantine")
-    await showQuarantine(null, elementById("side"), () => void show());
-  else if (kind === "layers" && name && code) await showFeature(name, code);
-  else if (kind === "layers" && name) await showLayer(name, query.get("q") ?? "", navigate);
-  else if (kind === "layers") await showLayers();
-  else await showRuns(query.get("status") ?? "", navigate);
-}
-
-function showCrumbs(): void {
-  const places: [string, string][] = [
-    ["/data", "data.runs"],
-    ["/data/upload", "data.upload_file"],
-    ["/data/quarantine", "data.quarantine"],
-    ["/data/layers", "data.layers"],
-  ];
-  elementById("crumbs").replaceChildren(
-    ...places.map(([href, words]) => element("a", { href }, text(words))),
-  );
-}
-
-runPage(start);
+runStaffPage(
+  { page: "data", role: "importer", title: "data.title", tour: () => "data" },
+  () => import("./views"),
+);

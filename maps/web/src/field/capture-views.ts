@@ -1,11 +1,12 @@
 // The views that capture: cases, visits, verifications and duties.
 
+import type { Polygon } from "geojson";
 import type { Map as LibreMap } from "maplibre-gl";
 
+import { meanCorner } from "../bounds";
 import { button, element, notify } from "../dom";
 import { text } from "../locale";
 import { draftForm, field, input, select, textArea } from "./form";
-import { createFieldMap, placeOf } from "./map-view";
 import { capture, serverTime } from "./outbox";
 import { encodePhotos, MAX_PHOTOS } from "./photos";
 import type { Bundle, Dwelling, FieldCase } from "./types";
@@ -22,6 +23,7 @@ export type OnStored = (hash: string) => void;
 
 /** The form of a case; its place is the middle of the small map. */
 export async function caseForm(bundle: Bundle, buildingCode: string, onStored: OnStored) {
+  const { createFieldMap } = await import("./map-view");
   const kind = kindSelect(bundle);
   const box = element("div", { class: "place", role: "application" });
   box.setAttribute("aria-label", text("field_app.place"));
@@ -43,7 +45,7 @@ export async function caseForm(bundle: Bundle, buildingCode: string, onStored: O
   };
   building.addEventListener("change", () => {
     const chosen = bundle.buildings.find(({ code }) => code === building.value);
-    if (chosen) moveTo(placeOf(chosen.geometry));
+    if (chosen) moveTo(meanCorner(chosen.geometry as Polygon));
   });
   const locate = button(text("field_app.my_position"), () => findPosition(moveTo));
   const children = [

@@ -24,7 +24,6 @@ import {
   visitForm,
 } from "./capture-views";
 import { hydrantsView, hydrantView, inspectionForm } from "./hydrants";
-import { updateFieldMap } from "./map-view";
 import { isVerificationWaiting, serverTime } from "./outbox";
 import { outboxView } from "./outbox-view";
 import { bundle, closeStore, countEntries, openStore, readEntries, sync, wipe } from "./store";
@@ -103,8 +102,13 @@ function started(): void {
 function finished(result: SyncResult): void {
   lastResult = result;
   void writeState();
-  if (map && bundle && viewName() === "map") updateFieldMap(map, bundle);
+  if (map && bundle && viewName() === "map") void updateMap(map, bundle);
   else if (!FORMS.has(viewName())) void show();
+}
+
+async function updateMap(shown: LibreMap, own: Bundle): Promise<void> {
+  const { updateFieldMap } = await import("./map-view");
+  if (map === shown) updateFieldMap(shown, own);
 }
 
 /** The server ended the session: delete what the phone holds, and have the reader sign in. */

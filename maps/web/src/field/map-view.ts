@@ -10,12 +10,12 @@ import {
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import "maplibre-gl/dist/maplibre-gl.css";
 
+import { extentOf } from "../bounds";
 import { text } from "../locale";
 import type { Bundle } from "./types";
 
 setWorkerUrl(new URL(workerUrl, location.href).href);
 
-type Position = [number, number];
 type Features = GeoJSON.FeatureCollection;
 
 /** Create a map of the bundle; the caller removes it. */
@@ -23,7 +23,7 @@ export function createFieldMap(container: HTMLElement, bundle: Bundle): LibreMap
   const map = new LibreMap({
     container,
     style: styleOf(bundle),
-    bounds: boundsOf(bundle),
+    bounds: extentOf(...bundle.grids.map(({ geometry }) => geometry as GeoJSON.Geometry)),
     fitBoundsOptions: { padding: 24, maxZoom: 19 },
     maxZoom: 21,
     dragRotate: false,
@@ -44,13 +44,6 @@ export function createFieldMap(container: HTMLElement, bundle: Bundle): LibreMap
 export function updateFieldMap(map: LibreMap, bundle: Bundle): void {
   for (const [name, features] of Object.entries(featuresOf(bundle)))
     map.getSource<GeoJSONSource>(name)?.setData(features);
-}
-
-/** A place within a building, from its first ring. */
-export function placeOf(geometry: unknown): Position {
-  const ring = positions(geometry);
-  const sum = ring.reduce(([x, y], [lon, lat]) => [x + lon, y + lat], [0, 0]);
-  return [sum[0] / ring.length, sum[1] / ring.length];
 }
 
 function styleOf(bundle: Bundle): StyleSpecification {
@@ -168,22 +161,4 @@ function collect(rows: { geometry: unknown }[]): Features {
       geometry: geometry as GeoJSON.Geometry,
     })),
   };
-}
-
-function boundsOf({ grids }: Bundle): [Position, Position] {
-  const all = grids.flatMap(({ geometry }) => positions(geometry));
-  const longitudes = all.map(([lon]) => lon);
-  const latitudes = all.map(([, lat]) => lat);
-  return [
-    [Math.min(...longitudes), Math.min(...latitudes)],
-    [Math.max(...longitudes), Math.max(...latitudes)],
-  ];
-}
-
-/** All positions of a geometry. */
-function positions(geometry: unknown): Position[] {
-  const nested = (geometry as { coordinates: unknown }).coordinates as unknown[];
-  const flat = (value: unknown[]): Position[] =>
-    typeof value[0] === "number" ? [value as Position] : (value as unknown[][]).flatMap(flat);
-  return flat(nested);
 }

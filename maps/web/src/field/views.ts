@@ -4,7 +4,6 @@ import type { Map as LibreMap } from "maplibre-gl";
 
 import { definitionList, element } from "../dom";
 import { formatDateTime, optionalText, text } from "../locale";
-import { createFieldMap } from "./map-view";
 import type { Bundle, Dwelling, Entry, FieldCase } from "./types";
 
 export const COUNTS = [
@@ -43,7 +42,8 @@ export function list(items: HTMLElement[], empty: string): HTMLElement {
 }
 
 /** The map, which fills the view; a tap on a building, hydrant or case opens it. */
-export function mapView(bundle: Bundle): { view: View; start: () => LibreMap } {
+export async function mapView(bundle: Bundle): Promise<{ view: View; start: () => LibreMap }> {
+  const { createFieldMap } = await import("./map-view");
   const names = bundle.grids.map(({ name, code }) => name || code).join(", ");
   const box = element("div", { id: "map", role: "application", "aria-label": names });
   const start = () => {

@@ -49,7 +49,7 @@ export function renderIncident(incident: Incident, wind: Wind | null, actions: P
     definitionList([
       [text("desk.buildings"), formatNumber(totals.buildings)],
       [text("desk.households"), formatNumber(totals.households)],
-      [text("desk.population"), formatNumber(totals.population ?? 0)],
+      [text("desk.population"), countText(totals.population)],
       [text("desk.high_rise"), formatNumber(totals.high_rise)],
       [text("desk.residents"), countText(totals.residents)],
       [text("desk.need_help"), countText(totals.need_help)],
@@ -157,16 +157,19 @@ function windSection(incident: Incident, wind: Wind | null, actions: PanelAction
 function downwindFigures(incident: Incident, wind: Wind): HTMLElement[] {
   const isHit = (place: { lon: number; lat: number }) => isDownwind(incident, place, wind);
   const buildings = incident.buildings.filter(isHit);
-  const sum = (column: "households" | "population") =>
-    buildings.reduce((total, building) => total + (building[column] ?? 0), 0);
+  const sum = (column: "households" | "population") => {
+    const known = buildings.flatMap((building) => building[column] ?? []);
+    const isKnown = known.length > 0 || buildings.length === 0;
+    return isKnown ? known.reduce((total, count) => total + count, 0) : null;
+  };
   const critical = incident.critical.filter(isHit).map(({ name, category_text }) => {
     return `${category_text} ${name}`;
   });
   return [
     definitionList([
       [text("desk.downwind_buildings"), formatNumber(buildings.length)],
-      [text("desk.households"), formatNumber(sum("households"))],
-      [text("desk.population"), formatNumber(sum("population"))],
+      [text("desk.households"), countText(sum("households"))],
+      [text("desk.population"), countText(sum("population"))],
       [text("desk.downwind_critical"), critical.join(text("desk.and"))],
     ]),
   ];

@@ -6,6 +6,7 @@ import { fetchOpeningExtent } from "../cities";
 import { button, delay, element, elementById, notify } from "../dom";
 import { ProblemError } from "../http";
 import { type Language, text } from "../locale";
+import { loadStyle } from "../map-style";
 import { attachSearch, labelSearchField } from "../search";
 import { session } from "../session";
 import { openStaffPage, runPage } from "../staff-page";
@@ -107,7 +108,7 @@ async function requestLayoutEarly(): Promise<Layout | null> {
 }
 
 async function openMap(lang: Language): Promise<LibreMap> {
-  const { createMap, loaded, loadStyle } = await import("../map");
+  const { createMap, loaded } = await import("../map");
   const hasView = location.hash.includes("map=") || parseAddress(location.search) !== null;
   const [style, extent] = await Promise.all([
     loadStyle(lang, "published"),

@@ -174,7 +174,7 @@ export function renderIsolation(
     definitionList([
       [text("desk.length"), formatMetres(lost.length_m)],
       [text("desk.households"), formatNumber(lost.households)],
-      [text("desk.population"), formatNumber(lost.population ?? 0)],
+      [text("desk.population"), countText(lost.population)],
       [text("desk.buildings"), formatNumber(lost.buildings.length)],
       [text("desk.hydrants_dry"), formatNumber(lost.hydrants.length)],
     ]),
@@ -192,8 +192,7 @@ export function renderIsolation(
           {},
           text("desk.affected", {
             radius: affected.radius_m,
-            households: formatNumber(affected.households),
-            population: formatNumber(affected.population ?? 0),
+            people: peopleText(affected),
           }),
         )
       : "",
@@ -337,14 +336,16 @@ export function gridName({ name, code }: { name: string; code: string }): string
   return name || text("page.grid_number", { serial: Number(code.slice(-3)) });
 }
 
-export function peopleText(figures: {
+export function peopleText({
+  households,
+  population,
+}: {
   households: number | null;
   population: number | null;
 }): string {
-  return text("desk.people_said", {
-    households: formatNumber(figures.households ?? 0),
-    population: formatNumber(figures.population ?? 0),
-  });
+  const homes = formatNumber(households ?? 0);
+  if (population === null) return text("desk.people_unknown", { households: homes });
+  return text("desk.people_said", { households: homes, population: formatNumber(population) });
 }
 
 function householdsText(households: number): string {
@@ -385,7 +386,7 @@ function peopleItem(unit: NonNullable<Layout["people"]>[number]): HTMLElement {
 }
 
 export function countText(count: number | null): string {
-  return count === null ? text("desk.not_recorded") : formatNumber(count);
+  return count === null ? text("desk.unknown") : formatNumber(count);
 }
 
 export function helpText({ need_help }: { need_help: number | null }): string {

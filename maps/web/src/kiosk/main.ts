@@ -4,13 +4,13 @@ import { button, element, elementById, notify } from "../dom";
 import { api, bodyOf } from "../http";
 import { palette } from "../legend";
 import { languageTag, loadLocale, otherLanguage, preferredLanguage, text } from "../locale";
-import { selectGrid } from "../map";
+import { selectGrid } from "../map-style";
 import { showGrid } from "../public/grid-card";
 import { fetchGrid, fetchShareLink, type Grid } from "../public/public-api";
 import { readSelection } from "../public/view-address";
 import { openCase } from "../report/follow-up";
 import { groupKinds, guideEntry, sortForGuide } from "../report/kinds";
-import { createPlacePicker, type PlacePicker } from "../report/place-picker";
+import { openPlaceMap, PlacePicker } from "../report/place-picker";
 import { receipt } from "../report/receipt";
 import { type Filed, fetchKinds, type Kind, type Ticket } from "../report/report-api";
 import { IdleTimer, wipeStorage } from "./idle";
@@ -129,7 +129,8 @@ class Kiosk {
       // the map is made in the page, which gives it a size
       elementById("screen").replaceChildren(box);
       const visitor = this.visitor;
-      const picker = await createPlacePicker((changed) => this.onPlace(changed));
+      const picker = new PlacePicker((changed) => this.onPlace(changed));
+      await openPlaceMap(picker);
       if (visitor !== this.visitor) {
         picker.remove();
         return box;
@@ -145,7 +146,7 @@ class Kiosk {
   private addPlaceOfTerminal(box: HTMLElement, picker: PlacePicker): void {
     const { place } = readSelection(location.search);
     if (!place) return;
-    picker.map.jumpTo({ center: place, zoom: 16 });
+    picker.map!.jumpTo({ center: place, zoom: 16 });
     box.append(button(text("kiosk.place_here"), () => picker.setPlace(place, true)));
   }
 
@@ -176,12 +177,12 @@ class Kiosk {
     const { root } = stepButtons(this.home, null);
     const title = text("kiosk.grid");
     this.show(screen({ title, help: text("kiosk.grid_help") }, map, panel, root));
-    this.picker!.map.resize();
+    this.picker!.map!.resize();
   }
 
   private async showCard(grid: Grid): Promise<void> {
     if (!document.getElementById("panel")) return;
-    const { map } = this.picker!;
+    const map = this.picker!.map!;
     const visitor = this.visitor;
     const [{ properties }, link] = await Promise.all([
       fetchGrid(grid.code),

@@ -80,7 +80,7 @@ export class ReportSteps {
     if (!this.host.isCurrent()) return;
     const title = text("kiosk.place");
     this.host.show(screen({ title, help: text("kiosk.grid_help") }, map, shown, steps.root));
-    this.host.picker()?.map.resize();
+    this.host.picker()?.map?.resize();
   }
 
   private choosePhrases(): void {

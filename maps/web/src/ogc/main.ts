@@ -11,7 +11,7 @@ import {
 import "../base.css";
 import "./ogc.css";
 import { type Extent, extentOf } from "../bounds";
-import { loadStyle } from "../map";
+import { loadStyle } from "../map-style";
 
 const SOURCE = "shown";
 const FILL = "#1f5f8b";

@@ -4,7 +4,8 @@ import type { Polygon } from "geojson";
 
 import { button, element, icon } from "../dom";
 import { preferredLanguage, text } from "../locale";
-import { createMap, loaded, loadStyle } from "../map";
+import { createMap, loaded } from "../map";
+import { loadStyle } from "../map-style";
 import { ICONS } from "./icons";
 import { fetchCommunities } from "./plan-api";
 import type { ShapeEditor, ShapeMode } from "./shape-editor";

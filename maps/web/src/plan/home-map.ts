@@ -6,7 +6,8 @@ import type { Map as LibreMap } from "maplibre-gl";
 import { type Extent, fitExtent, uniteExtents } from "../bounds";
 import { element } from "../dom";
 import { formatNumber, type Language, text } from "../locale";
-import { createMap, loaded, loadStyle } from "../map";
+import { createMap, loaded } from "../map";
+import { loadStyle } from "../map-style";
 import {
   colourOf,
   type ListedCommunity,

@@ -1,114 +1,15 @@
-// The planner: communities, their plans, editing and comparing.
+// The planner: sign-in first, then its code, which is large.
 
-import { button, element, elementById } from "../dom";
-import { palette } from "../legend";
-import { type Language, text } from "../locale";
-import { loadStyle } from "../map";
-import { openStaffPage, runPage } from "../staff-page";
-import { showTourOnFirstVisit } from "../tour";
-import { showCommunity } from "./community";
-import { showCommunityList } from "./community-list";
-import { showComparison } from "./comparison";
-import { Editor } from "./editor";
-import type { Plan } from "./plan-api";
-import { currentPlace, onNavigate, type Place } from "./route";
-import { showStaff } from "./staff";
-import "maplibre-gl/dist/maplibre-gl.css";
+import { runStaffPage } from "../staff-page";
+import { currentPlace } from "./route";
 import "../staff-page.css";
-import "./plan.css";
 
-/** A page with a map, to be closed before the next one opens. */
-interface OpenPage {
-  plan?: Plan;
-  close(): void;
-}
-
-let openPage: OpenPage | null = null;
-let navigationCount = 0;
-
-async function start(): Promise<void> {
-  const isEditing = () => currentPlace().page === "plan";
-  const lang = await openStaffPage({
+runStaffPage(
+  {
     page: "plan",
     role: "planner",
     title: "plan.title",
-    tour: () => (isEditing() ? "edit" : "plan"),
-  });
-  elementById("side").tabIndex = 0; // it scrolls, so the keyboard has to reach it
-  onNavigate((place) => void navigate(place, lang));
-  await navigate(currentPlace(), lang);
-}
-
-async function navigate(place: Place, lang: Language): Promise<void> {
-  const count = ++navigationCount;
-  openPage?.close();
-  openPage = null;
-  const hasMap = place.page !== "community";
-  elementById("work").hidden = !hasMap;
-  elementById("state").textContent = "";
-  elementById("tools").hidden = true;
-  elementById("map").style.clipPath = "";
-  elementById("preview").hidden = true;
-  document.body.classList.toggle("mapped", hasMap);
-  elementById("side").replaceChildren(element("p", { class: "none" }, text("plan.loading")));
-  showCrumbs(place);
-  try {
-    const opened = await renderPlace(place, lang);
-    if (count !== navigationCount) return opened?.close();
-    openPage = opened;
-    showCrumbs(place, opened?.plan);
-    document.title = `${elementById("side").querySelector("h1")?.textContent ?? ""} · ${text("plan.title")}`;
-    showTourOnFirstVisit(place.page === "plan" ? "edit" : "plan");
-  } catch (error) {
-    elementById("side").replaceChildren(
-      element(
-        "div",
-        { class: "heading" },
-        element("h1", {}, text("plan.not_shown")),
-        element("p", {}, (error as Error).message),
-      ),
-      element(
-        "div",
-        { class: "actions" },
-        button(text("plan.again"), () => void navigate(place, lang), { class: "primary" }),
-      ),
-    );
-  }
-}
-
-async function renderPlace(place: Place, lang: Language): Promise<OpenPage | null> {
-  if (place.page === "plan") return Editor.open(place.id, lang, place.isReadOnly);
-  if (place.page === "compare") return showComparison(place.id, place.other, lang);
-  if (place.page === "community")
-    await showCommunity(place.code, place.job, () => loadGridColours(lang));
-  else if (place.page === "staff") await showStaff();
-  else return showCommunityList(lang);
-  return null;
-}
-
-let gridColours: Promise<string[]> | undefined;
-
-function loadGridColours(lang: Language): Promise<string[]> {
-  gridColours ??= loadStyle(lang, "published").then(palette);
-  return gridColours;
-}
-
-/** Show the way back: communities, the community, the plan that is compared. */
-function showCrumbs(place: Place, plan?: Plan): void {
-  const links = [element("a", { href: "/plan" }, text("plan.communities"))];
-  if (plan) links.push(element("a", { href: `/plan/c/${plan.community_code}` }, plan.community));
-  if (place.page === "community")
-    links.push(
-      element(
-        "a",
-        { href: `/plan/c/${place.code}` },
-        elementById("side").querySelector("h1")?.textContent ?? "",
-      ),
-    );
-  if (place.page === "compare")
-    links.push(element("a", { href: `/plan/p/${place.id}` }, text("plan.back_to_plan")));
-  links.push(element("a", { href: "/plan/staff" }, text("staff.link")));
-  elementById("crumbs").replaceChildren(...links);
-}
-
-runPage(start);
+    tour: () => (currentPlace().page === "plan" ? "edit" : "plan"),
+  },
+  () => import("./planner"),
+);

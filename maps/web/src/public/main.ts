@@ -1,9 +1,8 @@
 // The public page: the city's communities and grids on a map.
 
-import type { Map as LibreMap, MapMouseEvent, StyleSpecification } from "maplibre-gl";
-import { fitExtent } from "../bounds";
+import type { StyleSpecification } from "maplibre-gl";
+
 import {
-  type City,
   chooseCity,
   chooseOpeningCity,
   citiesOf,
@@ -11,10 +10,9 @@ import {
   fetchCityNames,
   regionsOf,
 } from "../cities";
-import { elementById, notify } from "../dom";
+import { elementById, notify, textPainted } from "../dom";
 import { showLegend } from "../legend";
 import {
-  type Language,
   languageTag,
   loadLocale,
   otherLanguage,
@@ -22,66 +20,54 @@ import {
   rememberLanguage,
   text,
 } from "../locale";
-import { createMap, loadStyle } from "../map";
-import { attachSearch, type CityHit, labelSearchField, searchCity } from "../search";
+import { loadStyle } from "../map-style";
+import { attachSearch, labelSearchField, searchCity } from "../search";
 import { attachTextSize } from "../text-size";
 import { showTour, showTourOnFirstVisit } from "../tour";
-import { hidePanel, showCommunities, showRegister } from "./grid-card";
+import type { CityMap, PageState } from "./city-map";
+import { showCommunities, showRegister } from "./grid-card";
 import { type Communities, fetchCommunities, fetchRegister, type Status } from "./public-api";
-import {
-  clearSelection,
-  goToPlace,
-  leavePaper,
-  locateReader,
-  openClickedGrid,
-  openGridByCode,
-  restoreSelection,
-  showOnPaper,
-} from "./selection";
+import { readSelection } from "./view-address";
 import "./public.css";
 
 const wideScreen = window.matchMedia("(min-width: 720px)");
-
-/** The communities with the figures of their plans in force, or of their drafts. */
-interface PageState {
-  /** The city that the page shows; null where there are no communities. */
-  city: City | null;
-  cities: City[];
-  communities: Communities;
-  status: Status;
-}
 
 async function start(): Promise<void> {
   const lang = preferredLanguage();
   // all at once: a first visit waits for requests made one after the other
   const published = loadStyle(lang, "published", true);
-  const [state] = await Promise.all([loadState(loadLocale(lang)), published]);
-  const style = await (state.status === "published" ? published : loadStyle(lang, state.status));
-  const map = createMap(style, state.city?.extent);
-  writePage(map, state, style);
-  map.on("click", (event) => void handleClick(map, event, state));
-  map.on("error", (event) => notify(text("page.failed", { reason: event.error.message })));
-  attachCursor(map);
-  elementById("language").addEventListener("click", () => void switchLanguage(map, state));
+  const localeLoaded = loadLocale(lang);
+  const stateLoaded = loadState(localeLoaded);
+  await localeLoaded;
+  writeFrame();
   attachTextSize();
-  elementById("here").addEventListener("click", () =>
-    locateReader(
-      map,
-      state.cities.map((city) => city.extent),
-      state.status,
-    ),
-  );
+  const state = await stateLoaded;
+  const style = await (state.status === "published" ? published : loadStyle(lang, state.status));
+  // the texts are there first: they work without the map, whose code is large
+  const map = textPainted().then(() => openCityMap(state, style));
+  writePage(map, state, style);
+  attachControls(map, state, style);
+  const { grid, place } = readSelection(location.search);
+  if (!grid && !place) showTourOnFirstVisit("public");
+  await map;
+}
+
+async function openCityMap(state: PageState, style: StyleSpecification): Promise<CityMap> {
+  const { CityMap } = await import("./city-map");
+  return new CityMap(state, style);
+}
+
+function attachControls(map: Promise<CityMap>, state: PageState, style: StyleSpecification): void {
+  elementById("language").addEventListener("click", () => void switchLanguage(map, state));
+  elementById("here").addEventListener("click", () => void map.then((one) => one.locateReader()));
   elementById("help").addEventListener("click", () => showTour("public"));
-  attachSearch({ search: searchCity, choose: (hit) => void goToHit(map, state, hit) });
+  attachSearch({ search: searchCity, choose: (hit) => void map.then((one) => one.goToHit(hit)) });
   attachList(map, state, () => writePage(map, state, style));
-  attachKeys(map);
-  window.addEventListener("beforeprint", () => showOnPaper(map));
-  window.addEventListener("afterprint", () => leavePaper(map));
-  void restoreSelection(map, state.status).then((isRestored) => {
-    if (!isRestored) showTourOnFirstVisit("public");
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    toggleList(false);
+    void map.then((one) => one.clearSelection());
   });
-  // for the tests, which query what the map shows
-  Object.assign(window, { gridatlas: { map } });
 }
 
 /** Load the plans in force, or the drafts where none is published, and choose the city. */
@@ -109,9 +95,24 @@ function hasGrids({ features }: Communities): boolean {
   return features.some((feature) => feature.properties.grids !== null);
 }
 
-/** Write all texts of the page. */
+/** Write the texts that do not depend on the city. */
+function writeFrame(): void {
+  elementById("brand").querySelector("h1")!.textContent = text("page.title");
+  elementById("report").textContent = text("page.report");
+  elementById("language").textContent = text("page.language");
+  elementById("language").lang = languageTag(otherLanguage());
+  elementById("list-toggle").setAttribute("aria-label", text("page.list"));
+  elementById("help").setAttribute("aria-label", text("tour.help"));
+  elementById("help").title = text("tour.help");
+  elementById("map").setAttribute("aria-label", text("page.subtitle"));
+  elementById("here").setAttribute("aria-label", text("page.here"));
+  elementById("here").title = text("page.here");
+  labelSearchField();
+}
+
+/** Write the city's name, figures and communities, and the legend. */
 function writePage(
-  map: LibreMap,
+  map: Promise<CityMap>,
   { city, communities, status }: PageState,
   style: StyleSpecification,
 ): void {
@@ -120,74 +121,30 @@ function writePage(
   document.title = `${title} · Gridatlas`;
   elementById("brand").querySelector("h1")!.textContent = title;
   elementById("brand").querySelector("p")!.textContent = city ? cityTotals(city) : "";
-  elementById("report").textContent = text("page.report");
-  elementById("language").textContent = text("page.language");
-  elementById("language").lang = languageTag(otherLanguage());
-  elementById("list-toggle").setAttribute("aria-label", text("page.list"));
-  elementById("help").setAttribute("aria-label", text("tour.help"));
-  elementById("help").title = text("tour.help");
-  elementById("map").setAttribute("aria-label", text("page.subtitle"));
   const draft = elementById("draft");
   draft.hidden = status !== "draft";
   draft.textContent = text("page.draft");
   draft.title = text("page.draft_notice");
-  elementById("here").setAttribute("aria-label", text("page.here"));
-  elementById("here").title = text("page.here");
-  labelSearchField();
   showLegend(style);
   showCommunities(regionsOf(communities, city), (extent) => {
     if (!wideScreen.matches) toggleList(false);
-    fitExtent(map, extent);
+    void map.then((one) => one.fit(extent));
   });
   if (communities.features.length === 0) notify(text("page.empty"));
   else void fetchRegister(city?.code ?? "").then(showRegister);
 }
 
-async function switchLanguage(map: LibreMap, state: PageState): Promise<void> {
-  const lang: Language = otherLanguage();
+async function switchLanguage(map: Promise<CityMap>, state: PageState): Promise<void> {
+  const lang = otherLanguage();
   rememberLanguage(lang);
   await loadLocale(lang);
   const style = await loadStyle(lang, state.status, true);
-  map.setStyle(style);
-  hidePanel();
+  writeFrame();
   writePage(map, state, style);
-  await restoreSelection(map, state.status);
+  await (await map).setStyle(style);
 }
 
-/** Open the clicked grid, or go to the clicked community where grids are too small to show. */
-async function handleClick(map: LibreMap, event: MapMouseEvent, state: PageState): Promise<void> {
-  const areas = map.queryRenderedFeatures(event.point, { layers: ["grid-fill", "community-fill"] });
-  const community = areas.find((area) => area.layer.id === "community-fill");
-  if (community) return goToCommunity(map, state.communities, String(community.properties.code));
-  if (areas.length === 0) return clearSelection(map);
-  const { lng, lat } = event.lngLat.wrap();
-  await openClickedGrid(map, [lng, lat], state.status);
-}
-
-async function goToHit(map: LibreMap, state: PageState, hit: CityHit): Promise<void> {
-  if (hit.kind === "region") return fitExtent(map, hit.bbox);
-  if (hit.kind === "grid") {
-    clearSelection(map);
-    return openGridByCode(map, hit.code);
-  }
-  await goToPlace(map, [hit.lon, hit.lat], state.status);
-}
-
-function goToCommunity(map: LibreMap, { features }: Communities, code: string): void {
-  const extent = features.find((area) => area.properties.code === code)?.bbox;
-  if (extent) fitExtent(map, extent);
-}
-
-function attachCursor(map: LibreMap): void {
-  const canvas = map.getCanvas();
-  const setCursor = (cursor: string) => {
-    canvas.style.cursor = cursor;
-  };
-  map.on("mouseenter", "grid-fill", () => setCursor("pointer"));
-  map.on("mouseleave", "grid-fill", () => setCursor(""));
-}
-
-function attachList(map: LibreMap, state: PageState, onCityChange: () => void): void {
+function attachList(map: Promise<CityMap>, state: PageState, onCityChange: () => void): void {
   const list = elementById("list");
   elementById("list-toggle").addEventListener("click", () => toggleList(list.hidden === true));
   const goHome = async () => {
@@ -195,7 +152,7 @@ function attachList(map: LibreMap, state: PageState, onCityChange: () => void): 
       state.city = await chooseCity(state.cities);
       onCityChange();
     }
-    if (state.city) fitExtent(map, state.city.extent);
+    if (state.city) (await map).fit(state.city.extent);
   };
   elementById("brand").addEventListener("click", () => void goHome());
   (elementById("legend") as HTMLDetailsElement).open = wideScreen.matches;
@@ -204,14 +161,6 @@ function attachList(map: LibreMap, state: PageState, onCityChange: () => void): 
 function toggleList(isOpen: boolean): void {
   elementById("list").hidden = !isOpen;
   elementById("list-toggle").setAttribute("aria-expanded", String(isOpen));
-}
-
-function attachKeys(map: LibreMap): void {
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    toggleList(false);
-    clearSelection(map);
-  });
 }
 
 function hasWebGl(): boolean {

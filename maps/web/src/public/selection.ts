@@ -1,12 +1,13 @@
 // The grid and the place that the reader has chosen: on the map, in the card and in the address.
 
-import { type Map as LibreMap, Marker, type PaddingOptions } from "maplibre-gl";
+import type { Map as LibreMap, PaddingOptions } from "maplibre-gl";
 
 import { type Extent, fitExtent, fitPadding, isMotionReduced } from "../bounds";
 import { elementById, notify } from "../dom";
 import { palette } from "../legend";
 import { text } from "../locale";
-import { selectGrid } from "../map";
+import { Marker } from "../map";
+import { selectGrid } from "../map-style";
 import { hidePanel, showGrid } from "./grid-card";
 import { fetchGrid, fetchGridAt, type Grid, type Status } from "./public-api";
 import { showShareLink } from "./share";
@@ -22,8 +23,8 @@ let chosenExtent: Extent | undefined;
 /** The extent of the chosen grid. */
 export const selectedExtent = (): Extent | undefined => chosenExtent;
 
-/** Show what the address names; return whether it names anything. */
-export async function restoreSelection(map: LibreMap, status: Status): Promise<boolean> {
+/** Show what the address names. */
+export async function restoreSelection(map: LibreMap, status: Status): Promise<void> {
   const { grid, place } = readSelection(location.search);
   const hasView = location.hash.includes("map=");
   if (place) {
@@ -33,7 +34,6 @@ export async function restoreSelection(map: LibreMap, status: Status): Promise<b
   if (grid) await openGridByCode(map, grid, place || hasView ? "stay" : "fit");
   else if (place) await openGridAt(map, place, status);
   if (place) keepInView(map, place);
-  return Boolean(grid || place);
 }
 
 /** Open a grid by its code, as the QR code of its notice board does. */

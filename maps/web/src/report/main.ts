@@ -1,6 +1,6 @@
 // The online site: report a problem, follow it up, what is nearby, the service guide.
 
-import { button, element, elementById, notify } from "../dom";
+import { button, element, elementById, notify, textPainted } from "../dom";
 import {
   languageTag,
   loadLocale,
@@ -14,7 +14,7 @@ import { type Field, fieldGroup } from "./fields";
 import { followUpForm, openCase, ticketOfLink } from "./follow-up";
 import { serviceGuide } from "./kinds";
 import { nearbyList } from "./nearby";
-import { createPlacePicker, describePlace, type PlacePicker } from "./place-picker";
+import { describePlace, openPlaceMap, PlacePicker } from "./place-picker";
 import { receipt } from "./receipt";
 import { type Filed, fetchKinds, type Kind, type Ticket } from "./report-api";
 import { createReportForm, draftPlace, type ReportForm } from "./report-form";
@@ -34,11 +34,16 @@ async function start(): Promise<void> {
   writeFrame();
   const placeField = createPlaceField();
   const shown = elementById("place").querySelector("output")!;
-  const picker = await createPlacePicker((changed) => {
+  const picker = new PlacePicker((changed) => {
     shown.textContent = describePlace(changed);
     placeField.showMessage("");
   });
-  new Site(await kindsLoaded, picker, placeField).open(ticket);
+  const site = new Site(await kindsLoaded, picker, placeField);
+  site.open(ticket);
+  // the form is there first: it works without the map, whose code is large
+  await textPainted();
+  await openPlaceMap(picker);
+  site.handleMap();
 }
 
 /** The parts of the page and what happens when another one is chosen. */
@@ -68,6 +73,12 @@ class Site {
   /** Show what the address asks for. */
   open(ticket: Ticket | null): void {
     this.showTab(ticket ? "follow" : tabOfAddress(), ticket ?? undefined, false);
+    document.querySelector("footer")!.hidden = false; // not before: it would be pushed away
+  }
+
+  /** The map has been loaded. */
+  handleMap(): void {
+    if (tabOfAddress() === "nearby") void this.nearby.refresh();
   }
 
   private showTab(tab: Tab, ticket?: Ticket, isFocused = true): void {
@@ -76,7 +87,7 @@ class Site {
       else link.removeAttribute("aria-current");
     }
     elementById("place").hidden = !TABS_WITH_MAP.includes(tab);
-    this.picker.map.resize();
+    this.picker.map?.resize();
     show(this.contentOf(tab, ticket), isFocused);
     if (tab === "nearby") void this.nearby.refresh();
   }
@@ -115,7 +126,7 @@ class Site {
 
   private goToHit(hit: CityHit): void {
     if (hit.kind === "region" || hit.kind === "grid") {
-      this.picker.map.fitBounds(hit.bbox, { duration: 0 });
+      this.picker.map?.fitBounds(hit.bbox, { duration: 0 });
       return;
     }
     this.picker.setPlace([hit.lon, hit.lat], true);

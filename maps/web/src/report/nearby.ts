@@ -7,14 +7,16 @@ import { fetchNearby, type Nearby } from "./report-api";
 
 const RADIUS_M = 1000;
 
-/** The list of released cases around a place; `mark` shows their places on the map. */
+/** The list of released cases around a place, if it is known; `mark` shows them on the map. */
 export function nearbyList(
-  placeOf: () => Place,
+  placeOf: () => Place | null,
   mark: (places: Place[]) => void,
 ): { root: HTMLElement; refresh(): Promise<void> } {
   const list = element("ul", { class: "nearby", "aria-live": "polite" });
   const refresh = async () => {
-    const items = await fetchNearby(...placeOf(), RADIUS_M).catch((error: Error) => error);
+    const place = placeOf();
+    if (!place) return;
+    const items = await fetchNearby(...place, RADIUS_M).catch((error: Error) => error);
     if (items instanceof Error) {
       list.replaceChildren(element("li", {}, items.message));
       return;

@@ -1,27 +1,32 @@
 // The place of a report: a pin set by pointer, keyboard, address search or the device's position.
 
-import { type GeoJSONSource, type Map as LibreMap, Marker } from "maplibre-gl";
+import type { GeoJSONSource, Map as LibreMap, Marker } from "maplibre-gl";
 import { fetchOpeningExtent } from "../cities";
 import { notify } from "../dom";
 import { type Language, languageTag, text } from "../locale";
-import { createMap, loadStyle } from "../map";
+import { loadStyle } from "../map-style";
 import { fetchGridAt, type Grid } from "../public/public-api";
 import type { Place } from "../public/view-address";
 
 const PLACE_ZOOM = 16.5;
 const PADDING_PX = 16;
+const PIN_COLOUR = "#c8102e";
 const NEARBY = "nearby";
 
 export class PlacePicker {
   place: Place | null = null;
   /** The grid in force at the place, once known. */
   grid: Grid | null = null;
-  private pin = new Marker({ color: "#c8102e" });
+  /** The map, once loaded. */
+  map: LibreMap | null = null;
+  private pin: Marker | null = null;
 
-  constructor(
-    readonly map: LibreMap,
-    private readonly onChange: (picker: PlacePicker) => void,
-  ) {
+  constructor(private readonly onChange: (picker: PlacePicker) => void) {}
+
+  /** Choose places on a map; places were chosen without it before. */
+  attach(map: LibreMap, pin: Marker): void {
+    this.map = map;
+    this.pin = pin;
     map.on("click", (event) => {
       const { lng, lat } = event.lngLat.wrap();
       this.setPlace([lng, lat]);
@@ -32,14 +37,17 @@ export class PlacePicker {
       this.setPlaceToCentre();
     });
     map.getCanvas().setAttribute("aria-label", text("online.map_label"));
+    if (this.place) this.mark(this.place, true);
   }
 
   setPlaceToCentre(): void {
-    this.setPlace(this.centre());
+    const centre = this.centre();
+    if (centre) this.setPlace(centre);
   }
 
-  /** The middle of the map. */
-  centre(): Place {
+  /** The middle of the map; null before there is a map. */
+  centre(): Place | null {
+    if (!this.map) return null;
     const { lng, lat } = this.map.getCenter().wrap();
     return [lng, lat];
   }
@@ -47,25 +55,30 @@ export class PlacePicker {
   setPlace(place: Place, isShown = false): void {
     this.place = place;
     this.grid = null;
-    this.pin.setLngLat(place).addTo(this.map);
-    if (isShown) {
-      this.map.jumpTo({ center: place, zoom: Math.max(this.map.getZoom(), PLACE_ZOOM) });
-    }
+    this.mark(place, isShown);
     this.onChange(this);
     void this.readGrid(place);
+  }
+
+  private mark(place: Place, isShown: boolean): void {
+    if (!this.map) return;
+    this.pin?.setLngLat(place).addTo(this.map);
+    if (!isShown) return;
+    this.map.jumpTo({ center: place, zoom: Math.max(this.map.getZoom(), PLACE_ZOOM) });
   }
 
   clear(): void {
     this.place = null;
     this.grid = null;
-    this.pin.remove();
+    this.pin?.remove();
     this.onChange(this);
   }
 
   /** Remove the map with all that it shows. */
   remove(): void {
     this.place = null;
-    this.map.remove();
+    this.map?.remove();
+    this.map = null;
   }
 
   /** Go to the position of the device, if the browser gives it. */
@@ -87,6 +100,7 @@ export class PlacePicker {
         geometry: { type: "Point" as const, coordinates },
       })),
     };
+    if (!this.map) return;
     const source = this.map.getSource<GeoJSONSource>(NEARBY);
     if (source) {
       source.setData(data);
@@ -115,19 +129,18 @@ export class PlacePicker {
   }
 }
 
-/** A map in #map on which a place is chosen. */
-export async function createPlacePicker(
-  onChange: (picker: PlacePicker) => void,
-): Promise<PlacePicker> {
-  const [style, extent] = await Promise.all([
+/** Create the map in #map on which a picker chooses places. */
+export async function openPlaceMap(picker: PlacePicker): Promise<LibreMap> {
+  const [{ createMap, Marker }, style, extent] = await Promise.all([
+    import("../map"),
     loadStyle(languageTag().slice(0, 2) as Language, "published", true),
     fetchOpeningExtent(false),
   ]);
   const map = createMap(style, extent, { hash: false, padding: paddingOf() });
-  const picker = new PlacePicker(map, onChange);
+  picker.attach(map, new Marker({ color: PIN_COLOUR }));
   // for the tests, which choose places on the map
   Object.assign(window, { gridatlas: { map } });
-  return picker;
+  return map;
 }
 
 const paddingOf = () => ({
