@@ -71,8 +71,9 @@ def home(testrun_uid: str) -> Iterator[Path]:
 def make_cluster(place: Path) -> None:
     place.mkdir(mode=0o755)
     local_server.ensure_running(place)
-    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-        on_server(place, f"ALTER SYSTEM SET {setting} = off")  # a power cut may end a test
+    # A power cut may end a test, and no database lives long enough to be vacuumed.
+    for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum"):
+        on_server(place, f"ALTER SYSTEM SET {setting} = off")
     on_server(place, "SELECT pg_reload_conf()")
     make_template(place)
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from geo.db import accounts
-from tests.e2e.conftest import faults_of
+from tests.e2e.conftest import faults_of, is_fault
 
 BUTTON = "统一身份认证登录"
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # within the provider
@@ -21,7 +21,7 @@ def reader(browser, desks, identity):
 
     def note(message):
         ours = message.location["url"].startswith(desks)
-        if ours and message.type in ("error", "warning") and "status of 401" not in message.text:
+        if ours and is_fault(message) and "status of 401" not in message.text:
             faults.append(message.text)
 
     context.on("console", note)

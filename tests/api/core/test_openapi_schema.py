@@ -30,7 +30,7 @@ ENDLESS = {"/jobs/{number}/events", "/casework/events"}
 @pytest.fixture(scope="module", params=["/openapi.json", "/ogc/api"])
 def described(address, request):
     base = f"{address}{request.param.removesuffix('/openapi.json').removesuffix('/api')}"
-    found = schemathesis.openapi.from_url(f"{address}{request.param}")
+    found = schemathesis.openapi.from_url(f"{address}{request.param}", timeout=60)
     found.config.update(base_url=base)
     return found
 
@@ -44,20 +44,19 @@ def headers_of(signed_in):
     }
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_nothing_that_the_description_allows_breaks_the_server(described, headers_of, role):
-    faults, statuses = [], Counter()
+def test_nothing_that_the_description_allows_breaks_the_server(described, headers_of):
+    faults, statuses = [], {role: Counter() for role in ROLES}
     for found in described.get_all_operations():
         operation = found.ok()
-        if operation.path in ENDLESS:
-            continue
-
-        _asked(operation, headers_of[role], faults, statuses)
+        if operation.path not in ENDLESS:
+            _try_as_every_role(operation, headers_of, faults, statuses)
     assert not faults, "\n\n".join(faults)
-    assert statuses[200] >= 5, statuses
+    assert all(answered[200] >= 5 for answered in statuses.values()), statuses
 
 
-def _asked(operation, headers, faults, statuses):
+def _try_as_every_role(operation, headers_of, faults, statuses):
+    """Send the same requests as each role: to draw them costs more than to answer them."""
+
     @settings(
         max_examples=3,
         deadline=None,
@@ -67,11 +66,12 @@ def _asked(operation, headers, faults, statuses):
         suppress_health_check=list(HealthCheck),
     )
     @given(case=operation.as_strategy())
-    def ask(case):
-        try:
-            answer = case.call_and_validate(headers=headers, checks=CHECKS, timeout=30)
-            statuses[answer.status_code] += 1
-        except FailureGroup as fault:
-            faults.append(f"{operation.label}: {fault}"[:600])
+    def try_case(case):
+        for role, headers in headers_of.items():
+            try:
+                answer = case.call_and_validate(headers=headers, checks=CHECKS, timeout=30)
+                statuses[role][answer.status_code] += 1
+            except FailureGroup as fault:
+                faults.append(f"{role}: {operation.label}: {fault}"[:600])
 
-    ask()
+    try_case()
