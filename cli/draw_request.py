@@ -291,3 +291,19 @@ def read_polygons(
     if not has_area.any():
         raise InputError("plan_without_polygons", file=file)
     return frame.set_geometry(gpd.GeoSeries(shapes, index=frame.index, crs=frame.crs))[has_area]
+
+
+def read_line(file: Path, coordinates: Coordinates) -> shapely.Geometry:
+    """Read the lines of a file as one geometry, in degrees of EPSG:4490.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read or holds no line.
+    """
+    frame = read_vector(file, crs=coordinates.crs, transformation=coordinates.transformation)
+    shapes = frame.geometry.to_numpy()
+    lines = shapes[shapely.get_dimensions(shapes) == 1]
+    if len(lines) == 0:
+        raise InputError("line_file_without_lines", file=file)
+    return shapely.line_merge(shapely.union_all(lines))

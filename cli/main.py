@@ -25,6 +25,7 @@ from cli import (
     serve,
     staff,
     user,
+    what_if,
 )
 
 app = typer.Typer(
@@ -41,6 +42,7 @@ app.add_typer(override.app, name="override")
 app.add_typer(nightly.app)
 app.add_typer(draw.app)
 app.add_typer(score.app)
+app.add_typer(what_if.app, name="what-if")
 app.add_typer(export.app)
 app.add_typer(atlas.app)
 app.add_typer(prints.app, name="print")

@@ -27,17 +27,21 @@ def rules(
     language = output_language(lang)
     rows = describe_rules(language)
     if as_json:
-        names = ("standard", "clause", "force", "superseded_by", "verified", "text")
+        names = (
+            *("standard", "clause", "force", "superseded_by", "verified", "text"),
+            *("overridden", "figures"),
+        )
         listed = [{name: row[name] for name in names} for row in rows]
         sys.stdout.write(json.dumps(listed, ensure_ascii=False, indent=1) + "\n")
         return
     titles = (
         text(f"fire_rules.{column}", lang=language)
-        for column in ("force", "clause", "verified", "text")
+        for column in ("id", "force", "clause", "verified", "text")
     )
     table = Table(*(Column(title, overflow="fold") for title in titles))
     for row in rows:
         table.add_row(
+            "\n".join(row["figures"]),
             text(f"force.{row['force']}", lang=language),
             f"{row['standard']} {row['clause']}".strip(),
             text(f"user.{'yes' if row['verified'] else 'no'}", lang=language),

@@ -1,7 +1,9 @@
 """Write layers as files for other programs."""
 
 import tempfile
+from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 import geopandas as gpd
@@ -44,19 +46,56 @@ def write_layer(frame: gpd.GeoDataFrame, layer: str, file: Path, crs: str | None
     InputError
         If the suffix or the system is unknown, the layer is empty, or the file can't be written.
     """
-    if file.suffix.lower() not in DRIVERS:
-        raise InputError("export_format", file=file, formats=", ".join(DRIVERS))
+    check_export_file(file)
     if frame.empty:
         raise InputError("export_empty", layer=layer)
+    _write({layer: _transform(frame, crs)}, file)
+
+
+def write_layers(layers: Mapping[str, gpd.GeoDataFrame], file: Path) -> None:
+    """Write layers to a GeoPackage, or the first of them to a GeoJSON file.
+
+    Parameters
+    ----------
+    layers
+        Features by the name of their layer; GeoJSON has one layer a file.
+
+    Raises
+    ------
+    InputError
+        If the suffix is unknown, or the file can't be written.
+    """
+    check_export_file(file)
+    is_single = DRIVERS[file.suffix.lower()] == "GeoJSON"
+    _write(dict(islice(layers.items(), 1 if is_single else None)), file)
+
+
+def check_export_file(file: Path) -> None:
+    """Raise an error unless layers can be written to a file of this name.
+
+    Raises
+    ------
+    InputError
+        If the suffix is unknown.
+    """
+    if file.suffix.lower() not in DRIVERS:
+        raise InputError("export_format", file=file, formats=", ".join(DRIVERS))
+
+
+def _write(layers: Mapping[str, gpd.GeoDataFrame], file: Path) -> None:
     driver = DRIVERS[file.suffix.lower()]
-    transformed = _transform(frame, crs)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".gridatlas-") as folder:
             part = Path(folder) / f"layer{file.suffix.lower()}"
-            _cast_columns(transformed, layer).to_file(
-                part, layer=layer, driver=driver, engine="pyogrio"
-            )
+            for layer, frame in layers.items():
+                _cast_columns(frame, layer).to_file(
+                    part,
+                    layer=layer,
+                    driver=driver,
+                    engine="pyogrio",
+                    mode="a" if part.exists() else "w",
+                )
             part.replace(file)
     except OSError as error:
         raise InputError("export_unwritable", file=file, said=error.strerror or error) from error

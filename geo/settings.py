@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     # Values of fire rules that differ from the standard's, as JSON: {"hydrant_radius": 120} or, to
     # have the unit compared with the rule's, {"hydrant_radius": "120 m"}.
     fire_figures: dict[str, Any] = Field(default_factory=dict)
+    # Clearances and covers of buried pipes that differ from the standard's, likewise, in metres:
+    # {"gas_sewage_beside_low": 1.2, "cover_gas_carriageway": "1.0 m"}.
+    pipe_figures: dict[str, Any] = Field(default_factory=dict)
     # Days after which a hydrant is due for another inspection.
     hydrant_inspection_days: int = Field(default=90, ge=1, le=3660)
     # Kinds of cases, by default those of data/casework/kinds.toml.
@@ -104,8 +107,14 @@ class Settings(BaseSettings):
     assessment_days: int = Field(default=3, ge=0, le=28)
     # Days after which the contact that a reporter gave is deleted, from the closing of the case.
     case_contact_days: int = Field(default=30, ge=0, le=3650)
+    # Years after which words, photos and exact place of a closed case, and dwelling and words of a
+    # visit are removed.
+    case_years: int = Field(default=5, ge=1, le=100)
+    visit_years: int = Field(default=3, ge=1, le=100)
     # Requests a minute that an address may send to the public reports: new ones, and follow-ups.
     reports_per_minute: int = Field(default=20, ge=1, le=100_000)
+    # New reports a minute that a browser may send, by the random token that it keeps.
+    reports_per_device: int = Field(default=10, ge=1, le=100_000)
     follow_ups_per_minute: int = Field(default=60, ge=1, le=100_000)
     # Seconds without a touch after which a kiosk forgets what was entered.
     kiosk_idle_s: int = Field(default=60, ge=5, le=3600)

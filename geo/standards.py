@@ -1,7 +1,11 @@
-"""Standing of figures that come from standards."""
+"""Standing of figures that come from standards, and a city's own in place of them."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+from geo.errors import InputError
 
 
 class Force(StrEnum):
@@ -29,3 +33,27 @@ class Source:
     force: Force = Force.OWN
     superseded_by: str = ""
     verified: bool = False
+
+
+def parse_figure(name: str, value: Any, unit: str, setting: str) -> float:
+    """Return the figure that a city sets for a rule, with the rule's unit or with none.
+
+    Parameters
+    ----------
+    setting
+        Environment variable in which it is set, for messages.
+
+    Raises
+    ------
+    InputError
+        If it is no number, of another unit, or negative.
+    """
+    fields = {"rule": name, "figure": value, "unit": unit, "setting": setting}
+    match = re.fullmatch(r"\s*([+-]?\d*\.?\d+(?:[eE][+-]?\d+)?)\s*(\S*)\s*", str(value))
+    if match is None or isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InputError("rule_figure_no_number", **fields)
+    if match[2] not in {"", unit}:
+        raise InputError("rule_figure_unit", **fields)
+    if float(match[1]) < 0:
+        raise InputError("rule_figure_negative", **fields)
+    return float(match[1])

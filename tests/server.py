@@ -24,6 +24,7 @@ def serving(engine: Engine, host: str = "127.0.0.1") -> Iterator[str]:
     warm_up(app)
     listening = socket.create_server((host, 0))
     config = uvicorn.Config(app, log_level="warning", http=TimeLimitedProtocol, loop="uvloop")
+    config.timeout_graceful_shutdown = 5
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
@@ -33,6 +34,7 @@ def serving(engine: Engine, host: str = "127.0.0.1") -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(30)
         listening.close()
         signed_in.dispose()
+        assert not thread.is_alive(), "the server does not stop"

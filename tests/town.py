@@ -5,7 +5,7 @@ Everything is laid out in metres from a corner near Xiangyang and written straig
 
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine, insert
+from sqlalchemy import Connection, Engine, insert
 
 from geo.model import (
     Building,
@@ -24,6 +24,7 @@ WEST, SOUTH = 112.14, 32.04
 DEGREES_X, DEGREES_Y = 1 / 94_430, 1 / 110_890  # of a metre, at this latitude
 
 CITY, DISTRICT, STREET = "420600000000", "420602000000", "420602001000"
+FAR_CITY = "429900000000"
 NORTH_GATE, DRUM_TOWER, RIVERSIDE = "420602001001", "420602001002", "420602001003"
 COMMUNITIES = {
     NORTH_GATE: ("北门社区", 0, 0, 600, 400),
@@ -60,6 +61,11 @@ def build(engine: Engine) -> None:
         for code, (_, west, south, east, north) in COMMUNITIES.items():
             plan = connection.execute(insert(GridPlan).returning(GridPlan.id), _plan(code))
             _draw(connection, plan.scalar_one(), code, (west, south, east, north))
+
+
+def add_far_city(connection: Connection) -> None:
+    """Add a city without a border, as the region of other planners."""
+    connection.execute(insert(Region), {"code": FAR_CITY, "name": "远市", "level": "city"})
 
 
 def _regions() -> list[dict[str, object]]:

@@ -132,6 +132,8 @@ def change_account(
     keeps_admin = values.get("active", True) and values.get("role", Role.ADMIN) == Role.ADMIN
     if name == caller.name and not keeps_admin:
         raise ConflictError("own_account", name=name)
+    if not keeps_admin:
+        accounts.require_other_admin(connection, name)
     if not accounts.change_account(connection, name, **values):
         raise NotFoundError("no_such_account_here", name=name)
     if grids is not None:

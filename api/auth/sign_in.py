@@ -36,6 +36,9 @@ router = APIRouter(prefix="/auth", tags=["sign-in"])
 MAX_ATTEMPTS_PER_NAME, MAX_ATTEMPTS_PER_ADDRESS = 5, 20
 """Failed attempts a minute in all workers together, after which a name or address must wait."""
 
+REFRESH_GRACE_S = 120
+"""In which a refresh token that was used may be sent again, as long as its successor was not."""
+
 HASHER = argon2.PasswordHasher()
 _DUMMY_HASH = HASHER.hash("nobody has this password")
 """Verified where there is no such account, so that the response takes as long."""
@@ -59,11 +62,13 @@ _ADD_SESSION = text(
 )
 _SESSION_OF_TOKEN = text(
     "SELECT session.id AS session, revoked_at, expires_at < now() AS is_expired, account.id, "
-    "name, role, scope, networks, token = :token AS is_current FROM session "
+    "name, role, scope, networks, token, token = :token AS is_current, "
+    "coalesce(rotated_at > now() - make_interval(secs => :grace), false) AS is_just_rotated "
+    "FROM session "
     "JOIN account ON account.id = account_id AND active "
     "WHERE session.id = :session FOR UPDATE OF session"
 )
-_SET_TOKEN = text("UPDATE session SET token = :token WHERE id = :session")
+_SET_TOKEN = text("UPDATE session SET token = :token, rotated_at = now() WHERE id = :session")
 _REVOKE = text("UPDATE session SET revoked_at = now() WHERE id = :session AND revoked_at IS NULL")
 
 
@@ -166,8 +171,7 @@ def revoke(request: Request, token: Word) -> None:
     """End the session of a refresh token (RFC 7009); an unknown token is no error."""
     session = token.partition(".")[0]
     with transaction_as(request.app.state.engine, SERVICE_CALLER) as connection:
-        key = {"session": session, "token": tokens.hash_refresh_token(token)}
-        row = connection.execute(_SESSION_OF_TOKEN, key).mappings().first()
+        row = _find_session(connection, token)
         if row is None or not (row["is_current"] or tokens.is_issued_here(token)):
             return
         if connection.execute(_REVOKE, {"session": session}).rowcount:
@@ -308,27 +312,37 @@ def _open_session(connection: Connection, signed_in: Caller) -> TokensResponse:
 def _refresh_tokens(connection: Connection, refresh: str) -> TokensResponse | None:
     """Return the next tokens; a refresh token that was used before ends its session.
 
-    A token that was never issued changes nothing: access tokens hold the session's identifier, so
-    knowing it proves no knowledge of a refresh token.
+    A client whose answer was lost repeats the request: within :data:`REFRESH_GRACE_S`, and as long
+    as the next token was not used, it gets the same one again. A token that was never issued
+    changes nothing: access tokens hold the session's identifier, so knowing it proves no knowledge
+    of a refresh token.
     """
     if not refresh:
         raise InputError("refresh_token_missing")
-    session = refresh.partition(".")[0]
-    key = {"session": session, "token": tokens.hash_refresh_token(refresh)}
-    row = connection.execute(_SESSION_OF_TOKEN, key).mappings().first()
+    row = _find_session(connection, refresh)
     if row is None or row["revoked_at"] is not None or row["is_expired"]:
         return None
-    if not row["is_current"]:
-        if not tokens.is_issued_here(refresh):
-            return None
+    if not row["is_current"] and not tokens.is_issued_here(refresh):
+        return None
+    session, next_token = row["session"], tokens.next_refresh_token(refresh)
+    digest = tokens.hash_refresh_token(next_token)
+    if row["is_current"]:
+        connection.execute(_SET_TOKEN, {"session": session, "token": digest})
+    elif not (row["is_just_rotated"] and row["token"] == digest):
         connection.execute(_REVOKE, {"session": session})
         record(connection, SERVICE_CALLER, "token_reused", "account", row["name"])
         return None
-    next_token = tokens.issue_refresh_token(session)
-    connection.execute(
-        _SET_TOKEN, {"session": session, "token": tokens.hash_refresh_token(next_token)}
-    )
     return _tokens_response(session, next_token, caller_from_account(row))
+
+
+def _find_session(connection: Connection, refresh: str) -> Any:
+    """Return and lock the session that a refresh token names, and whether it is the current one."""
+    key = {
+        "session": refresh.partition(".")[0],
+        "token": tokens.hash_refresh_token(refresh),
+        "grace": REFRESH_GRACE_S,
+    }
+    return connection.execute(_SESSION_OF_TOKEN, key).mappings().first()
 
 
 def _tokens_response(session: str, refresh: str, signed_in: Caller) -> TokensResponse:

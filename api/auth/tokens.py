@@ -1,5 +1,6 @@
 """Access and refresh tokens signed with the installation's secret; ID tokens of a provider."""
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -74,7 +75,20 @@ def issue_refresh_token(session: str) -> str:
     The signature proves that this installation issued the token, also after a newer one replaced
     it: only an issued token may end a session (see :func:`is_issued_here`).
     """
-    unsigned = f"{session}.{secrets.token_urlsafe(32)}"
+    return _sign_refresh_token(f"{session}.{secrets.token_urlsafe(32)}")
+
+
+def next_refresh_token(token: str) -> str:
+    """Return the refresh token that takes another one's place, always the same one.
+
+    A client that never received the answer gets the token again when it repeats its request.
+    """
+    session = token.partition(".")[0]
+    digest = hmac.digest(_refresh_key(), f"next {token}".encode(), "sha256")
+    return _sign_refresh_token(f"{session}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}")
+
+
+def _sign_refresh_token(unsigned: str) -> str:
     return f"{unsigned}.{_refresh_signature(unsigned)}"
 
 
@@ -85,8 +99,11 @@ def is_issued_here(token: str) -> bool:
 
 
 def _refresh_signature(unsigned: str) -> str:
-    key = hmac.digest(secret(), b"refresh tokens", "sha256")
-    return hmac.digest(key, unsigned.encode(), "sha256").hex()
+    return hmac.digest(_refresh_key(), unsigned.encode(), "sha256").hex()
+
+
+def _refresh_key() -> bytes:
+    return hmac.digest(secret(), b"refresh tokens", "sha256")
 
 
 def hash_refresh_token(token: str) -> str:

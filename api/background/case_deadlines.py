@@ -1,11 +1,11 @@
-"""Deadlines of cases and of months, and deletion of contacts, beside the requests."""
+"""Deadlines of cases and of months, and removal of what has expired, beside the requests."""
 
 import threading
 
 from sqlalchemy import Engine
 
 from api.core.caller import SERVICE_CALLER, transaction_as
-from geo.casework import assessment, escalation
+from geo.casework import assessment, escalation, retention
 
 POLL_INTERVAL_S = 30.0
 
@@ -16,7 +16,7 @@ def process_deadlines(engine: Engine, closing: threading.Event) -> None:
         escalation.recount_provisional,
         escalation.reroute_orphans,
         escalation.escalate_overdue,
-        escalation.delete_expired,
+        retention.remove_expired,
         assessment.close_months,
     ):
         if not closing.is_set():

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from openpyxl import Workbook
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from api.casework.case_queries import CASE, CaseFilter, select_cases
 from api.casework.case_responses import handler_name, is_overdue, kind_group
@@ -20,6 +20,15 @@ from geo.spreadsheet import csv_cell
 
 MAX_EXPORT_CASES = 50_000
 MAX_MAP_CASES = 20_000
+MAX_POINTS = 2_000
+"""Cases of a view that are returned one by one; more are returned as clusters."""
+
+CLUSTER_SIDE_PIXELS = 48
+TILE_SIDE_PIXELS = 512
+"""Of the world at zoom 0 in web maps."""
+
+WORLD_ZOOM = 12
+"""Greatest zoom at which clusters are small enough for a view without a box."""
 
 COLUMNS = (
     *("number", "kind", "group", "state", "channel", "description", "address", "region", "grid"),
@@ -63,8 +72,7 @@ def write_workbook(connection: Connection, filters: CaseFilter) -> bytes:
 
 def _lines(connection: Connection, filters: CaseFilter) -> Iterator[list[Any]]:
     """Yield the header and a line for each case, the newest first."""
-    count = select(func.count()).select_from(CASE).where(*filters.conditions)
-    matched = connection.execute(count).scalar_one()
+    matched = _count(connection, filters.conditions)
     if matched > MAX_EXPORT_CASES:
         raise TooLargeError("export_too_large", rows=matched, most=MAX_EXPORT_CASES)
     yield [text(f"case_column.{name}") for name in COLUMNS]
@@ -95,6 +103,8 @@ def _line(row: Any) -> list[Any]:
     return [values[name] for name in COLUMNS]
 
 
+Conditions = tuple[ColumnElement[bool], ...]
+
 _POINT_COLUMNS = (
     *(CASE.c.number, CASE.c.kind, CASE.c.state, CASE.c.grid_code, CASE.c.handler_code),
     *(CASE.c.due_at, CASE.c.filed_at),
@@ -111,18 +121,85 @@ def case_points(connection: Connection, filters: CaseFilter, most: int) -> dict[
     most
         Greatest number of points.
     """
-    count = select(func.count()).select_from(CASE).where(*filters.conditions)
-    matched = connection.execute(count).scalar_one()
-    newest = select(*_POINT_COLUMNS).where(*filters.conditions).order_by(CASE.c.id.desc())
-    groups = {kind.key: kind.group for kind in case_kinds().kinds}
-    rows = connection.execute(newest.limit(most)).mappings()
-    features = [_point(row, groups.get(row["kind"], "")) for row in rows]
+    matched = _count(connection, filters.conditions)
+    return _collection(_points(connection, filters.conditions, most), matched)
+
+
+def case_view(connection: Connection, filters: CaseFilter, zoom: float) -> dict[str, Any]:
+    """Return what a map shows of cases at a zoom: points, or clusters where they are many.
+
+    All cases if there are at most :data:`MAX_POINTS`, else those in the box, else clusters of those
+    with ``point_count``. ``grids`` holds the number of cases by grid, whatever the box.
+    """
+    by_grid = (
+        select(CASE.c.grid_code, func.count().label("cases"))
+        .where(*filters.others)
+        .group_by(CASE.c.grid_code)
+    )
+    counts = {row.grid_code: row.cases for row in connection.execute(by_grid)}
+    matched = sum(counts.values())
+    conditions = filters.others if matched <= MAX_POINTS else filters.conditions
+    features = _points(connection, conditions, MAX_POINTS + 1)
+    if len(features) > MAX_POINTS:
+        zoom = zoom if filters.box is not None else min(zoom, WORLD_ZOOM)
+        features = _clusters(connection, conditions, zoom)
+    grids = {code: cases for code, cases in counts.items() if code is not None}
+    return _collection(features, matched) | {"grids": grids}
+
+
+def _count(connection: Connection, conditions: Conditions) -> int:
+    count = select(func.count()).select_from(CASE).where(*conditions)
+    return int(connection.execute(count).scalar_one())
+
+
+def _collection(features: list[dict[str, Any]], matched: int) -> dict[str, Any]:
     return {
         "type": "FeatureCollection",
         "numberMatched": matched,
         "numberReturned": len(features),
         "links": [],
         "features": features,
+    }
+
+
+def _points(connection: Connection, conditions: Conditions, most: int) -> list[dict[str, Any]]:
+    """Return the newest cases as features."""
+    newest = select(*_POINT_COLUMNS).where(*conditions).order_by(CASE.c.id.desc())
+    groups = {kind.key: kind.group for kind in case_kinds().kinds}
+    rows = connection.execute(newest.limit(most)).mappings()
+    return [_point(row, groups.get(row["kind"], "")) for row in rows]
+
+
+def _clusters(connection: Connection, conditions: Conditions, zoom: float) -> list[dict[str, Any]]:
+    """Return cases as the middles of squares of the map; one that is alone as itself."""
+    side = 360 / TILE_SIDE_PIXELS / 2**zoom * CLUSTER_SIDE_PIXELS
+    *values, lon, lat = _POINT_COLUMNS
+    squares = (func.floor(place.element / side) for place in (lon, lat))
+    statement = (
+        select(
+            *(func.min(value).label(value.name) for value in values),
+            *(func.avg(place.element).label(place.name) for place in (lon, lat)),
+            func.count().label("cases"),
+        )
+        .where(*conditions)
+        .group_by(*squares)
+    )
+    groups = {kind.key: kind.group for kind in case_kinds().kinds}
+    rows = connection.execute(statement).mappings()
+    return [
+        _point(row, groups.get(row["kind"], "")) if row["cases"] == 1 else _cluster(row)
+        for row in rows
+    ]
+
+
+def _cluster(row: Any) -> dict[str, Any]:
+    return {
+        "type": "Feature",
+        "geometry": {
+            "type": "Point",
+            "coordinates": [round(row["lon"], 6), round(row["lat"], 6)],
+        },
+        "properties": {"point_count": row["cases"]},
     }
 
 

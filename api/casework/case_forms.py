@@ -44,6 +44,15 @@ IdempotencyKey = Annotated[
         "out once",
     ),
 ]
+DeviceToken = Annotated[
+    str,
+    Header(
+        alias="Device-Token",
+        pattern="^([A-Za-z0-9_-]{16,100})?$",
+        description="a random token that a browser keeps, by which its new reports are limited; "
+        "only a digest is stored, for a day",
+    ),
+]
 CaseSecret = Annotated[
     str, Header(alias="Case-Secret", max_length=64, description="secret given with the number")
 ]

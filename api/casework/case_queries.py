@@ -40,9 +40,15 @@ Order = Literal["newest", "due"]
 
 @dataclass(frozen=True)
 class CaseFilter:
-    """Which cases a list holds."""
+    """Which cases a list holds; ``box`` is the condition of a map's view beside the others."""
 
-    conditions: tuple[ColumnElement[bool], ...]
+    others: tuple[ColumnElement[bool], ...]
+    box: ColumnElement[bool] | None
+
+    @property
+    def conditions(self) -> tuple[ColumnElement[bool], ...]:
+        """All conditions."""
+        return self.others if self.box is None else (*self.others, self.box)
 
 
 def _case_filter(
@@ -78,9 +84,8 @@ def _case_filter(
         *([case.supervised_at.is_not(None)] if supervised else []),
         *([_matches(q)] if q else []),
         *_filing_conditions(filed_from, filed_to),
-        *([_inside(bbox)] if bbox else []),
     ]
-    return CaseFilter(tuple(conditions))
+    return CaseFilter(tuple(conditions), _inside(bbox) if bbox else None)
 
 
 def _equal(**values: list[Any] | None) -> list[ColumnElement[bool]]:
@@ -95,9 +100,21 @@ def _matches(words: str) -> ColumnElement[bool]:
     case = CASE.c
     return or_(
         case.number.startswith(words, autoescape=True),
-        case.description.icontains(words, autoescape=True),
-        case.address.icontains(words, autoescape=True),
+        *(_contains(column, words) for column in (case.description, case.address)),
     )
+
+
+def _contains(column: Any, words: str) -> ColumnElement[bool]:
+    """Return the condition that a text contains words, in upper or lower case.
+
+    Words without letters that have cases, such as Chinese, are sought without lowering each text,
+    which takes most of the time.
+    """
+    if words.lower() == words.upper():
+        found: ColumnElement[bool] = func.strpos(column, words) > 0
+        return found
+    lowered: ColumnElement[bool] = column.icontains(words, autoescape=True)
+    return lowered
 
 
 def _filing_conditions(first: date | None, last: date | None) -> list[ColumnElement[bool]]:

@@ -109,6 +109,7 @@ class CaseSummary(BaseModel):
     closed_at: datetime | None
     supervised_at: datetime | None
     released_at: datetime | None
+    anonymized_at: datetime | None
     escalations: int
     reworks: int
     rating: int | None
@@ -300,7 +301,7 @@ _COPIED = (
     *("number", "revision", "kind", "flow", "channel", "state", "description", "address"),
     *("lon", "lat", "level", "department", "offered_department", "filed_at", "changed_at"),
     *("due_at", "is_provisional", "reported_at", "closed_at", "supervised_at", "released_at"),
-    *("escalations", "reworks", "rating"),
+    *("anonymized_at", "escalations", "reworks", "rating"),
 )
 
 

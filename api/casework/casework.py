@@ -11,7 +11,13 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.casework.case_export import MAX_MAP_CASES, case_points, write_csv, write_workbook
+from api.casework.case_export import (
+    MAX_MAP_CASES,
+    case_points,
+    case_view,
+    write_csv,
+    write_workbook,
+)
 from api.casework.case_feed import RESET, CaseFeed
 from api.casework.case_forms import (
     MULTIPART,
@@ -107,9 +113,21 @@ def summary(connection: Connection) -> SummaryResponse:
     response_class=GeoJson,
     responses={200: {"model": Collection[dict[str, Any]]}, **problems.PROTECTED},
 )
-def case_map(connection: Connection, filters: Cases) -> Response:
-    """Return cases as points: the newest 20,000; ``numberMatched`` counts all."""
-    return GeoJson(case_points(connection, filters, MAX_MAP_CASES))
+def case_map(
+    connection: Connection,
+    filters: Cases,
+    zoom: Annotated[
+        float | None, Query(ge=0, le=24, allow_inf_nan=False, description="of a web map")
+    ] = None,
+) -> Response:
+    """Return cases as points: the newest 20,000; ``numberMatched`` counts all.
+
+    With ``zoom`` what a map shows: up to 2,000 cases as points, more as clusters with
+    ``point_count``, those in ``bbox`` only; ``grids`` counts cases by grid.
+    """
+    if zoom is None:
+        return GeoJson(case_points(connection, filters, MAX_MAP_CASES))
+    return GeoJson(case_view(connection, filters, zoom))
 
 
 @router.get(

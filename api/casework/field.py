@@ -1,4 +1,4 @@
-"""``/field``: what the field app of grid managers keeps on the phone, and verifying dwellings."""
+"""``/field``: what the phones of grid managers hold; verifications and hydrant inspections."""
 
 import base64
 from datetime import UTC, datetime, timedelta
@@ -8,15 +8,22 @@ from fastapi import APIRouter, Body, Path, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from api.casework.case_forms import IdempotencyKey, actor_of
-from api.casework.field_bundle import BundleResponse, DwellingResponse, read_bundle
+from api.casework.case_forms import IdempotencyKey, Words, actor_of, refuse_markup
+from api.casework.field_bundle import (
+    BundleResponse,
+    DwellingResponse,
+    HydrantResponse,
+    read_bundle,
+)
 from api.core import problems
+from api.core.audit import record
 from api.core.caller import CurrentCaller, allow
 from api.core.parameters import ONE_LINE, Connection, WritableConnection, retry_conflicts
 from api.core.read_audit import audit_reads
 from api.core.responses import JSON, etag_response
 from geo.casework.verification import Verification, device_key, verify_dwelling
 from geo.errors import InputError
+from geo.fire.grid_inspections import GridInspection, describe_hydrant, inspect_hydrant
 from geo.model.register import MAX_RESIDENTS, Occupancy
 
 CLOCK_TOLERANCE = timedelta(hours=1)
@@ -25,7 +32,7 @@ CLOCK_TOLERANCE = timedelta(hours=1)
 router = APIRouter(prefix="/field", tags=["casework"], dependencies=[allow("grid_manager")])
 
 Count = Annotated[int | None, Field(ge=0, le=MAX_RESIDENTS)]
-DwellingCode = Annotated[str, Path(min_length=1, max_length=80, pattern=ONE_LINE)]
+Code = Annotated[str, Path(min_length=1, max_length=80, pattern=ONE_LINE)]
 
 
 class Counts(BaseModel):
@@ -61,10 +68,28 @@ class VerificationRequest(BaseModel):
     changes: Counts = Counts()
 
 
+class GridInspectionRequest(BaseModel):
+    """An inspection of a hydrant.
+
+    ``seen`` is the ``inspection`` of the hydrant that the manager knew, null if there was none.
+    ``inspected_at`` is when, corrected to the server's clock; ``device_at`` is what the device's
+    clock showed then. One that failed needs a ``reason``.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    seen: Annotated[int | None, Field(ge=1, le=2**53)]
+    inspected_at: AwareDatetime
+    device_at: AwareDatetime | None = None
+    passed: bool
+    reason: Annotated[Words, Field(max_length=1000)] = ""
+    flow_l_s: Annotated[float | None, Field(ge=0, le=10_000, allow_inf_nan=False)] = None
+
+
 @router.get(
     "/bundle",
     response_class=Response,
-    dependencies=[audit_reads("dwelling", "service_case", "visit")],
+    dependencies=[audit_reads("dwelling", "service_case", "visit", "hydrant_inspection")],
     responses={200: {"model": BundleResponse}, **problems.PROTECTED},
 )
 def bundle(request: Request, connection: Connection, caller: CurrentCaller) -> Response:
@@ -84,7 +109,7 @@ def bundle(request: Request, connection: Connection, caller: CurrentCaller) -> R
 def verify(
     connection: WritableConnection,
     caller: CurrentCaller,
-    code: DwellingCode,
+    code: Code,
     given: Annotated[VerificationRequest, Body()],
     key: IdempotencyKey = "",
 ) -> DwellingResponse:
@@ -93,9 +118,7 @@ def verify(
     If it has changed since the version that was seen, nothing is changed (412); the problem
     document holds the dwelling as it is as ``current``.
     """
-    now = datetime.now(UTC)
-    if not datetime(2000, 1, 1, tzinfo=UTC) < given.verified_at < now + CLOCK_TOLERANCE:
-        raise InputError("visit_time_unfit", at=given.verified_at.isoformat())
+    _check_time(given.verified_at)
     verification = Verification(
         dwelling=code,
         seen=given.seen,
@@ -105,3 +128,33 @@ def verify(
     )
     row = verify_dwelling(connection, verification, actor_of(caller), key)
     return DwellingResponse.model_validate(row)
+
+
+@router.post(
+    "/hydrants/{code}/inspection", responses=problems.problem_responses(403, 404, 409, 412)
+)
+@retry_conflicts
+def inspect(
+    connection: WritableConnection,
+    caller: CurrentCaller,
+    code: Code,
+    given: Annotated[GridInspectionRequest, Body()],
+    key: IdempotencyKey = "",
+) -> HydrantResponse:
+    """Record an inspection of a hydrant in an own grid; return the hydrant as it is then.
+
+    If somebody has inspected it since the inspection that was seen, nothing is recorded (412); the
+    problem document holds the hydrant as it is as ``current``.
+    """
+    _check_time(given.inspected_at)
+    refuse_markup(given.reason)
+    inspection = GridInspection(hydrant=code, **given.model_dump())
+    row = inspect_hydrant(connection, inspection, actor_of(caller), key)
+    record(connection, caller, "inspect", "pipe_node", code, {"passed": given.passed})
+    return HydrantResponse.model_validate(describe_hydrant(row))
+
+
+def _check_time(moment: datetime) -> None:
+    """Refuse a time that no correct clock shows."""
+    if not datetime(2000, 1, 1, tzinfo=UTC) < moment < datetime.now(UTC) + CLOCK_TOLERANCE:
+        raise InputError("visit_time_unfit", at=moment.isoformat())

@@ -23,9 +23,11 @@ from geo.casework.kinds import case_kinds
 from geo.casework.ledger import list_visits
 from geo.casework.verification import DWELLING_COLUMNS
 from geo.clock import today
+from geo.fire.grid_inspections import list_own_hydrants
 from geo.messages import text as text_of
 from geo.model import Building, BuildingUnit, Dwelling, Road
 from geo.model.casework import CaseState
+from geo.model.pipe import HydrantType
 
 MAX_VISITS = 200
 MAX_CASES = 500
@@ -108,6 +110,23 @@ class DwellingResponse(BaseModel):
     version: datetime
 
 
+class HydrantResponse(BaseModel):
+    """A hydrant with its last inspection; ``inspection`` is that one's number, null if none."""
+
+    code: str
+    name: str
+    hydrant_type: HydrantType | None
+    grid_code: str
+    geometry: Geometry
+    inspection: int | None
+    passed: bool | None
+    reason: str | None
+    flow_l_s: float | None
+    inspector: str | None
+    inspected_on: date | None
+    due_on: date | None
+
+
 class FieldKind(BaseModel):
     """A kind of case to choose from."""
 
@@ -133,6 +152,7 @@ class BundleResponse(BaseModel):
     buildings: list[FieldBuilding]
     units: list[FieldUnit]
     dwellings: list[DwellingResponse]
+    hydrants: list[HydrantResponse]
     cases: list[FieldCase]
     visits: list[VisitResponse]
     duties: DutiesResponse
@@ -152,6 +172,7 @@ def read_bundle(connection: Connection, caller: Caller, key: str) -> BundleRespo
         ),
         units=_list_of(FieldUnit, _rows(connection, BuildingUnit, "code", "building_code", "name")),
         dwellings=_list_of(DwellingResponse, _read_dwellings(connection)),
+        hydrants=_shapes(HydrantResponse, list_own_hydrants(connection)),
         cases=_read_cases(connection, actor_of(caller)),
         visits=_list_of(VisitResponse, visits),
         duties=describe_duties(connection, today().replace(day=1)),

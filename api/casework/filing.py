@@ -7,7 +7,13 @@ from typing import Any, TypeVar
 from fastapi import Request
 from sqlalchemy import Connection, Engine, text
 
-from api.casework.case_forms import FilingForm, ReportForm, read_photos, refuse_markup
+from api.casework.case_forms import (
+    DeviceToken,
+    FilingForm,
+    ReportForm,
+    read_photos,
+    refuse_markup,
+)
 from api.casework.case_queries import find_case
 from api.casework.case_responses import FiledResponse
 from api.core.caller import SERVICE_CALLER, transaction_as
@@ -49,16 +55,20 @@ def count_request(request: Request, purpose: str, limit: int) -> None:
         If there were more than the limit.
     """
     address = request.client.host if request.client else ""
-    origin = {"origin": origin_digest(address, purpose)}
+    _count_origin(request, origin_digest(address, purpose), limit, "reports_too_often")
+
+
+def _count_origin(request: Request, origin: str, limit: int, error: str) -> None:
+    """Count a request of an origin in this minute; raise if there were more than the limit."""
     count = run_as_service(
-        request.app.state.engine, lambda one: one.execute(_COUNT, origin).scalar_one()
+        request.app.state.engine, lambda one: one.execute(_COUNT, {"origin": origin}).scalar_one()
     )
     if count > limit:
-        raise TooManyError("reports_too_often", seconds=max(1, 60 - datetime.now(UTC).second))
+        raise TooManyError(error, seconds=max(1, 60 - datetime.now(UTC).second))
 
 
 def limit_reports(request: Request) -> None:
-    """Count a new report.
+    """Count a new report of a client's address.
 
     Raises
     ------
@@ -66,6 +76,20 @@ def limit_reports(request: Request) -> None:
         If there were more than the settings allow.
     """
     count_request(request, "report", settings().reports_per_minute)
+
+
+def limit_reports_of_device(request: Request, device: DeviceToken = "") -> None:
+    """Count a new report of a client's address and, if it sent its token, of the device.
+
+    Raises
+    ------
+    TooManyError
+        If there were more of either than the settings allow.
+    """
+    limit_reports(request)
+    if device:
+        origin, limit = origin_digest(device, "device"), settings().reports_per_device
+        _count_origin(request, origin, limit, "reports_of_device")
 
 
 def file_as_service(

@@ -33,7 +33,7 @@ from api.public.address_search import search_address
 from geo.casework.actors import REPORTER_ACTOR, Actor
 from geo.casework.kinds import Kind, case_kinds
 from geo.casework.workflow import REPORTER, RUNNING, state_name
-from geo.clock import city_time_to_utc
+from geo.clock import city_time_to_utc, format_day
 from geo.errors import InputError, NotAllowedError, NotFoundError
 from geo.messages import text as message
 from geo.model.casework import CaseState, Channel
@@ -51,11 +51,14 @@ MAX_DAYS, MAX_REQUESTS = 90, 1000
 """Longest range of dates and most requests of a list, by the standard."""
 
 Name = Annotated[str, Field(max_length=40, pattern=ONE_LINE)]
-ApiKey = Annotated[str, Query(max_length=200, description="key of an application")]
+ApiKey = Annotated[
+    str, Query(max_length=200, pattern=ONE_LINE, description="key of an application")
+]
 Token = Annotated[str, Path(pattern="^[0-9]{16}-[A-Z2-7]{16}$", description="as POST gave it")]
 Identifier = Annotated[
     str, Path(pattern="^[0-9]{16}(-[A-Z2-7]{16})?$", description="number or token")
 ]
+Code = Annotated[str, Path(max_length=40, pattern=ONE_LINE)]
 Status = Literal["open", "closed"]
 
 _RELEASED = """
@@ -91,7 +94,7 @@ class RequestForm(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    service_code: str = Field(min_length=1, max_length=40)
+    service_code: str = Field(min_length=1, max_length=40, pattern=ONE_LINE)
     description: Annotated[Words, Field(min_length=1, max_length=1400)]
     lat: Latitude | None = None
     long: Longitude | None = None
@@ -101,7 +104,7 @@ class RequestForm(BaseModel):
     phone: Name = ""
     email: Annotated[str, Field(max_length=70, pattern=ONE_LINE)] = ""
     media_url: Annotated[str, Field(max_length=500, pattern=r"^(https?://[\x21-\x7e]+)?$")] = ""
-    api_key: Annotated[str, Field(max_length=200)] = ""
+    api_key: Annotated[str, Field(max_length=200, pattern=ONE_LINE)] = ""
     media: Photos = []
 
 
@@ -147,7 +150,7 @@ def services(form: AnswerForm) -> Response:
 
 
 @router.get("/services/{code}.{form}")
-def service_definition(code: Annotated[str, Path(max_length=40)], form: AnswerForm) -> Response:
+def service_definition(code: Code, form: AnswerForm) -> Response:
     """Describe a service: what its service guide says, as attributes that ask for nothing."""
     kind = case_kinds().kind(code)
     attributes = [
@@ -205,7 +208,7 @@ def file_request(
     filed = file_as_service(request.app.state.engine, report, Channel.OPEN311, key, actor)
     token = f"{filed.number}-{filed.secret}"
     identifier = {"service_request_id": filed.number} if application else {"token": token}
-    notice = message("open311.due", kind=filed.kind_name, due=filed.due_at.date())
+    notice = message("open311.due", kind=filed.kind_name, due=format_day(filed.due_at))
     content = [identifier | {"service_notice": notice, "account_id": None}]
     return answer(form, "service_requests", "request", content, 201)
 
@@ -264,9 +267,16 @@ def requests(
     request: Request,
     form: AnswerForm,
     service_request_id: Annotated[
-        str, Query(max_length=4000, description="numbers, by commas; overrides what follows")
+        str,
+        Query(
+            max_length=4000,
+            pattern=ONE_LINE,
+            description="numbers, by commas; overrides what follows",
+        ),
     ] = "",
-    service_code: Annotated[str, Query(max_length=1000, description="codes, by commas")] = "",
+    service_code: Annotated[
+        str, Query(max_length=1000, pattern=ONE_LINE, description="codes, by commas")
+    ] = "",
     start_date: datetime | None = None,
     end_date: datetime | None = None,
     status: Annotated[str, Query(pattern="^((open|closed)(,(open|closed))?)?$")] = "",

@@ -33,7 +33,7 @@ from api.casework.filing import (
     check_secret,
     count_request,
     file_as_service,
-    limit_reports,
+    limit_reports_of_device,
     run_as_service,
 )
 from api.core import problems
@@ -118,7 +118,7 @@ def nearby(
 @router.post(
     "",
     status_code=201,
-    dependencies=[Depends(limit_reports)],
+    dependencies=[Depends(limit_reports_of_device)],
     responses=problems.problem_responses(404, 409, 413, 429),
 )
 def report(

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import Connection as Database
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 
 from api.core import problems
 from api.core.audit import record
@@ -23,13 +23,16 @@ from api.core.parameters import (
 )
 from api.core.responses import Listing, listing
 from api.plans.plans import read_plan
-from geo.errors import NotFoundError
-from geo.model import PlanComment
+from geo.errors import InputError, NotFoundError
+from geo.model import Grid, GridPlan, PlanComment, Region
 from geo.model.base import STORAGE_SRID
 
 router = APIRouter(prefix="/plans/{number}/comments", tags=["plans"], dependencies=[PLANNERS])
 
 Comment = Annotated[int, Path(ge=1, le=2**53)]
+
+MAX_DISTANCE_M = 500
+"""From a plan's community or grids to a place that is commented on."""
 
 
 class CommentRequest(BaseModel):
@@ -93,12 +96,10 @@ def comment(
 ) -> CommentResponse:
     """Comment on a place of a plan, whatever its status."""
     read_plan(connection, number)
-    row = {
-        "plan_id": number,
-        "words": requested.words,
-        "author": caller.name,
-        "geom": f"SRID={STORAGE_SRID};POINT({requested.lon} {requested.lat})",
-    }
+    place = f"SRID={STORAGE_SRID};POINT({requested.lon} {requested.lat})"
+    if not _is_near_plan(connection, number, place):
+        raise InputError("comment_elsewhere", plan=number, metres=MAX_DISTANCE_M)
+    row = {"plan_id": number, "words": requested.words, "author": caller.name, "geom": place}
     added = connection.execute(insert(PlanComment).returning(PlanComment.id), row).scalar_one()
     _record(connection, caller, "comment", number, added)
     response.headers["Location"] = f"/plans/{number}/comments/{added}"
@@ -135,6 +136,23 @@ def withdraw(
     _read_comment(connection, number, comment)
     connection.execute(delete(PlanComment).where(PlanComment.id == comment))
     _record(connection, caller, "delete", number, comment)
+
+
+def _is_near_plan(connection: Database, number: int, place: str) -> bool:
+    """Is a place (EWKT) in or near the community of a plan, or one of its grids?"""
+    geography = func.ST_GeogFromText(place)
+    community = select(GridPlan.community_code).where(GridPlan.id == number).scalar_subquery()
+    areas = (
+        select(layer).where(
+            condition,
+            func.ST_DWithin(func.geography(layer.geom), geography, MAX_DISTANCE_M),
+        )
+        for layer, condition in (
+            (Region, Region.code == community),
+            (Grid, Grid.plan_id == number),
+        )
+    )
+    return bool(connection.execute(select(or_(*(area.exists() for area in areas)))).scalar())
 
 
 def _record(connection: Database, caller: Caller, action: str, number: int, comment: int) -> None:

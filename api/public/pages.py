@@ -85,7 +85,7 @@ SECTIONS: dict[PageName, tuple[str, ...]] = {
     ),
     "admin": ("page.", "session.", "tour.", "admin."),
     "session": ("page.", "session."),
-    "field": ("page.", "session.", "field_app.", "visit_topic.", "occupancy."),
+    "field": ("page.", "session.", "field_app.", "visit_topic.", "occupancy.", "hydrant_type."),
     "report": ("page.", "online.", "case_state."),
     "kiosk": ("page.", "online.", "kiosk.", "case_state."),
 }

@@ -10,7 +10,7 @@ from api.core import problems
 from api.core.caller import CurrentCaller, allow
 from api.core.parameters import ONE_LINE, Connection, PageParameter
 from api.core.read_audit import audit_reads
-from api.core.responses import Listing, listing
+from api.core.responses import JSON, Listing, etag_response, listing
 from api.register.register_responses import (
     AreaCountsResponse,
     BuildingRowsResponse,
@@ -38,11 +38,14 @@ Region = Annotated[str, Query(pattern="^[0-9]{0,12}$", description="code or its 
 BuildingCode = Annotated[str, Query(min_length=1, max_length=80, pattern=ONE_LINE)]
 
 
-@router.get("/communities")
-def communities(connection: Connection, region: Region = "") -> PublicListResponse:
+@router.get(
+    "/communities", response_class=Response, responses={200: {"model": PublicListResponse}}
+)
+def communities(request: Request, connection: Connection, region: Region = "") -> Response:
     """List what everybody may see: sums of communities, figures of 1 or 2 left out."""
     rows = counts.read_public_counts(connection, region)
-    return PublicListResponse(items=[PublicCountsResponse(**row) for row in rows])
+    listed = PublicListResponse(items=[PublicCountsResponse(**row) for row in rows])
+    return etag_response(request, listed.model_dump_json().encode(), JSON)
 
 
 @router.get(

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from etl.checks.plausibility import PLAUSIBLE, fitting_unit
-from etl.input import sandbox, synonyms
+from etl.input import item_sheets, sandbox, synonyms
 from etl.input.feature_batch import Batch
 from etl.input.formats import DRIVERS, TEXT_TABLE_SUFFIXES
 from etl.input.georeference import finite_coordinates, guess_reading
@@ -124,7 +124,9 @@ def preview_file(
         file_layers = layer_names(path)
         name = file_layer or _choose_file_layer(path, file_layers, layer)
         source = open_layer(path, name, encoding=encoding or None, names=table_names(layer))
-        batch = next(iter(source.batches()), None) or _empty_batch(source)
+        if layer == item_sheets.LAYER:
+            source = item_sheets.unpivot_items(source)
+        batch = next((b for b in source.batches() if len(b)), None) or _empty_batch(source)
         chosen = layer or guess_layer(source, batch, file)
         mapping = guess_mapping(chosen, source.fields, "")
         likely = guess_reading(finite_coordinates(batch.geometry), city_bounds)

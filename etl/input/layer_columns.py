@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, Column, Computed, Integer, MetaData, Tab
 from sqlalchemy.dialects import postgresql
 
 from etl.input import synonyms
+from etl.input.units import is_measure
 from geo.model import STORAGE_SRID, Base
 
 REGISTER = "register"
@@ -38,8 +39,9 @@ MATCHING_COLUMNS = {
     "dwelling": ("address", "unit"),
     "entity": ("address", "industry"),
     "building_fire": ("address",),
+    "pipe_segment": ("section_mm",),
 }
-"""Delivered columns that serve only to match features, and are not stored."""
+"""Delivered columns that serve to match features or to fill other columns, and are not stored."""
 
 INFERRED_COLUMNS = {
     "building_unit": ("building_code", "geom"),
@@ -104,7 +106,7 @@ def is_code(column: str) -> bool:
 def is_text(layer: str, column: str) -> bool:
     """Return whether a column holds any text: neither numbers, nor truth, nor words of a list."""
     if layer == RESIDENT or column in MATCHING_COLUMNS.get(layer, ()):
-        return True
+        return not is_measure(column)
     is_string = table_of(layer).c[column].type.python_type is str
     return is_string and not synonyms.value_translations(column, layer)
 

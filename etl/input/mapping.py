@@ -33,7 +33,12 @@ from etl.input.layer_columns import (
     is_text,
     required_columns,
 )
-from etl.input.pipe_columns import find_depth_of, separate_pressure_classes
+from etl.input.pipe_columns import (
+    fill_hydrant_types,
+    find_depth_of,
+    merge_sections,
+    separate_pressure_classes,
+)
 from etl.input.source import Source
 from etl.input.tabular import CoordinateColumns
 from etl.input.units import (
@@ -424,6 +429,11 @@ def apply_mapping(mapping: Mapping, batch: Batch) -> Batch:
         columns[name] = _fill_column(name, rule, mapping.table, batch)
     if "pressure_mpa" in columns and mapping.table == "pipe_segment":
         columns |= separate_pressure_classes(columns)
+    if "section_mm" in columns:
+        columns["diameter_mm"] = merge_sections(columns.get("diameter_mm"), columns["section_mm"])
+    if mapping.table == "pipe_node" and (kind := mapping.columns.get("kind")) and kind.source:
+        kinds = batch.columns[kind.source]
+        columns["hydrant_type"] = fill_hydrant_types(columns.get("hydrant_type"), kinds)
     constants = IMPLIED_VALUES.get(mapping.layer, {}) | mapping.constants
     for name, value in constants.items():
         columns[name] = pa.array([value] * len(batch))
@@ -495,7 +505,8 @@ def _convert_figures(column: str, values: pa.Array, unit: str | None) -> pa.Arra
 
     A figure with a unit of its own is converted from that, any other from the column's.
     """
-    factor = (unit_factor(column, unit) if unit else None) or 1.0
+    stated_factor = unit_factor(column, unit) if unit else None
+    factor = stated_factor or 1.0
     if factor == 1.0 and (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
         return values
     numbers = pd.to_numeric(values.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
@@ -506,7 +517,7 @@ def _convert_figures(column: str, values: pa.Array, unit: str | None) -> pa.Arra
     texts: dict[int, str] = {}
     for row in unread.tolist():
         text = str(values[row].as_py())
-        figure = convert_figure(column, text, factor)
+        figure = convert_figure(column, text, stated_factor)
         if figure is None:
             texts[row] = text
         else:

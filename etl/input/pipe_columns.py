@@ -43,3 +43,47 @@ def separate_pressure_classes(columns: Mapping[str, pa.Array]) -> dict[str, pa.A
     classes = pa.array([known.get(word) for word in words], pa.string())
     rest = pc.if_else(classes.is_valid(), pa.scalar(None, pa.string()), pressures)
     return {"pressure_mpa": rest, "pressure_class": classes}
+
+
+def merge_sections(diameters: pa.Array | None, sections: pa.Array) -> pa.Array:
+    """Return diameters, and the sizes of ducts and culverts where there is none.
+
+    A diameter and another size of one pipe stay side by side, for the checks to report.
+    """
+    sizes = sections.to_pylist()
+    own = [None] * len(sizes) if diameters is None else diameters.to_pylist()
+    merged = [_one_size(*pair) for pair in zip(own, sizes, strict=True)]
+    if any(isinstance(size, str) for size in merged):
+        return pa.array([None if size is None else str(size) for size in merged], pa.string())
+    return pa.array(merged, pa.float64())
+
+
+def _one_size(diameter: float | str | None, section: float | str | None) -> float | str | None:
+    if not _is_given(diameter):
+        return section if _is_given(section) else diameter
+    if not _is_given(section) or str(section) == str(diameter):
+        return diameter
+    if not isinstance(diameter, str) and not isinstance(section, str) and diameter == section:
+        return diameter
+    return f"{diameter} / {section}"
+
+
+def _is_given(size: float | str | None) -> bool:
+    """Return whether a size is on record: bureaus write nought where a pipe has none."""
+    return size not in (None, 0, "0", "0.0")
+
+
+def fill_hydrant_types(types: pa.Array | None, kinds: pa.Array) -> pa.Array:
+    """Return how hydrants are built, where a node's kind alone says it: 地下消火栓.
+
+    Parameters
+    ----------
+    types
+        Types of the hydrants as far as they have a column.
+    kinds
+        Kinds of the nodes as they are written in the file.
+    """
+    known = synonyms.value_translations("hydrant_type", "pipe_node")
+    words = kinds.cast(pa.string()).to_pylist()
+    by_kind = pa.array([known.get((word or "").strip().lower()) for word in words], pa.string())
+    return by_kind if types is None else pc.coalesce(types.cast(pa.string()), by_kind)

@@ -108,8 +108,9 @@ COLUMNS: dict[str, dict[str, str]] = {
         "sexp startid qdbh qddh qd",
         "to_node": "tonode 终点编号 终点点号 终点物探点号 终点管线点号 终止点号 终点号 终点 "
         "连接点号 连接管线点号 连接点物探点号 连接点 eexp endid zdbh zddh zd",
-        "diameter_mm": "diametermm diameter 管径 管径mm 管径或断面尺寸 断面尺寸 管线规格 规格 "
-        "psize gj dmcc gxgg",
+        "diameter_mm": "diametermm diameter 管径 管径mm 管径或断面尺寸 管径断面尺寸 管线规格 规格 "
+        "psize gj gxgg",
+        "section_mm": "sectionmm section 断面尺寸 断面 断面规格 管沟断面 沟道断面 宽高 dmcc",
         "material": "material 材质 管材 管线材料 管线材质 cz gc",
         "burial_depth_m": "burialdepthm burialdept depth 埋深 管顶埋深 外顶埋深 管底埋深 "
         "管内底埋深 内底埋深 沟底埋深 ms",
@@ -229,7 +230,8 @@ VALUES: dict[str, dict[str, str]] = {
         "duty_phone": "物业24小时电话 值班电话 24小时电话 物业电话 物业24小时值班电话 消控室电话",
         "pump_adapters": "水泵接合器 消防水泵接合器",
         "tanks": "消防水池 水池 取水口 消防水池取水口 消防水箱 天然水源",
-        "power_cut_off": "切断电源位置 电源 总电源 配电房 配电室 断电位置 配电总闸",
+        "power_cut_off": "切断电源位置 电源位置 电源切断位置 电源 总电源 配电房 配电室 "
+        "断电位置 配电总闸",
         "cladding": "外墙保温 外墙装饰 外墙保温材料 外墙装饰材料 幕墙 外墙保温装饰材料",
         "window_grilles": "防盗网 外窗防盗网 广告牌 外窗防盗网广告牌",
         "ebike_charging": "电动自行车 电动自行车充电 电动车充电 电动自行车停放充电",
@@ -243,8 +245,10 @@ VALUES: dict[str, dict[str, str]] = {
         "special": "特勤 特勤站 特勤消防站",
     },
     "hydrant_type": {
-        "above_ground": "地上 地上式 地上消火栓 地上式消火栓 室外地上消火栓",
-        "underground": "地下 地下式 地下消火栓 地下式消火栓 室外地下消火栓",
+        "above_ground": "地上 地上式 地上栓 地上消火栓 地上式消火栓 地上消防栓 地上式消防栓 "
+        "室外地上消火栓 室外地上式消火栓",
+        "underground": "地下 地下式 地下栓 地下消火栓 地下式消火栓 地下消防栓 地下式消防栓 "
+        "室外地下消火栓 室外地下式消火栓",
     },
     "occupancy": {
         "owner": "自住 自有 业主 业主自住 产权人自住 自住户 户主 自有住房",
@@ -410,7 +414,8 @@ VALUES: dict[str, dict[str, str]] = {
         "check_valve": "止回阀 单向阀",
         "regulator": "调压箱 调压站 调压器",
         "hydrant": "消防栓 消火栓 消防井 消防栓井 消火栓井 室外消火栓 地上消火栓 地下消火栓 "
-        "地上式消火栓 地下式消火栓",
+        "地上式消火栓 地下式消火栓 地上栓 地下栓 地上消防栓 地下消防栓 地上式消防栓 地下式消防栓 "
+        "室外地上消火栓 室外地下消火栓 室外地上式消火栓 室外地下式消火栓",
         "manhole": "检查井 窨井 人孔 手孔 雨水篦 雨篦 污篦",
         "pump": "泵 泵站",
         "substation": "变电站 配电房 变压器",

@@ -61,7 +61,9 @@ def table_names(layer: str = "", more: Iterable[str] = ()) -> TableNames:
     words = [word for known in columns for text in known.values() for word in text.split()]
     own = [column for known in columns for column in known]
     places = (*LONGITUDE_NAMES, *LATITUDE_NAMES, *WKT_NAMES, *BOTH_NAMES)
-    headers = frozenset(map(synonyms.normalize_name, (*words, *own, *places, *more)))
+    items = synonyms.value_translations("item", layer) if layer == "building_fire" else ()
+    names = (*words, *own, *places, *items, *more)
+    headers = frozenset(map(synonyms.normalize_name, names))
     return TableNames(headers, tuple(_SHEET_WORDS.get(layer, "").split()))
 
 

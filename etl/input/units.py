@@ -55,6 +55,9 @@ _TARGET_UNITS = {
 _UNITS_IN_MESSAGES = {"_mpa": "MPa", "_l_s": "L/s", "_percent": "%", "_kv": "kV"}
 """How people write a stored unit that is not the ending of its column."""
 
+SIZE_COLUMNS = ("diameter_mm", "section_mm")
+"""Columns of the size of a pipe: a nominal diameter, or the section of a duct or culvert."""
+
 COUNTERS = ("层", "户", "level", "levels", "storey", "storeys", "floor", "floors", "flats")
 """What may stand after a number of things."""
 
@@ -80,6 +83,17 @@ _FIGURE = re.compile(rf"([-+]?)({_NUMBER})\s*([^\d\s].*)?")
 _FEET_AND_INCHES = re.compile(rf"({_NUMBER})\s*(?:'|ft|feet)\s*({_NUMBER})\s*(?:\"|''|in)")
 _TWO_READINGS = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 _DATE = re.compile(r"(\d{4})[-/.年]\d{1,2}(?:[-/.月](?:\d{1,2}日?)?)?(?:[T ][\d:.]+)?")
+_NOMINAL = re.compile(r"(?:DN|De|D|[ΦφØø⌀Фф])\s*(?=\d)", re.IGNORECASE)
+"""Signs before the nominal size of a round pipe, which is in millimetres."""
+
+_SECTION = re.compile(
+    r"(\d+(?:\.\d+)?)\s*([^\d\s.,x×*]+)?\s*[x×*]\s*(\d+(?:\.\d+)?)\s*([^\d\s.,x×*]+)?",
+    re.IGNORECASE,
+)
+_LEAST_SIDE_MM, _MOST_SIDE_M = 100.0, 10.0
+"""Sides of a duct or culvert: figures without a unit from the first on are millimetres, as CJJ 61
+has them; with a decimal point and below the second, metres."""
+
 _HEADER = re.compile(r"(.+?)\s*[(\[【]\s*(?:单位:\s*)?([^()\[\]【】]+?)\s*[)\]】]")
 _HEADER_WITH_SIGN = re.compile(r"(.+?)\s*[_/:,-]\s*([^_:,()-]+)")
 _TITLE_UNITS = re.compile(r"(?:^|[^\w])(?:计量)?单位\s*:\s*([^\s()]+)")
@@ -226,15 +240,17 @@ def is_measure(column: str) -> bool:
     return _ending(column) is not None
 
 
-def convert_figure(column: str, text: str, factor: float = 1.0) -> float | None:
+def convert_figure(column: str, text: str, factor: float | None = None) -> float | None:
     """Read a column's figure with its unit: ``60 m3/h``, ``0.4 MPa``, ``DN200``, ``24户``.
 
-    A dot is the decimal point, as in the same column's figures without a unit.
+    A dot is the decimal point, as in the same column's figures without a unit. The section of a
+    duct or culvert, ``800x600``, is read as its longer side.
 
     Parameters
     ----------
     factor
-        Factor to the column's unit of a figure without one.
+        Factor to the column's unit of a figure without one; None if no unit is stated for the
+        column: then the figure is in the column's unit.
 
     Returns
     -------
@@ -242,17 +258,38 @@ def convert_figure(column: str, text: str, factor: float = 1.0) -> float | None:
         The figure in the column's unit; None if it can't be read, or in more than one way.
     """
     text = _normalize(text)
-    if column == "diameter_mm" and re.match(r"DN\s*\d", text, re.IGNORECASE):
-        text = f"{text[2:].strip()} mm"  # a nominal size is in millimetres
+    if column in SIZE_COLUMNS:
+        text = _NOMINAL.sub("", text) + " mm" if _NOMINAL.match(text) else text
+        if section := _SECTION.fullmatch(text):
+            return _longer_side(column, section, factor)
     if column.startswith("year") and (day := _DATE.fullmatch(text)):
         return float(day[1])
     figure = _FIGURE.fullmatch(text)
     if figure is None or ("," in figure[2] and _TWO_READINGS.fullmatch(figure[2])):
         return None
-    own_factor = unit_factor(column, figure[3]) if figure[3] else factor
+    own_factor = unit_factor(column, figure[3]) if figure[3] else (factor or 1.0)
     if own_factor is None:
         return None
     return scale(float(figure[1] + figure[2].replace(",", ".")), own_factor)
+
+
+def _longer_side(column: str, section: re.Match[str], factor: float | None) -> float | None:
+    """Return the longer side of a section; None if its unit is open: ``3x4`` may be ducts."""
+    numbers, spellings = section.group(1, 3), section.group(2, 4)
+    sides = [float(number) for number in numbers]
+    if spellings[1] is not None:
+        factors = [unit_factor(column, spelling or spellings[1]) for spelling in spellings]
+        if None in factors:
+            return None
+        return max(scale(side, f) for side, f in zip(sides, factors, strict=True) if f)
+    if spellings[0] is not None:
+        return None
+    if factor is None:
+        if min(sides) >= _LEAST_SIDE_MM:
+            factor = 1.0
+        elif max(sides) < _MOST_SIDE_M and any("." in number for number in numbers):
+            factor = unit_factor(column, "m")
+    return None if factor is None or min(sides) == 0 else scale(max(sides), factor)
 
 
 def scale(figure: float, factor: float) -> float:

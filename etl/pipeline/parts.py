@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from etl.input import resident_counts
+from etl.input import item_sheets, resident_counts
 from etl.input.formats import DATASET_SUFFIXES, VECTOR_SUFFIXES
 from etl.input.layer_columns import PERSONAL_LAYERS, REGISTER, RESIDENT
 from etl.input.mapping import (
@@ -213,6 +213,8 @@ def _open_layer(data: Path, mapping: Mapping | str, file_layer: str | None) -> P
     if isinstance(mapping, str):
         source = open_layer(data, file_layer, cad_layers=(), names=table_names(mapping))
         valid = validate_mapping({"layer": mapping}, str(data))
+        if mapping == item_sheets.LAYER:
+            source = item_sheets.unpivot_items(source)
         return Part(guess_mapping(valid.layer, source.fields, valid.source), source)
     coordinates = mapping.coordinates.columns()
     named = [rule.source for rule in mapping.columns.values() if rule.source] + mapping.key
@@ -225,8 +227,16 @@ def _open_layer(data: Path, mapping: Mapping | str, file_layer: str | None) -> P
         cad_layers=mapping.cad_layers,
         names=table_names(mapping.layer, tuple(named)),
     )
+    if mapping.layer == item_sheets.LAYER and not _has_column_of_items(mapping, source):
+        source = item_sheets.unpivot_items(source)
     if not mapping.columns:
         guess = guess_mapping(mapping.layer, source.fields, mapping.source)
         mapping = mapping.model_copy(update={"columns": guess.columns})
     refuse_missing_columns(mapping, source.fields, data, source.layer)
     return Part(mapping, source)
+
+
+def _has_column_of_items(mapping: Mapping, source: Source) -> bool:
+    """Return whether a mapping names a column of the file, or a constant, that says the item."""
+    rule = mapping.columns.get(item_sheets.ITEM)
+    return item_sheets.ITEM in mapping.constants or bool(rule and rule.source in source.fields)

@@ -400,16 +400,22 @@ def village(land: BaseGeometry, random: Random) -> BlockContent:
     return built
 
 
+_LOW_RISE_STOREYS = 7
+"""Shops of more storeys are high-rises, which would stand too near to each other."""
+
+
 def shops(land: BaseGeometry, random: Random) -> BlockContent:
     """Return shops and flats above them along the streets, offices behind."""
     built = BlockContent()
     rows = list(_rows(shapely.buffer(land, -3, join_style="mitre"), 16.0, 52.0))
     for number, (y, west, east) in enumerate(rows):
-        x = west
+        x, is_beside_high_rise = west, False
         while x + 30.0 <= east:
             length = min(float(random.uniform(36, 60)), east - x)
             dwelt = number % 2 == 0 and random.random() < 0.7
             storeys = int(random.integers(4, 7) if dwelt else random.integers(3, 12))
+            storeys = min(storeys, _LOW_RISE_STOREYS) if is_beside_high_rise else storeys
+            is_beside_high_rise = storeys > _LOW_RISE_STOREYS
             shop = built.add(
                 shapely.box(x, y, x + length, y + 16.0),
                 use="mixed" if dwelt else str(random.choice(["commercial", "office"])),

@@ -57,9 +57,9 @@ def is_case_secret(number: str, given: str) -> bool:
     return hmac.compare_digest(compact.encode(), case_secret(number).encode())
 
 
-def origin_digest(address: str, purpose: str) -> str:
-    """Return the digest by which requests of a network address are counted."""
-    return hmac.new(_key("origin"), f"{purpose} {address}".encode(), hashlib.sha256).hexdigest()
+def origin_digest(origin: str, purpose: str) -> str:
+    """Return the digest by which requests of a network address or a device are counted."""
+    return hmac.new(_key("origin"), f"{purpose} {origin}".encode(), hashlib.sha256).hexdigest()
 
 
 def digest_with_key(*parts: bytes) -> str:

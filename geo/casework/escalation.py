@@ -1,4 +1,4 @@
-"""What happens to cases when time passes: escalation, new routes, deletion of contacts."""
+"""What happens to running cases when time passes: escalation, new routes, deadlines."""
 
 from sqlalchemy import Connection, exists, func, literal, select, text
 
@@ -10,19 +10,9 @@ from geo.casework.store import apply_to_case, due_values, kind_days, read_steps
 from geo.casework.workflow import RUNNING, Action, Step
 from geo.model import GridManager, ServiceCase
 from geo.model.casework import CaseLevel
-from geo.settings import settings
 
 BATCH_CASES = 200
-KEY_DAYS = 90
-"""Days for which idempotency keys are kept: a phone may be out of reach for long."""
-
 _CASE = ServiceCase.__table__
-_DELETE_CONTACTS = text(
-    "DELETE FROM case_contact USING service_case c WHERE c.id = case_id "
-    "AND c.closed_at < now() - make_interval(days => :days)"
-)
-_DELETE_KEYS = text("DELETE FROM case_key WHERE at < now() - make_interval(days => :days)")
-_DELETE_COUNTS = text("DELETE FROM report_count WHERE minute < now() - interval '1 day'")
 
 
 def escalate_overdue(connection: Connection) -> int:
@@ -98,10 +88,3 @@ def recount_provisional(connection: Connection) -> int:
         apply_to_case(connection, row, Step(Action.RECOUNT, now, changed), SYSTEM_ACTOR)
         count += 1
     return count
-
-
-def delete_expired(connection: Connection) -> None:
-    """Delete contacts of cases closed long enough ago, and old keys and counts of requests."""
-    connection.execute(_DELETE_CONTACTS, {"days": settings().case_contact_days})
-    connection.execute(_DELETE_KEYS, {"days": KEY_DAYS})
-    connection.execute(_DELETE_COUNTS)

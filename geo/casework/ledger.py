@@ -118,11 +118,13 @@ def list_visits(
     before
         Number of the entry before which the page begins.
     """
-    columns = (column for column in Visit.__table__.c if column.name not in {"key", "case_id"})
+    hidden = {"key", "case_id", "anonymized_at"}
+    columns = (column for column in Visit.__table__.c if column.name not in hidden)
     statement = (
         select(*columns, ServiceCase.number.label("case"))
         .select_from(Visit)
         .outerjoin(ServiceCase, ServiceCase.id == Visit.case_id)
+        .where(Visit.anonymized_at.is_(None))
         .order_by(Visit.id.desc())
         .limit(limit)
     )

@@ -7,9 +7,9 @@ from typing import Any
 import argon2
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
-from geo.codes import DIGITS
-from geo.errors import InputError
-from geo.model import Account, AuditEvent, GridManager, Role, Session
+from geo.codes import DIGITS, code_prefix
+from geo.errors import ConflictError, InputError
+from geo.model import Account, AuditEvent, GridManager, Region, Role, Session
 from geo.model.pipe import Network
 
 MIN_PASSWORD_CHARACTERS = 12
@@ -43,11 +43,11 @@ def add_account(
     ------
     InputError
         If the name is taken, the password is too short or too long, the role is unknown, the
-        role lacks its scope or networks, or a grid has no manager.
+        role lacks its scope or networks, there is no such region, or a grid has no manager.
     """
     if not _is_name(name):
         raise InputError("account_name")
-    _validate(name, role, scope, networks)
+    _validate(connection, name, role, scope, networks)
     taken = select(Account.id).where(Account.name == name)
     if connection.execute(taken).first():
         raise InputError("account_taken", name=name)
@@ -98,12 +98,16 @@ def _bind_grids(connection: Connection, number: int, role: str, grids: Sequence[
             raise InputError("grid_without_manager", grid=grid)
 
 
-def _validate(name: str, role: str, scope: str, networks: Sequence[str]) -> None:
+def _validate(
+    connection: Connection, name: str, role: str, scope: str, networks: Sequence[str]
+) -> None:
     roles = [known.value for known in Role if known is not Role.PUBLIC]
     if role not in roles:
         raise InputError("role_unknown", role=role, roles=", ".join(roles))
     if scope and not (scope.isascii() and scope.isdigit() and len(scope) in _SCOPE_DIGITS):
         raise InputError("scope_no_code", scope=scope)
+    if scope and not _is_region(connection, scope):
+        raise InputError("scope_unknown", scope=scope)
     if role == Role.PLANNER and not scope:
         raise InputError("planner_without_scope", name=name)
     if role == Role.OFFICE and not scope:
@@ -113,6 +117,11 @@ def _validate(name: str, role: str, scope: str, networks: Sequence[str]) -> None
     for network in networks:
         if network not in list(Network):
             raise InputError("network_unknown", network=network, networks=", ".join(Network))
+
+
+def _is_region(connection: Connection, scope: str) -> bool:
+    regions = select(Region.code).where(Region.code.startswith(code_prefix(scope)))
+    return connection.execute(regions.limit(1)).first() is not None
 
 
 def _is_name(name: str) -> bool:
@@ -178,7 +187,7 @@ def change_account(connection: Connection, name: str, **values: Any) -> bool:
     Raises
     ------
     InputError
-        If the role is unknown, or lacks its scope or networks.
+        If the role is unknown, or lacks its scope or networks, or there is no such region.
     """
     columns = Account.role, Account.scope, Account.networks
     account = connection.execute(select(*columns).where(Account.name == name)).first()
@@ -186,10 +195,26 @@ def change_account(connection: Connection, name: str, **values: Any) -> bool:
         return False
     changed = account._asdict() | values
     if values.keys() - {"active"}:
-        _validate(name, changed["role"], changed["scope"], changed["networks"])
+        _validate(connection, name, changed["role"], changed["scope"], changed["networks"])
     actions = {True: "account_enabled", False: "account_disabled"}
     action = actions[values["active"]] if "active" in values else "account_changed"
     return _update_account(connection, name, action, **({"role": changed["role"]} | values))
+
+
+def require_other_admin(connection: Connection, name: str) -> None:
+    """Lock the administrators' accounts until the transaction ends, and require another active one.
+
+    Without the lock, two administrators who disable each other at the same time would leave none.
+
+    Raises
+    ------
+    ConflictError
+        If there is no active administrator besides the account.
+    """
+    admins = select(Account.name).where(Account.role == Role.ADMIN, Account.active)
+    names = connection.execute(admins.order_by(Account.id).with_for_update()).scalars()
+    if not set(names) - {name}:
+        raise ConflictError("last_admin", name=name)
 
 
 def _update_account(connection: Connection, name: str, action: str, **values: object) -> bool:

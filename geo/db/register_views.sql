@@ -1,5 +1,7 @@
--- Counts of the register, computed from its rows at every reading, executed by geo/db/security.py.
--- Null is an unknown count. gridatlas_publisher reads the rows; the views say who sees which sums.
+-- Counts of the register, executed by geo/db/security.py. Those of units, buildings and grids are
+-- computed from the rows at every reading, those of divisions from the sums of each community,
+-- which the triggers at the end keep. Null is an unknown count. gridatlas_publisher reads the rows;
+-- the views say who sees which sums.
 SET LOCAL ROLE gridatlas_publisher;
 
 CREATE FUNCTION published.sees_region(region text, place geometry) RETURNS boolean
@@ -23,6 +25,18 @@ CREATE FUNCTION published.is_small(VARIADIC figures bigint[]) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$
     SELECT coalesce(bool_or(figure BETWEEN 1 AND 2), false) FROM unnest(figures) figure
 $$;
+
+CREATE TABLE published.dwelling_sum AS
+SELECT b.region_code, {stored_dwelling_sums} FROM public.building b
+JOIN public.dwelling d ON d.building_code = b.code
+WHERE b.region_code IS NOT NULL GROUP BY b.region_code;
+ALTER TABLE published.dwelling_sum ADD PRIMARY KEY (region_code);
+
+CREATE TABLE published.entity_sum AS
+SELECT b.region_code, {entity_sums} FROM public.building b
+JOIN public.entity e ON e.building_code = b.code
+WHERE b.region_code IS NOT NULL GROUP BY b.region_code;
+ALTER TABLE published.entity_sum ADD PRIMARY KEY (region_code);
 
 CREATE VIEW published.register_by_unit AS
 SELECT d.building_code, d.unit_code, {dwelling_sums}
@@ -62,15 +76,13 @@ SELECT r.code, r.name, r.level, sums.*, staff.*
 FROM public.region r
 CROSS JOIN LATERAL (SELECT published.division_prefix(r.code, r.level) AS prefix) own
 CROSS JOIN LATERAL (
-    SELECT {dwelling_sums} FROM public.building b
-    JOIN public.dwelling d ON d.building_code = b.code
-    WHERE b.region_code >= own.prefix AND b.region_code <= own.prefix || '999999999999'
-        AND starts_with(b.region_code, own.prefix)) sums
+    SELECT {dwelling_totals} FROM published.dwelling_sum d
+    WHERE d.region_code >= own.prefix AND d.region_code <= own.prefix || '999999999999'
+        AND starts_with(d.region_code, own.prefix)) sums
 CROSS JOIN LATERAL (
-    SELECT {entity_sums} FROM public.building b
-    JOIN public.entity e ON e.building_code = b.code
-    WHERE b.region_code >= own.prefix AND b.region_code <= own.prefix || '999999999999'
-        AND starts_with(b.region_code, own.prefix)) staff
+    SELECT {entity_totals} FROM published.entity_sum e
+    WHERE e.region_code >= own.prefix AND e.region_code <= own.prefix || '999999999999'
+        AND starts_with(e.region_code, own.prefix)) staff
 WHERE published.sees_region(r.code, NULL);
 
 -- Counts of communities for everybody. A figure of 1 or 2 is null, and with it every figure of the
@@ -80,11 +92,10 @@ WITH community AS (
     SELECT r.code, r.name, sums.*, staff.*
     FROM public.region r
     CROSS JOIN LATERAL (
-        SELECT {dwelling_sums} FROM public.building b
-        JOIN public.dwelling d ON d.building_code = b.code WHERE b.region_code = r.code) sums
+        SELECT {dwelling_totals} FROM published.dwelling_sum d
+        WHERE d.region_code = r.code) sums
     CROSS JOIN LATERAL (
-        SELECT {entity_sums} FROM public.building b
-        JOIN public.entity e ON e.building_code = b.code WHERE b.region_code = r.code) staff
+        SELECT {entity_totals} FROM published.entity_sum e WHERE e.region_code = r.code) staff
     WHERE r.level = 'community'
 ), judged AS (
     SELECT *,
@@ -127,6 +138,85 @@ SELECT code, name,
         OR published.is_small(alone_60_up, need_help, staff, key_units) AS suppressed
 FROM judged;
 
+-- Recount communities. Writers of the sums wait for each other, so that each sees what the one before
+-- it has committed.
+CREATE FUNCTION published.recount_register(communities text[]) RETURNS void
+LANGUAGE plpgsql STRICT SECURITY DEFINER
+SET search_path = pg_catalog, public SET plan_cache_mode = force_custom_plan AS $$
+BEGIN
+    LOCK TABLE published.dwelling_sum IN SHARE ROW EXCLUSIVE MODE;
+    DELETE FROM published.dwelling_sum WHERE region_code = ANY (communities);
+    INSERT INTO published.dwelling_sum
+    SELECT b.region_code, {stored_dwelling_sums} FROM building b
+    JOIN dwelling d ON d.building_code = b.code
+    WHERE b.region_code = ANY (communities) GROUP BY b.region_code;
+    DELETE FROM published.entity_sum WHERE region_code = ANY (communities);
+    INSERT INTO published.entity_sum
+    SELECT b.region_code, {entity_sums} FROM building b
+    JOIN entity e ON e.building_code = b.code
+    WHERE b.region_code = ANY (communities) GROUP BY b.region_code;
+END
+$$;
+
+-- Recount the communities of changed dwellings or organisations. Unlike adding and subtracting,
+-- this is right in whatever order the triggers of one statement run.
+CREATE FUNCTION published.recount_rows() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+    buildings text[];
+BEGIN
+    -- Before the communities are looked up: a building may be moving to another one.
+    LOCK TABLE published.dwelling_sum IN SHARE ROW EXCLUSIVE MODE;
+    CASE TG_OP
+        WHEN 'INSERT' THEN
+            buildings := ARRAY(SELECT DISTINCT building_code FROM new_rows);
+        WHEN 'UPDATE' THEN
+            buildings := ARRAY(
+                SELECT building_code FROM old_rows UNION SELECT building_code FROM new_rows);
+        WHEN 'DELETE' THEN
+            buildings := ARRAY(SELECT DISTINCT building_code FROM old_rows);
+        WHEN 'TRUNCATE' THEN
+            buildings := ARRAY(SELECT code FROM building);
+    END CASE;
+    PERFORM published.recount_register(
+        ARRAY(SELECT DISTINCT region_code FROM building WHERE code = ANY (buildings)));
+    RETURN NULL;
+END
+$$;
+
+-- Recount the communities of buildings that come, go or move; one that comes may be on the register
+-- already.
+CREATE FUNCTION published.recount_buildings() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+    communities text[];
+BEGIN
+    CASE TG_OP
+        WHEN 'INSERT' THEN
+            communities := ARRAY(
+                SELECT DISTINCT region_code FROM new_rows b
+                WHERE EXISTS (SELECT FROM dwelling WHERE building_code = b.code)
+                    OR EXISTS (SELECT FROM entity WHERE building_code = b.code));
+        WHEN 'UPDATE' THEN
+            communities := ARRAY(
+                SELECT DISTINCT unnest(ARRAY[old_rows.region_code, new_rows.region_code])
+                FROM old_rows FULL JOIN new_rows USING (code)
+                WHERE old_rows.region_code IS DISTINCT FROM new_rows.region_code);
+        WHEN 'DELETE' THEN
+            communities := ARRAY(SELECT DISTINCT region_code FROM old_rows);
+        WHEN 'TRUNCATE' THEN
+            communities := ARRAY(
+                SELECT region_code FROM published.dwelling_sum
+                UNION SELECT region_code FROM published.entity_sum);
+    END CASE;
+    IF communities <> '{}' THEN
+        PERFORM published.recount_register(communities);
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+REVOKE EXECUTE ON FUNCTION published.recount_register FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION published.sees_region, published.division_prefix, published.is_small
     FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION published.sees_region, published.division_prefix, published.is_small

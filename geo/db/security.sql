@@ -117,8 +117,24 @@ WHERE plan.status <> 'draft' AND coalesce(grid.valid_from, plan.published_at) IS
 -- words of the reporter.
 CREATE VIEW published.reported_case AS
 SELECT number, kind, state, filed_at, closed_at,
-    ST_SnapToGrid(geom, 0.001)::geometry(Point, 4490) AS geom
+    ST_ReducePrecision(geom, 0.001)::geometry(Point, 4490) AS geom -- no binary fractions
 FROM public.service_case WHERE released_at IS NOT NULL AND state <> 'declined';
+
+-- Hydrants in the grids of the caller, who sees no other pipes, with their last inspections.
+CREATE VIEW published.own_hydrant AS
+SELECT DISTINCT ON (node.code) node.code, node.name, node.hydrant_type, node.geom,
+    grid.code AS grid_code, last.id AS inspection, last.passed, last.reason, last.flow_l_s,
+    last.inspector, last.inspected_on, last.due_on
+FROM public.grid
+JOIN public.grid_plan plan ON plan.id = grid.plan_id AND plan.status = 'published'
+JOIN public.pipe_node node ON node.kind = 'hydrant' AND ST_Covers(grid.geom, node.geom)
+LEFT JOIN LATERAL (
+    SELECT * FROM public.hydrant_inspection WHERE hydrant_code = node.code
+    ORDER BY inspected_on DESC, id DESC LIMIT 1
+) last ON true
+WHERE grid.code = ANY (public.own_grids())
+ORDER BY node.code, grid.code;
+GRANT SELECT ON published.own_hydrant TO gridatlas_grid_manager;
 
 CREATE VIEW published.source AS
 SELECT DISTINCT split_part(source, ':', 1) AS kind FROM public.import_run

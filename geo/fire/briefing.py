@@ -189,10 +189,16 @@ def _describe_neighbours(context: FireContext, row: int, lang: Language) -> list
 def describe_approach(context: FireContext, row: int, lang: Language) -> Details:
     """Return how near an engine gets to a building, by which roads, and what stops it."""
     snapshot, reach = context.snapshot, context.vehicle_reach
-    gap = float(vehicle_access.hose_gaps(snapshot, reach)[row])
+    figure = context.rules.figure("engine_reach")
+    gap = float(vehicle_access.hose_gaps(snapshot, reach, figure, np.array([row]))[0])
     is_connected = bool(np.isfinite(gap))
-    obstacles = vehicle_access.find_obstacles(snapshot, reach, row) if is_connected else []
-    is_reached = gap <= context.rules.figure("engine_reach")
+    is_along_roads = gap == vehicle_access.hose_gaps_along_roads(snapshot, reach)[row]
+    obstacles = (
+        vehicle_access.find_obstacles(snapshot, reach, row)
+        if is_connected and is_along_roads
+        else []
+    )
+    is_reached = gap <= figure
     kind = "unreached" if not is_reached else "short" if obstacles else "reached"
     roads = _roads_beside(context, row)
     obstacles = [*obstacles, *_dead_ends_without_turning(context, list(roads))]

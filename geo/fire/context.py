@@ -16,12 +16,14 @@ from geo.fire.cities import city_extent
 from geo.fire.layer_state import read_layer_changes
 from geo.fire.pipe_checks import check_pipes
 from geo.fire.rules import Rules, rules_in_force
-from geo.fire.snapshot import CitySnapshot, SnapshotCache
+from geo.fire.snapshot import CitySnapshot
+from geo.fire.snapshot_cache import SnapshotCache
 from geo.fire.vehicle_access import VehicleReach
 from geo.model.pipe import Network
 from geo.network import isolation, pipes
 from geo.network.isolation import Sectors
 from geo.network.pipe_findings import PipeFinding
+from geo.network.pipe_rules import pipe_rules_in_force
 from geo.network.roads import Vehicle
 from geo.types import Bools
 
@@ -30,7 +32,7 @@ PipeVersion = tuple[int | None, int | None]
 
 
 _CHECKED_LAYERS = ("pipe_node", "pipe_segment", "road", "building", "region")
-_FindingsOfVersion = tuple[tuple[int | None, ...], list[PipeFinding]]
+_FindingsOfVersion = tuple[tuple[object, ...], list[PipeFinding]]
 
 
 @dataclass(frozen=True)
@@ -119,9 +121,15 @@ class FireContextCache:
         ----------
         networks, at_buildings
             The networks that the caller may see, and whether it may see buildings.
+
+        Raises
+        ------
+        InputError
+            If a figure for pipes in the settings is wrong.
         """
         changes = read_layer_changes(connection)
-        version = tuple(changes.get(layer) for layer in _CHECKED_LAYERS)
+        rules = pipe_rules_in_force()
+        version = *(changes.get(layer) for layer in _CHECKED_LAYERS), rules
         key = city, networks, at_buildings
         cached = self._pipe_findings.get(key)
         if cached is None or cached[0] != version:
@@ -131,7 +139,7 @@ class FireContextCache:
                     sectors = self.pipe_sectors(connection, city, network, changes)
                     graphs[Network(network)] = sectors.graph
             snapshot = self.snapshots.snapshot_of(connection, city) if at_buildings else None
-            cached = version, check_pipes(connection, city, graphs, snapshot)
+            cached = version, check_pipes(connection, city, graphs, snapshot, rules)
             self._pipe_findings[key] = cached
         return cached[1]
 

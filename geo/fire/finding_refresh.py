@@ -56,7 +56,7 @@ OVERLAY_LAYERS: dict[Overlay, tuple[str, ...]] = {
     Overlay.HYDRANT_STANDING: ("building", "pipe_node", "road", INSPECTION),
     Overlay.HYDRANT_SUPPLY: ("pipe_node", "pipe_segment", INSPECTION),
     Overlay.FIRE_LANE: ("building", "road", "water", "compound", "region"),
-    Overlay.FIRE_REACH: ("building", "road", "compound"),
+    Overlay.FIRE_REACH: ("building", "road", "water", "compound"),
     Overlay.SEPARATION: ("building",),
     Overlay.LADDER: ("building", "road", "water", "compound"),
     Overlay.RESPONSE: ("building", "road", "compound", "facility", "region"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from geo.errors import InputError
 from geo.fire import (
     fire_lanes,
+    hydrant_places,
     hydrant_supply,
     hydrants,
     ladder_areas,
@@ -54,8 +55,8 @@ def check_overlay(
         Overlay.HYDRANT_COVERAGE: lambda: hydrants.check_hydrant_coverage(
             snapshot, rules, buildings
         ),
-        Overlay.HYDRANT_SPACING: lambda: hydrants.check_hydrant_spacing(snapshot, rules),
-        Overlay.HYDRANT_STANDING: lambda: hydrants.check_hydrant_positions(
+        Overlay.HYDRANT_SPACING: lambda: hydrant_places.check_hydrant_spacing(snapshot, rules),
+        Overlay.HYDRANT_STANDING: lambda: hydrant_places.check_hydrant_positions(
             snapshot, rules, None if scope is None else scope.hydrant
         ),
         Overlay.HYDRANT_SUPPLY: lambda: _check_supply(context, read_sectors),

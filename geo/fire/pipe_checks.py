@@ -15,6 +15,7 @@ from geo.network.building_clearance import find_pipes_at_buildings
 from geo.network.clearance import find_conflicts, pairs_of_networks
 from geo.network.cover import find_shallow_pipes
 from geo.network.pipe_findings import PipeFinding
+from geo.network.pipe_rules import PipeRules
 from geo.network.pipes import PipeGraph
 
 
@@ -23,6 +24,7 @@ def check_pipes(
     city: str,
     graphs: Mapping[Network, PipeGraph],
     snapshot: CitySnapshot | None,
+    rules: PipeRules,
 ) -> list[PipeFinding]:
     """Return where pipes come too close to each other, to buildings or to the surface.
 
@@ -36,13 +38,13 @@ def check_pipes(
     list
         The gravest first: pipes under buildings, then by shortfall.
     """
-    findings = [*_check_pairs(graphs), *_check_cover(connection, city, graphs)]
+    findings = [*_check_pairs(graphs, rules), *_check_cover(connection, city, graphs, rules)]
     if snapshot is not None and Network.GAS in graphs:
         gas = graphs[Network.GAS]
         outlines = snapshot.walls
         if snapshot.crs != gas.crs:
             outlines = systems.transform(outlines, snapshot.crs, gas.crs)
-        findings += find_pipes_at_buildings(gas, snapshot.codes.tolist(), outlines)
+        findings += find_pipes_at_buildings(gas, snapshot.codes.tolist(), outlines, rules)
     return sorted(findings, key=_gravity)
 
 
@@ -51,14 +53,17 @@ def _gravity(finding: PipeFinding) -> tuple[int, float, tuple[str, ...]]:
     return rank, -(finding.shortfall or 0.0), finding.codes
 
 
-def _check_pairs(graphs: Mapping[Network, PipeGraph]) -> Iterator[PipeFinding]:
+def _check_pairs(graphs: Mapping[Network, PipeGraph], rules: PipeRules) -> Iterator[PipeFinding]:
     for first, other in pairs_of_networks():
         if first in graphs and other in graphs:
-            yield from find_conflicts(graphs[first], graphs[other])
+            yield from find_conflicts(graphs[first], graphs[other], rules)
 
 
 def _check_cover(
-    connection: Connection, city: str, graphs: Mapping[Network, PipeGraph]
+    connection: Connection,
+    city: str,
+    graphs: Mapping[Network, PipeGraph],
+    rules: PipeRules,
 ) -> Iterator[PipeFinding]:
     if not graphs:
         return
@@ -69,5 +74,6 @@ def _check_cover(
     widths = roads["width_m"].to_numpy(dtype=np.float64, na_value=np.nan)
     crs = next(iter(graphs.values())).crs
     lines = np.atleast_1d(systems.transform(roads.geometry.to_numpy(), systems.STORAGE, crs))
+    classes = roads["road_class"].tolist()
     for graph in graphs.values():
-        yield from find_shallow_pipes(graph, lines, widths, roads["road_class"].tolist())
+        yield from find_shallow_pipes(graph, lines, widths, classes, rules)

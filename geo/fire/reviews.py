@@ -131,9 +131,7 @@ def record_inspection(
     inspector: str,
     inspected_on: date,
 ) -> dict[str, Any]:
-    """Store an inspection of a hydrant and return it; the next one is due after 90 days.
-
-    ``hydrant_inspection_days`` of the settings may say otherwise.
+    """Store an inspection of a hydrant and return it.
 
     Raises
     ------
@@ -145,11 +143,42 @@ def record_inspection(
     known = select(PipeNode.code).where(PipeNode.code == hydrant, PipeNode.kind == "hydrant")
     if not connection.execute(known).first():
         raise NotFoundError("no_such_hydrant", code=hydrant)
+    values = inspection_values(
+        hydrant,
+        passed=passed,
+        reason=reason,
+        flow_l_s=flow_l_s,
+        inspector=inspector,
+        inspected_on=inspected_on,
+    )
+    statement = insert(HydrantInspection).values(**values).returning(HydrantInspection.id)
+    number = connection.execute(statement).scalar_one()
+    return _describe_inspection({"id": number} | values)
+
+
+def inspection_values(
+    hydrant: str,
+    *,
+    passed: bool,
+    reason: str,
+    flow_l_s: float | None,
+    inspector: str,
+    inspected_on: date,
+) -> dict[str, Any]:
+    """Return the row of an inspection; the next one is due after 90 days.
+
+    ``hydrant_inspection_days`` of the settings may say otherwise.
+
+    Raises
+    ------
+    InputError
+        If it failed and no reason is given, or its day lies in the future.
+    """
     if not passed and not reason.strip():
         raise InputError("inspection_without_reason", code=hydrant)
     if inspected_on > clock.today():
         raise InputError("inspection_in_future", day=inspected_on.isoformat())
-    values = {
+    return {
         "hydrant_code": hydrant,
         "passed": passed,
         "reason": reason.strip(),
@@ -158,9 +187,6 @@ def record_inspection(
         "inspected_on": inspected_on,
         "due_on": inspected_on + timedelta(days=settings().hydrant_inspection_days),
     }
-    statement = insert(HydrantInspection).values(**values).returning(HydrantInspection.id)
-    number = connection.execute(statement).scalar_one()
-    return _describe_inspection({"id": number} | values)
 
 
 def last_inspections() -> Subquery:
@@ -191,17 +217,22 @@ def list_inspections(
     """
     if due:
         last = last_inspections().c
-        statement = select(*last).where(last.due_on < clock.today_in_sql())
+        statement = select(*_listed(last)).where(last.due_on < clock.today_in_sql())
         code: ColumnElement[str] = last.hydrant_code
         order: ColumnElement[date] = last.due_on
     else:
-        statement = select(*HydrantInspection.__table__.columns)
         table = HydrantInspection.__table__.c
+        statement = select(*_listed(table))
         code, order = table.hydrant_code, table.inspected_on.desc()
     if hydrant:
         statement = statement.where(code == hydrant)
     rows = connection.execute(statement.order_by(order).limit(limit).offset(offset)).mappings()
     return _count(connection, statement), [_describe_inspection(dict(row)) for row in rows]
+
+
+def _listed(columns: Any) -> list[Any]:
+    names = ("id", "hydrant_code", "passed", "reason", "flow_l_s", "inspector")
+    return [columns[name] for name in (*names, "inspected_on", "due_on")]
 
 
 def _describe_inspection(row: dict[str, Any]) -> dict[str, Any]:

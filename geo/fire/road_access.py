@@ -168,7 +168,9 @@ def anchor_buildings(
     ways = shapely.shortest_line(graph.lines[piece[is_near]], walls[rows[is_near]])
     behind = np.zeros(len(rows), dtype=bool)
     blocked_rows = is_near[_is_blocked(ways, rows[is_near], walls, tree)]
-    other, apart = _open_ways(graph, rows[blocked_rows], walls, tree)
+    blocked = rows[blocked_rows]
+    near = graph.tree.query(walls[blocked], predicate="dwithin", distance=OPEN_WAY_RADIUS_M)
+    other, apart = find_open_ways(graph.lines, (near[0], near[1]), blocked, walls, tree)
     behind[blocked_rows] = other < 0
     freed = other >= 0
     piece[blocked_rows[freed]], gap[blocked_rows[freed]] = other[freed], apart[freed]
@@ -208,22 +210,43 @@ def _is_blocked(ways: Geometries, owner: Ints, walls: Geometries, tree: shapely.
     return blocked
 
 
-def _open_ways(
-    graph: RoadGraph, rows: Ints, walls: Geometries, tree: shapely.STRtree
+def find_open_ways(
+    lines: Geometries,
+    near_lines: tuple[Ints, Ints],
+    rows: Ints,
+    walls: Geometries,
+    tree: shapely.STRtree,
+    barriers: shapely.STRtree | None = None,
 ) -> tuple[Ints, Floats]:
-    """Return the (k,) nearest piece with an open way to each building, -1 for none, and metres.
+    """Return the (k,) nearest line with an open way to each building, -1 for none, and metres.
 
-    Vectorised by rank: the nearest pieces of all buildings first, then the next ones of the rest.
+    Vectorised by rank: the nearest lines of all buildings first, then the next ones of the rest.
+
+    Parameters
+    ----------
+    lines
+        (l,) lines or points that ways begin at.
+    near_lines
+        (n,) positions in ``rows``, and (n,) the lines near those buildings.
+    rows
+        (k,) rows of buildings.
+    walls, tree
+        (b,) outlines of all buildings, metres, and their spatial index: no way leads through one.
+    barriers
+        Spatial index of what ways do not cross either.
     """
     piece, gap = np.full(len(rows), -1, dtype=np.int64), np.full(len(rows), np.inf)
-    at, near = graph.tree.query(walls[rows], predicate="dwithin", distance=OPEN_WAY_RADIUS_M)
-    distance = shapely.distance(graph.lines[near], walls[rows[at]])
+    at, near = near_lines
+    distance = shapely.distance(lines[near], walls[rows[at]])
     order = np.lexsort((distance, at))
     at, near, distance = at[order], near[order], distance[order]
     rank = np.arange(len(at)) - np.searchsorted(at, at)
     for round_ in range(int(rank.max(initial=-1)) + 1):
         current = np.flatnonzero((rank == round_) & (piece[at] < 0))
-        ways = shapely.shortest_line(graph.lines[near[current]], walls[rows[at[current]]])
-        free = current[~_is_blocked(ways, rows[at[current]], walls, tree)]
+        ways = shapely.shortest_line(lines[near[current]], walls[rows[at[current]]])
+        is_blocked = _is_blocked(ways, rows[at[current]], walls, tree)
+        if barriers is not None:
+            is_blocked[barriers.query(ways, predicate="intersects")[0]] = True
+        free = current[~is_blocked]
         piece[at[free]], gap[at[free]] = near[free], distance[free]
     return piece, gap

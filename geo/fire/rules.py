@@ -5,7 +5,6 @@ The text of a rule is in the catalogues under ``rule.<id>``. How far each clause
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -14,7 +13,7 @@ from typing import Any
 from geo.errors import InputError
 from geo.messages import Language, text
 from geo.settings import Settings, settings
-from geo.standards import Force
+from geo.standards import Force, parse_figure
 
 
 class Overlay(StrEnum):
@@ -75,6 +74,8 @@ class Rule:
         """Return the fields of the rule and its text, for JSON."""
         return asdict(self) | {"text": self.text(lang)}
 
+
+FIGURES_SETTING = "GRIDATLAS_FIRE_FIGURES"
 
 WATER = "GB 50974-2014"
 BUILDING = "GB 50016-2014"
@@ -272,7 +273,7 @@ HIGH_RISE_M = {"residential": 27.0, "other": 24.0}
 """Height above which a building is a high-rise (GB 50016-2014, 2.1.1); apartments and dormitories
 follow the rules of public buildings (5.1.1, note 2)."""
 
-CACHE_VERSION = "5"
+CACHE_VERSION = "6"
 """Version of the checks; a new one makes all stored findings stale after an update."""
 
 HEAVY_ENGINE_T = 12.0
@@ -336,19 +337,8 @@ def rules_in_force(figures: Mapping[str, Any] | None = None) -> Rules:
     by_id = {rule.id: rule for rule in DEFAULT_RULES}
     for name, value in (settings().fire_figures if figures is None else figures).items():
         if name not in by_id:
-            raise InputError("no_such_rule", rule=name, rules=", ".join(by_id))
-        figure = _parse_figure(by_id[name], value)
-        if figure < 0:
-            raise InputError("rule_figure_negative", rule=name, figure=f"{figure:g}")
+            known = ", ".join(by_id)
+            raise InputError("no_such_rule", rule=name, rules=known, setting=FIGURES_SETTING)
+        figure = parse_figure(name, value, by_id[name].unit, FIGURES_SETTING)
         by_id[name] = replace(by_id[name], figure=figure, overridden=True)
     return Rules(by_id)
-
-
-def _parse_figure(rule: Rule, value: Any) -> float:
-    """Return the figure that is given for a rule, with the rule's unit or with none."""
-    match = re.fullmatch(r"\s*([+-]?\d*\.?\d+(?:[eE][+-]?\d+)?)\s*(\S*)\s*", str(value))
-    if match is None or isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise InputError("rule_figure_no_number", rule=rule.id, figure=value, unit=rule.unit)
-    if match[2] not in {"", rule.unit}:
-        raise InputError("rule_figure_unit", rule=rule.id, figure=value, unit=rule.unit)
-    return float(match[1])

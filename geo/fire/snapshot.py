@@ -1,7 +1,6 @@
 """A snapshot of one city's layers in memory, in metres; only changed layers are read again."""
 
 import dataclasses
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +18,7 @@ from geo import crs as systems
 from geo.db.layer_frames import read_frame, wkb
 from geo.fire import reviews, road_access
 from geo.fire.cities import STATION_MARGIN_DEGREES, Box, city_extent
-from geo.fire.layer_state import INSPECTION, read_layer_changes
+from geo.fire.layer_state import read_layer_changes
 from geo.fire.road_access import BuildingAnchors, RoadAccess, RoadPositions
 from geo.model import STORAGE_SRID, Base
 from geo.network.road_joins import RoadJoin
@@ -380,42 +379,3 @@ def _read_layer(
     frame = read_frame(connection, statement.order_by(table.c.code))
     metric = systems.transform(frame.geometry.to_numpy(), systems.STORAGE, crs)
     return frame.set_geometry(gpd.GeoSeries(metric, index=frame.index, crs=crs))
-
-
-class SnapshotCache:
-    """The snapshots of all cities, each read again when a layer has changed."""
-
-    def __init__(self) -> None:
-        self._snapshots: dict[str, CitySnapshot] = {}
-        self._lock = threading.Lock()
-
-    def snapshot_of(
-        self, connection: Connection, city: str, layer_changes: Mapping[str, int] | None = None
-    ) -> CitySnapshot:
-        """Return the current snapshot of a city.
-
-        Parameters
-        ----------
-        layer_changes
-            Change counts of the layers; read from the database by default.
-
-        Raises
-        ------
-        NotFoundError
-            If there are no regions, buildings or roads.
-        """
-        counts = read_layer_changes(connection) if layer_changes is None else layer_changes
-        snapshot = self._snapshots.get(city)
-        if snapshot is not None and _is_current(snapshot, counts):
-            return snapshot
-        with self._lock:
-            snapshot = self._snapshots.get(city)
-            if snapshot is None or not _is_current(snapshot, counts):
-                snapshot = self._snapshots[city] = load_snapshot(connection, city, snapshot)
-            return snapshot
-
-
-def _is_current(snapshot: CitySnapshot, layer_changes: Mapping[str, int]) -> bool:
-    # Segments are not part of it, but overlays take the state of their layers from it.
-    names = (*LAYER_COLUMNS, INSPECTION, "pipe_segment")
-    return all(layer_changes.get(name) == snapshot.layer_changes.get(name) for name in names)

@@ -11,16 +11,21 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from geo.fire.finding import Finding
-from geo.fire.road_access import MAX_ROAD_DISTANCE_M
+from geo.fire.road_access import MAX_ROAD_DISTANCE_M, find_open_ways
 from geo.fire.rules import TOLERANCE_M, Rules, Severity
 from geo.fire.snapshot import CitySnapshot
 from geo.missing_data import MissingData, list_missing
 from geo.network import routing
 from geo.network.roads import WIDE_CLASSES, RoadGraph, Vehicle
 from geo.settings import settings
-from geo.types import Bools, Floats, Ints
+from geo.types import Bools, Floats, Geometries, Ints
 
 HOSE_LIMIT_M = 2000.0
+
+FRONTAGE_M = 40.0
+"""A wall up to this far from the middle of a street faces it."""
+
+_PLACES_APART_M = 1.0
 
 MAX_HALF_WIDTH_M = 40.0
 """No road is wider than twice this."""
@@ -128,8 +133,53 @@ def _from_main_streets(graph: RoadGraph, passable: Bools) -> Bools:
     return np.isfinite(routing.shortest_from_node(drive, start)[0])
 
 
-def hose_gaps(snapshot: CitySnapshot, reach: VehicleReach) -> Floats:
-    """Return (b,) metres of hose from where the engine stops to the wall of each building."""
+def hose_gaps(
+    snapshot: CitySnapshot, reach: VehicleReach, figure: float, rows: Ints | None = None
+) -> Floats:
+    """Return metres of hose from where the engine stops to the wall of each building.
+
+    A wall is reached from the nearest road. Where the way along roads is longer than a figure, a
+    straight one of up to ``FRONTAGE_M`` counts too, from a road that the engine drives along and
+    through no building, fence or open water: a house with an alley behind it may face a street.
+
+    Parameters
+    ----------
+    figure
+        Metres of hose that are enough.
+    rows
+        (k,) int64 rows of buildings; all by default.
+
+    Returns
+    -------
+    ndarray of float64
+        (k,) infinite where there is no way.
+    """
+    rows = np.arange(len(snapshot.building)) if rows is None else rows
+    gap = hose_gaps_along_roads(snapshot, reach)[rows]
+    far = np.flatnonzero(gap > figure)
+    walls, places = snapshot.walls, _places_driven(snapshot, reach, rows[far])
+    near = shapely.STRtree(places).query(walls[rows[far]], predicate="dwithin", distance=FRONTAGE_M)
+    _, straight = find_open_ways(
+        places, (near[0], near[1]), rows[far], walls, snapshot.wall_tree, snapshot.barrier_tree
+    )
+    gap[far] = np.minimum(gap[far], straight)
+    return gap
+
+
+def _places_driven(snapshot: CitySnapshot, reach: VehicleReach, rows: Ints) -> Geometries:
+    """Return (k,) places every few metres on roads near buildings that the engine drives along."""
+    graph = snapshot.graph
+    _, near = graph.tree.query(snapshot.walls[rows], predicate="dwithin", distance=FRONTAGE_M)
+    pieces = np.unique(near)
+    # The access graph keeps the numbers of the nodes that it is made from.
+    is_driven = reach.node[graph.ends[pieces]].all(axis=1)
+    is_driven &= is_free(reach.obstacle[graph.road[pieces]])
+    lines = shapely.segmentize(graph.lines[pieces[is_driven]], _PLACES_APART_M)
+    return np.asarray(shapely.points(shapely.get_coordinates(lines)), dtype=object)
+
+
+def hose_gaps_along_roads(snapshot: CitySnapshot, reach: VehicleReach) -> Floats:
+    """Return (b,) metres of hose along roads to the wall of each building."""
     access = snapshot.access
     node = access.building
     if not len(reach.metres):  # there are no roads
@@ -200,12 +250,11 @@ def check_vehicle_reach(
     """
     reach = reach or find_vehicle_reach(snapshot, vehicle_from_settings(rules))
     figure = rules.figure("engine_reach")
-    gap = hose_gaps(snapshot, reach)
-    rows = np.arange(len(gap)) if only is None else only
+    rows = np.arange(len(snapshot.building)) if only is None else only
+    gap = hose_gaps(snapshot, reach, figure, rows)
     return [
-        _finding(snapshot, rules, reach, int(row), float(gap[row]))
-        for row in rows
-        if gap[row] > figure + TOLERANCE_M
+        _finding(snapshot, rules, reach, int(rows[k]), float(gap[k]))
+        for k in np.flatnonzero(gap > figure + TOLERANCE_M)
     ]
 
 

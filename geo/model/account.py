@@ -76,7 +76,7 @@ class SignInAttempt(Base):
 
 
 class Session(Base):
-    """A session: ``token`` is the hash of its current refresh token."""
+    """A session: ``token`` is the hash of its current refresh token, issued at ``rotated_at``."""
 
     __tablename__ = "session"
 
@@ -86,5 +86,6 @@ class Session(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    rotated_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     __table_args__ = (Index(None, "account_id"), Index(None, "expires_at"))

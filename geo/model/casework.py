@@ -76,7 +76,8 @@ class ServiceCase(Base):
     grid or the office of a division. ``offered_code`` is to whom it is being handed over;
     until that one accepts, the handler stays responsible (首问负责). ``involved`` holds the place's
     and all handlers' codes: who may see the case. ``is_provisional`` says that the deadline was
-    counted without the official calendar of its year.
+    counted without the official calendar of its year. ``anonymized_at`` is when words, photos and
+    the exact place were removed.
     """
 
     __tablename__ = "service_case"
@@ -111,8 +112,13 @@ class ServiceCase(Base):
     reworks: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     rating: Mapped[int | None] = mapped_column(SmallInteger)
     revision: Mapped[int] = mapped_column(server_default="1")
+    anonymized_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     __table_args__ = (
+        CheckConstraint(
+            "anonymized_at IS NULL OR closed_at IS NOT NULL AND description = '' AND address = ''",
+            name="anonymized_empty",
+        ),
         one_of("flow", Flow),
         one_of("channel", Channel),
         one_of("state", CaseState),
@@ -122,6 +128,9 @@ class ServiceCase(Base):
         CheckConstraint("handler_code ~ '^([0-9]{12}|[0-9]{15})$'", name="handler_code_digits"),
         Index(None, "involved", postgresql_using="gin"),
         Index(None, "plan_id"),
+        Index(
+            "ix_service_case_retained", "closed_at", postgresql_where=text("anonymized_at IS NULL")
+        ),
         Index(None, "released_at", postgresql_where=text("released_at IS NOT NULL")),
         Index(
             "ix_service_case_due",
@@ -186,7 +195,7 @@ class CaseKey(Base):
 
 
 class ReportCount(Base):
-    """Requests of an address in a minute; ``origin`` is a keyed digest of address and purpose."""
+    """Requests of an address or a device in a minute; ``origin`` is a keyed digest of it."""
 
     __tablename__ = "report_count"
 
@@ -213,7 +222,8 @@ class VisitTopic(StrEnum):
 class Visit(Base):
     """An entry of the ledger of visits (民情台账): by dwelling, never by name.
 
-    ``device_at`` is what the clock of the visitor's device showed at the visit.
+    ``device_at`` is what the clock of the visitor's device showed at the visit, ``anonymized_at``
+    when dwelling and words were removed: the entry still counts as a visit of its grid.
     """
 
     __tablename__ = "visit"
@@ -233,13 +243,20 @@ class Visit(Base):
     recorded_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), server_default=func.now()
     )
+    anonymized_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     __table_args__ = (
         one_of("topic", VisitTopic),
+        CheckConstraint(
+            "anonymized_at IS NULL OR dwelling_code = '' AND said = '' AND advice = '' "
+            "AND result = ''",
+            name="anonymized_empty",
+        ),
         CheckConstraint("grid_code ~ '^[0-9]{15}$'", name="grid_code_15_digits"),
         Index(None, "grid_code", "visited_at"),
         Index(None, "dwelling_code"),
         Index(None, "case_id"),
+        Index("ix_visit_retained", "visited_at", postgresql_where=text("anonymized_at IS NULL")),
     )
 
 

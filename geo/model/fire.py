@@ -210,7 +210,11 @@ class BuildingPlan(Base):
 
 
 class HydrantInspection(Base):
-    """An inspection of a hydrant; ``flow_l_s`` in litres a second."""
+    """An inspection of a hydrant; ``flow_l_s`` in litres a second.
+
+    One by a grid manager has the code of the grid, what the device's clock showed, and the digests
+    of its idempotency key and request.
+    """
 
     __tablename__ = "hydrant_inspection"
 
@@ -222,10 +226,15 @@ class HydrantInspection(Base):
     inspector: Mapped[str] = mapped_column(Text)
     inspected_on: Mapped[date] = mapped_column(Date)
     due_on: Mapped[date] = mapped_column(Date)
+    grid_code: Mapped[str | None] = mapped_column(Text)
+    device_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    key: Mapped[str | None] = mapped_column(Text, unique=True)
+    request: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (
         between("flow_l_s", 0, 10_000),
         CheckConstraint("passed OR reason <> ''", name="failure_explained"),
+        CheckConstraint("grid_code ~ '^[0-9]{15}$'", name="grid_code_15_digits"),
         Index(None, "hydrant_code", "inspected_on"),
         Index(None, "due_on"),
     )

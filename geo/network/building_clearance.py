@@ -8,7 +8,7 @@ import shapely
 from geo.network import depths
 from geo.network.clearance import TOLERANCE_M, is_buried, pressure_steps
 from geo.network.pipe_findings import PipeFinding
-from geo.network.pipe_rules import BUILDING_CLEARANCE_M, BUILDING_SOURCE
+from geo.network.pipe_rules import BUILDING_SOURCE, STANDARD_RULES, PipeRules
 from geo.network.pipes import PipeGraph
 from geo.types import Bools, Geometries, Ints
 
@@ -20,7 +20,10 @@ SERVED_M = 1.0
 
 
 def find_pipes_at_buildings(
-    gas: PipeGraph, codes: Sequence[str], footprints: Geometries
+    gas: PipeGraph,
+    codes: Sequence[str],
+    footprints: Geometries,
+    rules: PipeRules = STANDARD_RULES,
 ) -> list[PipeFinding]:
     """Return where gas pipes pass under buildings, or closer to them than they may.
 
@@ -31,7 +34,7 @@ def find_pipes_at_buildings(
     codes, footprints
         (b,) buildings, metric.
     """
-    required = np.array(BUILDING_CLEARANCE_M)[pressure_steps(gas)]
+    required = np.array(rules.building)[pressure_steps(gas)]
     radii = np.nan_to_num(depths.diameters(gas)) / 2
     reach = float((required + radii).max(initial=0.0))
     rows, buildings = shapely.STRtree(footprints).query(

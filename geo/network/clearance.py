@@ -12,8 +12,10 @@ from geo.network.pipe_findings import PipeFinding
 from geo.network.pipe_rules import (
     CLEARANCES,
     NOT_BURIED,
+    STANDARD_RULES,
     STEP_OF_CLASS,
     Clearance,
+    PipeRules,
     figures_by_laying,
 )
 from geo.network.pipes import PipeGraph
@@ -35,11 +37,14 @@ def pairs_of_networks() -> list[tuple[Network, Network]]:
     return list(dict.fromkeys((row.first, row.other) for row in CLEARANCES))
 
 
-def find_conflicts(first: PipeGraph, other: PipeGraph) -> list[PipeFinding]:
+def find_conflicts(
+    first: PipeGraph, other: PipeGraph, rules: PipeRules = STANDARD_RULES
+) -> list[PipeFinding]:
     """Return where two networks come closer than they may, or where data to judge is missing."""
-    rows = [row for row in CLEARANCES if (row.first, row.other) == (first.network, other.network)]
-    steps = pressure_steps(first)
-    widest = max((row.horizontal[int(steps.max(initial=0))] for row in rows), default=0.0)
+    rows = [
+        row for row in rules.clearances if (row.first, row.other) == (first.network, other.network)
+    ]
+    widest = max((max(row.horizontal) for row in rows), default=0.0)
     reach = widest + sum(
         float(np.nan_to_num(depths.diameters(g)).max(initial=0.0) / 2) for g in (first, other)
     )

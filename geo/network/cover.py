@@ -8,7 +8,7 @@ import shapely
 from geo.network import depths
 from geo.network.clearance import TOLERANCE_M, is_buried
 from geo.network.pipe_findings import PipeFinding
-from geo.network.pipe_rules import COVERS, Cover, figures_by_laying
+from geo.network.pipe_rules import STANDARD_RULES, ZONES, Cover, PipeRules, figures_by_laying
 from geo.network.pipes import PipeGraph
 from geo.types import Floats, Geometries, Ints
 
@@ -20,11 +20,13 @@ CARRIAGEWAY_CLASSES = ("expressway", "arterial", "secondary", "local", "internal
 
 ROADSIDE_CLASSES = ("alley", "path")
 
-ZONES = ("carriageway", "roadside", "elsewhere")
-
 
 def find_shallow_pipes(
-    graph: PipeGraph, lines: Geometries, widths: Floats, classes: Sequence[str]
+    graph: PipeGraph,
+    lines: Geometries,
+    widths: Floats,
+    classes: Sequence[str],
+    rules: PipeRules = STANDARD_RULES,
 ) -> list[PipeFinding]:
     """Return the pipes with less cover than they must have, each at its worst place.
 
@@ -36,7 +38,7 @@ def find_shallow_pipes(
         (r,) centrelines of roads on the ground, metric; their widths in metres, NaN where unknown;
         and their classes.
     """
-    rows = [row for row in COVERS if row.network == graph.network]
+    rows = [row for row in rules.covers if row.network == graph.network]
     worst: dict[int, PipeFinding] = {}
     for zone, areas in zip(ZONES, _zones(lines, widths, np.array(classes)), strict=True):
         for row, finding in _check_zone(graph, rows, zone, areas):

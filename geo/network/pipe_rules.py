@@ -3,15 +3,17 @@
 How far each clause was verified is in ``docs/decisions/clauses-of-the-fire-rules.md``.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from geo.errors import InputError
 from geo.messages import Language, text
 from geo.model.pipe import Laying, Network, PressureClass
-from geo.standards import Force, Source
+from geo.settings import settings
+from geo.standards import Force, Source, parse_figure
 from geo.types import Floats, Ints
 
 STEP_OF_CLASS = {
@@ -35,6 +37,18 @@ NOT_BURIED = frozenset(
 IN_EARTH = frozenset({Laying.DIRECT, Laying.TRENCHLESS, Laying.UNDER_WATER})
 IN_DUCTS = frozenset({Laying.DUCT, Laying.DUCT_BANK, Laying.TRENCH, Laying.IN_DRAIN})
 ANY_LAYING = frozenset(Laying) - NOT_BURIED
+_NOT_TRENCH = ANY_LAYING - {Laying.TRENCH}
+_DUCTS_ALONE = IN_DUCTS - {Laying.TRENCH}
+_LAYING_SUFFIX = {
+    ANY_LAYING: "",
+    _NOT_TRENCH: "",
+    IN_EARTH: "_in_earth",
+    IN_DUCTS: "_in_ducts",
+    _DUCTS_ALONE: "_in_ducts",
+}
+
+PRESSURE_STEPS = ("low", "medium_b", "medium_a", "sub_high_b", "sub_high_a")
+FIGURES_SETTING = "GRIDATLAS_PIPE_FIGURES"
 
 DRAINS = (Network.SEWAGE, Network.STORM, Network.COMBINED)
 
@@ -61,6 +75,28 @@ class Clearance:
     source: Source
     laying: frozenset[Laying] = ANY_LAYING
 
+    @property
+    def stem(self) -> str:
+        """What the names of the row's figures begin with."""
+        return f"{self.first}_{self.other}{_LAYING_SUFFIX[self.laying]}"
+
+    def figures(self) -> dict[str, float]:
+        """Return the figures of the row by name, the horizontal ones by pressure first."""
+        if len(set(self.horizontal)) == 1:
+            beside = {f"{self.stem}_beside": self.horizontal[0]}
+        else:
+            names = (f"{self.stem}_beside_{step}" for step in PRESSURE_STEPS)
+            beside = dict(zip(names, self.horizontal, strict=True))
+        return beside | {f"{self.stem}_crossing": self.vertical}
+
+    def with_figures(self, figures: Mapping[str, float]) -> "Clearance":
+        """Return the row with some of its figures replaced."""
+        *beside, vertical = (figures.get(name, figure) for name, figure in self.figures().items())
+        horizontal = beside * len(PRESSURE_STEPS) if len(beside) == 1 else beside
+        low, medium_b, medium_a, sub_high_b, sub_high_a = horizontal
+        by_pressure = (low, medium_b, medium_a, sub_high_b, sub_high_a)
+        return replace(self, horizontal=by_pressure, vertical=vertical)
+
 
 @dataclass(frozen=True)
 class Cover:
@@ -75,6 +111,18 @@ class Cover:
     elsewhere: float
     source: Source
     laying: frozenset[Laying] = ANY_LAYING
+
+    def figures(self) -> dict[str, float]:
+        """Return the figures of the row by name."""
+        stem = f"cover_{self.network}{_LAYING_SUFFIX[self.laying]}"
+        figures = {f"{stem}_{zone}": float(getattr(self, zone)) for zone in ZONES}
+        return {name: figure for name, figure in figures.items() if not np.isnan(figure)}
+
+    def with_figures(self, figures: Mapping[str, float]) -> "Cover":
+        """Return the row with some of its figures replaced."""
+        own = [figures.get(name, figure) for name, figure in self.figures().items()]
+        carriageway, roadside, elsewhere = [*own, np.nan][:3]
+        return replace(self, carriageway=carriageway, roadside=roadside, elsewhere=elsewhere)
 
 
 _GAS_TABLE = Source("GB 50028-2006", "6.3.3", Force.SHALL)
@@ -109,16 +157,82 @@ sub-high pressure on from the outer wall (table 6.3.3-1)."""
 BUILDING_SOURCE = _GAS_TABLE
 """A gas pipe must not pass under a building either (6.3.3)."""
 
+ZONES = ("carriageway", "roadside", "elsewhere")
+
 COVERS: tuple[Cover, ...] = (
     Cover(_GAS, 0.9, 0.6, 0.3, _GAS_COVER),
     Cover(Network.WATER, 0.7, 0.6, np.nan, _PLANNING_COVER),
     *(Cover(drain, 0.7, 0.6, np.nan, _PLANNING_COVER) for drain in DRAINS),
     Cover(Network.POWER, 1.0, 0.7, np.nan, _PLANNING_COVER, IN_EARTH),
-    Cover(Network.POWER, 0.5, 0.5, np.nan, _PLANNING_COVER, IN_DUCTS - {Laying.TRENCH}),
-    Cover(Network.TELECOM, 0.9, 0.6, np.nan, _PLANNING_COVER, ANY_LAYING - {Laying.TRENCH}),
+    Cover(Network.POWER, 0.5, 0.5, np.nan, _PLANNING_COVER, _DUCTS_ALONE),
+    Cover(Network.TELECOM, 0.9, 0.6, np.nan, _PLANNING_COVER, _NOT_TRENCH),
     Cover(Network.HEAT, 1.0, 0.7, np.nan, _PLANNING_COVER, IN_EARTH),
 )
 """Least cover. GB 50289-2016 has no figure away from streets, and none here for trenches."""
+
+
+@dataclass(frozen=True)
+class PipeRules:
+    """The figures in force.
+
+    Attributes
+    ----------
+    building
+        What a gas pipe keeps from a building, metres, by the steps of its pressure.
+    overridden
+        Names of the figures that are the city's own.
+    """
+
+    clearances: tuple[Clearance, ...] = CLEARANCES
+    covers: tuple[Cover, ...] = COVERS
+    building: tuple[float, ...] = BUILDING_CLEARANCE_M
+    overridden: frozenset[str] = frozenset()
+
+    def building_figures(self) -> dict[str, float]:
+        """Return the distances from buildings by name."""
+        names = (f"gas_building_{step}" for step in PRESSURE_STEPS)
+        return dict(zip(names, self.building, strict=True))
+
+    def figures(self) -> dict[str, float]:
+        """Return all figures by name, metres."""
+        figures = self.building_figures()
+        for row in self.clearances:
+            figures |= row.figures()
+        for cover in self.covers:
+            figures |= cover.figures()
+        return figures
+
+
+STANDARD_RULES = PipeRules()
+
+
+def pipe_rules_in_force(figures: Mapping[str, Any] | None = None) -> PipeRules:
+    """Return the figures with those that the city sets, those of the settings by default.
+
+    Parameters
+    ----------
+    figures
+        A number, or a text of a number and ``m``, by name of the figure.
+
+    Raises
+    ------
+    InputError
+        If there is no such figure, or it is no number, of another unit or negative.
+    """
+    given = settings().pipe_figures if figures is None else figures
+    known = STANDARD_RULES.figures()
+    for name in given:
+        if name not in known:
+            listed = ", ".join(known)
+            raise InputError("no_such_rule", rule=name, rules=listed, setting=FIGURES_SETTING)
+    own = {name: parse_figure(name, value, "m", FIGURES_SETTING) for name, value in given.items()}
+    building = STANDARD_RULES.building_figures()
+    return PipeRules(
+        tuple(row.with_figures(own) for row in CLEARANCES),
+        tuple(row.with_figures(own) for row in COVERS),
+        tuple(own.get(name, figure) for name, figure in building.items()),
+        frozenset(own),
+    )
 
 
 def figures_by_laying(
@@ -150,22 +264,42 @@ def figures_by_laying(
     return least, np.where(is_ruled, upper.max(axis=0), np.nan), chosen
 
 
-def describe_rules(lang: Language) -> list[dict[str, Any]]:
-    """Return every figure with its clause and text, for lists of the rules."""
-    return [row | {"text": text(row["key"], lang=lang, **row["fields"])} for row in _rows(lang)]
+def describe_rules(lang: Language, rules: PipeRules | None = None) -> list[dict[str, Any]]:
+    """Return every figure with its clause and text, for lists of the rules in force.
+
+    Raises
+    ------
+    InputError
+        If a figure of the settings is wrong.
+    """
+    rules = rules or pipe_rules_in_force()
+    return [
+        row
+        | {
+            "text": text(row["key"], lang=lang, **row["fields"]),
+            "overridden": bool(rules.overridden & row["figures"].keys()),
+        }
+        for row in _rows(lang, rules)
+    ]
 
 
-def _rows(lang: Language) -> Iterator[dict[str, Any]]:
-    for row in CLEARANCES:
+def _rows(lang: Language, rules: PipeRules) -> Iterator[dict[str, Any]]:
+    for row in rules.clearances:
         by_pressure = len(set(row.horizontal)) > 1
         key = "pipe_rule.beside_by_pressure" if by_pressure else "pipe_rule.beside"
         fields = _fields(row, lang) | {"figures": " / ".join(f"{f:g}" for f in row.horizontal)}
-        yield _row(row.source, key, fields | {"figure": f"{row.horizontal[0]:g}"})
-        yield _row(row.source, "pipe_rule.crossing", fields | {"figure": f"{row.vertical:g}"})
-    figures = " / ".join(f"{figure:g}" for figure in BUILDING_CLEARANCE_M)
-    yield _row(BUILDING_SOURCE, "pipe_rule.building", {"figures": figures})
-    yield _row(BUILDING_SOURCE, "pipe_rule.under_building", {})
-    for cover in COVERS:
+        own = row.figures()
+        vertical = {f"{row.stem}_crossing": own.pop(f"{row.stem}_crossing")}
+        yield _row(row.source, key, fields | {"figure": f"{row.horizontal[0]:g}"}, own)
+        yield _row(
+            row.source, "pipe_rule.crossing", fields | {"figure": f"{row.vertical:g}"}, vertical
+        )
+    distances = " / ".join(f"{figure:g}" for figure in rules.building)
+    yield _row(
+        BUILDING_SOURCE, "pipe_rule.building", {"figures": distances}, rules.building_figures()
+    )
+    yield _row(BUILDING_SOURCE, "pipe_rule.under_building", {}, {})
+    for cover in rules.covers:
         fields = {
             "one": text(f"network.{cover.network}", lang=lang),
             "laying": _laying_text(cover.laying, lang),
@@ -177,11 +311,14 @@ def _rows(lang: Language) -> Iterator[dict[str, Any]]:
             cover.source,
             f"pipe_rule.cover{'' if np.isnan(cover.elsewhere) else '_everywhere'}",
             fields,
+            cover.figures(),
         )
 
 
-def _row(source: Source, key: str, fields: dict[str, str]) -> dict[str, Any]:
-    return asdict(source) | {"key": key, "fields": fields}
+def _row(
+    source: Source, key: str, fields: dict[str, str], figures: dict[str, float]
+) -> dict[str, Any]:
+    return asdict(source) | {"key": key, "fields": fields, "figures": figures}
 
 
 def _fields(row: Clearance, lang: Language) -> dict[str, str]:

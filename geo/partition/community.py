@@ -15,6 +15,9 @@ SURFACE_KINDS = ["river", "canal", "lake", "sea"]
 STREAM_KINDS = ["river", "canal"]
 """Kinds of water that are barriers: as surfaces, and as lines."""
 
+BARRIER_SEARCH_M = 50.0
+"""Barriers up to this distance beyond the border count: borders often run along a street."""
+
 
 @dataclass(frozen=True)
 class Community:
@@ -35,7 +38,7 @@ class Community:
     compounds, roads, railways, waters, facilities
         In and around it: ``code``, and ``gated``; ``road_class`` and ``tunnel``; ``tunnel``;
         ``kind`` and ``covered``; ``category`` and ``name``. Grids are named after compounds and
-        roads if these have a ``name``.
+        roads if these have a ``name``; borders can be moved to roads, railways and waters by it.
     """
 
     code: str
@@ -48,6 +51,10 @@ class Community:
     railways: gpd.GeoDataFrame
     waters: gpd.GeoDataFrame
     facilities: gpd.GeoDataFrame
+
+    def title(self) -> str:
+        """Return name and code, for messages in any language."""
+        return f"{self.name} {self.code}".strip()
 
 
 def validate_community(community: Community) -> None:

@@ -1,7 +1,6 @@
 """Comparison of two plans of a community: households moved, borders added and removed."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -51,7 +50,7 @@ def compare_plans(connection: Connection, plan: int, other: int) -> Comparison:
     households come (:mod:`geo.partition.previous_plan`).
     """
     atoms, before = _read_atoms(connection, plan), _read_atoms(connection, other)
-    atoms["before"] = _previous_grids(atoms, before)
+    atoms["before"] = previous_grids(atoms, before)
     added_m, removed_m = _border_changes(
         _read_grids(connection, plan), _read_grids(connection, other)
     )
@@ -76,8 +75,16 @@ def _read_atoms(connection: Connection, plan: int) -> gpd.GeoDataFrame:
     )
 
 
-def _previous_grids(atoms: gpd.GeoDataFrame, before: gpd.GeoDataFrame) -> Any:
-    """Return the previous grid of each atom: that of its unit, else of its building."""
+def previous_grids(atoms: pd.DataFrame, before: pd.DataFrame) -> pd.Series:
+    """Return the previous grid of each atom: that of its unit, else of its building, else None.
+
+    Parameters
+    ----------
+    atoms
+        ``building_code`` and ``unit_code``.
+    before
+        The atoms of the previous plan: these, ``households`` and ``grid``.
+    """
     units = before[before["unit_code"].notna()].drop_duplicates("unit_code")
     buildings = before.sort_values("households").drop_duplicates("building_code", keep="last")
     by_unit = atoms["unit_code"].map(units.set_index("unit_code")["grid"])

@@ -27,7 +27,7 @@ from geo.db.layer_frames import read_frame, wkb
 from geo.errors import InputError, NotFoundError
 from geo.locks import Lock
 from geo.model import STORAGE_SRID, Base, Building, BuildingUnit, Grid, GridMember, GridPlan, Region
-from geo.partition.community import Community
+from geo.partition.community import BARRIER_SEARCH_M, Community
 from geo.partition.scoring.objective import Balance
 from geo.register.workload import read_workload
 from geo.settings import settings
@@ -35,9 +35,6 @@ from geo.settings import settings
 if TYPE_CHECKING:  # a server that only shows plans does not load the search and Numba
     from geo.partition.draw import Drawing
     from geo.partition.previous_plan import PreviousPlan
-
-BARRIER_SEARCH_M = 50.0
-"""Barriers up to this distance beyond the border count: borders often run along a street."""
 
 
 def list_communities(connection: Connection, region: str = "") -> list[tuple[str, str]]:
@@ -181,8 +178,8 @@ def _near(layer: str, *columns: str) -> Select[*tuple[Any, ...]]:
 _NEAR = {
     "compound": _near("compound", "gated", "name"),
     "road": _near("road", "road_class", "tunnel", "name"),
-    "railway": _near("railway", "tunnel"),
-    "water": _near("water", "kind", "covered"),
+    "railway": _near("railway", "tunnel", "name"),
+    "water": _near("water", "kind", "covered", "name"),
     "facility": _near("facility", "category", "name"),
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from geo.codes import code_prefix
-from geo.db.security import FIRE_COUNTS
+from geo.db.register_views import FIRE_COUNTS
 
 Counts = dict[str, Any]
 """Counts by column of the views; null is unknown."""

@@ -94,7 +94,9 @@ def _community_page(
         "next": entries[position + 1] if position + 1 < len(entries) else None,
     }
     title = text("atlas.community_map", lang="zh", name=entry.name)
-    return _page("community.html", drawing.map, title, entry=entry, **drawing.texts, **navigation)
+    return render_template(
+        "community.html", drawing.map, title, entry=entry, **drawing.texts, **navigation
+    )
 
 
 def _index_page(entries: Sequence[AtlasEntry], credits: list[str]) -> str:
@@ -107,10 +109,12 @@ def _index_page(entries: Sequence[AtlasEntry], credits: list[str]) -> str:
     city = entries[0].city
     title = city + text("atlas.title", lang="zh")
     texts = {"city": city, "totals": totals, "streets": _streets(entries), "credits": credits}
-    return _page("index.html", overview, title, **texts)
+    return render_template("index.html", overview, title, **texts)
 
 
-def _page(template: str, drawing: offline_map.OfflineMap, title: str, **texts: object) -> str:
+def render_template(
+    template: str, drawing: offline_map.OfflineMap, title: str, **texts: object
+) -> str:
     """Return a page whose template defines the HTML before and after the map."""
     parts = vars(_templates.get_template(template).make_module(texts))
     return offline_map.render_page(drawing, title, parts["before"], parts["after"])

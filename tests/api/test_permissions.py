@@ -113,6 +113,7 @@ MAY = {
     "GET /jobs/{number}/events": readers("job"),
     "GET /field/bundle": frozenset({"grid_manager"}),
     "POST /field/dwellings/{code}/verification": frozenset({"grid_manager"}),
+    "POST /field/hydrants/{code}/inspection": frozenset({"grid_manager"}),
     "POST /casework/visits": frozenset(RULES["visit"].add),
     "PUT /casework/duties": writers("duty_record"),
     "GET /exports": PUBLIC_CALLER,
@@ -362,7 +363,8 @@ def test_tiles_of_plans_hold_the_grids_that_the_role_may_see(furnished, tile, ro
 
 def test_planner_of_another_place_gets_no_tile_of_a_draft(furnished, address, tile, tmp_path):
     with furnished.begin() as connection:
-        accounts.add_account(connection, "elsewhere", "planner", PASSWORD, scope="420606007000")
+        t.add_far_city(connection)
+        accounts.add_account(connection, "elsewhere", "planner", PASSWORD, scope=t.FAR_CITY)
     column, row = tile_of(300, 550, 12)
     for asked in ("status=draft", *(f"plan={number}" for number in range(1, 5))):
         answer = httpx.get(

@@ -50,6 +50,15 @@ def dwellings(town, address):
                 "FROM building, unnest(ARRAY['101', '102']) room"
             )
         )
+        lon, lat = t.degrees(300, 350)
+        connection.execute(
+            text(
+                "INSERT INTO pipe_node (code, network, kind, name, geom) SELECT code, 'water', "
+                "'hydrant', code, ST_SetSRID(ST_MakePoint(:lon, :lat), 4490) "
+                "FROM unnest(ARRAY['XHS-1', 'XHS-2']) code"
+            ),
+            {"lon": lon, "lat": lat},
+        )
         query = text(
             "SELECT d.code FROM dwelling d JOIN grid_member m USING (building_code) "
             "JOIN grid g ON g.id = m.grid_id WHERE g.code = :grid ORDER BY 1"
@@ -251,6 +260,56 @@ def test_conflict_is_shown_side_by_side_and_decided(app, line, town, dwellings):
     assert count(town, "dwelling", "code = :code AND residents = 5", code=code) == 1
 
 
+def inspect(page: Page, hydrant: str, reason: str) -> None:
+    go_to(page, f"hydrant/{hydrant}")
+    page.get_by_role("link", name="检查", exact=True).click()
+    page.get_by_label("检查结果").select_option(label="不合格")
+    page.get_by_label("原因、备注").fill(reason)
+    page.get_by_role("button", name="保存").click()
+    expect(page.get_by_text(STORED)).to_be_visible()
+
+
+def test_hydrant_is_inspected_without_a_connection_and_recorded_once(app, phone, line, town):
+    app.get_by_role("link", name="消火栓").click()
+    expect(app.locator(".rows li")).to_have_count(2)
+    expect(app.locator(".rows li").first).to_contain_text("待检查")
+    line.mode = "refuse"
+    inspect(app, "XHS-1", "栓盖缺失")
+    page = kill_and_reopen(app, phone, line, "hydrant/XHS-1")
+    expect(page.get_by_role("link", name="检查结果待发送")).to_be_visible()
+    line.mode = "lose answers"
+    page.locator("#sync").click()
+    expect(page.get_by_text("栓盖缺失")).to_be_visible()
+    expect(page.locator("#sync")).to_have_text("1 条待发送")
+    line.mode = "open"
+    wait_until_sent(page)
+    assert count(town, "hydrant_inspection", "reason = '栓盖缺失' AND inspector = 'wang'") == 1
+    go_to(page, "hydrants")
+    expect(page.locator(".rows li", has_text="XHS-1")).to_contain_text("不合格")
+
+
+def test_inspection_after_another_is_shown_beside_it_and_decided(app, line, town):
+    line.mode = "refuse"
+    inspect(app, "XHS-2", "水压不足")
+    with town.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO hydrant_inspection "
+                "(hydrant_code, passed, inspector, inspected_on, due_on) "
+                "VALUES ('XHS-2', true, '赵队', current_date - 1, current_date + 89)"
+            )
+        )
+    line.mode = "open"
+    app.locator("#sync").click()
+    expect(app.get_by_role("row", name="检查结果").get_by_role("cell")).to_have_text(
+        ["不合格", "合格"]
+    )
+    assert faults_of(app) == []
+    app.get_by_role("button", name="采用我的版本").click()
+    expect(app.locator("#sync")).to_have_text("已全部发送")
+    assert count(town, "hydrant_inspection", "hydrant_code = 'XHS-2'") == 2
+
+
 def test_step_of_a_case_is_taken_without_a_connection(app, line, town):
     go_to(app, "report")
     app.get_by_label("情况描述").fill("路灯不亮")
@@ -316,7 +375,8 @@ def test_every_view_is_accessible(app, phone, line, dwellings, lang):
     building = dwellings[6].rsplit("-", 1)[0]
     views = ("map", "buildings", f"building/{building}", f"dwelling/{dwellings[6]}", "cases")
     forms = (f"verify/{dwellings[6]}", f"visit/{dwellings[6]}", "report", "visits", "duties")
-    for view in (*views, *forms, "outbox"):
+    hydrants = ("hydrants", "hydrant/XHS-1", "inspect/XHS-1")
+    for view in (*views, *forms, *hydrants, "outbox"):
         go_to(page, view)
         page.wait_for_function("() => document.querySelector('#view').childElementCount > 0")
         assert faults_of(page) == [], view

@@ -468,7 +468,9 @@ def test_drawing_is_cancelled(open_page, desks, session, town):
     page.get_by_role("button", name="划分网格").click()
     before = page.locator("article.plan").count()
     with town.begin() as connection:
-        connection.execute(text("LOCK TABLE plan IN SHARE MODE"))  # no drawing is stored meanwhile
+        connection.execute(
+            text("LOCK TABLE grid_plan IN SHARE MODE")
+        )  # no drawing is stored meanwhile
         page.get_by_role("button", name="开始划分").click()
         page.get_by_role("button", name="取消").click()
         expect(page.locator("#notice")).to_contain_text("已取消", timeout=30_000)

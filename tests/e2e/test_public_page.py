@@ -126,6 +126,21 @@ def test_click_opens_the_grids_card_and_escape_closes_it(page):
     panel.wait_for(state="hidden")
 
 
+def test_closed_card_stays_closed_when_its_manager_arrives(page):
+    slow = []
+    page.route(f"**/grids/{t.DRUM_TOWER}005", lambda route: slow.append(route))
+    click_at(page, 905, 120)
+    panel = page.locator("#panel")
+    panel.wait_for(state="visible")
+    page.keyboard.press("Escape")
+    panel.wait_for(state="hidden")
+    with page.expect_response(lambda answer: "/grids/" in answer.url) as arrived:
+        slow[0].continue_()
+    arrived.value.finished()
+    page.evaluate("() => new Promise(resolve => setTimeout(resolve, 200))")
+    assert panel.is_hidden()
+
+
 def test_click_beside_every_grid_closes_the_card(page):
     click_at(page, 905, 120)
     page.locator("#panel").wait_for(state="visible")

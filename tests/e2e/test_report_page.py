@@ -163,11 +163,12 @@ def test_fields_that_are_missing_are_named_and_the_first_takes_the_focus(open_re
 
 def test_lost_answer_is_asked_for_again_with_the_same_key(open_report, town):
     page = open_report(faults_allowed=True)
-    before, keys = cases(town), []
+    before, keys, devices = cases(town), [], set()
 
     def lose_first_answer(route):
         if route.request.method == "POST":
             keys.append(route.request.headers["idempotency-key"])
+            devices.add(route.request.headers["device-token"])
             if len(keys) == 1:
                 route.fetch()
                 return route.abort()
@@ -182,7 +183,7 @@ def test_lost_answer_is_asked_for_again_with_the_same_key(open_report, town):
     page.get_by_role("button", name="重试").click()
     ticket_of(page)
     assert len(keys) == 2
-    assert len(set(keys)) == 1
+    assert (len(set(keys)), len(devices)) == (1, 1)
     assert cases(town) == before + 1
 
 

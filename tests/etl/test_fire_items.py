@@ -125,3 +125,66 @@ def test_delivery_that_changes_most_items_is_held_and_a_published_one_is_rolled_
     assert changed.counts["building_fire"].changed == 12
     roll_back(town, changed.run)
     assert rows(town, "SELECT DISTINCT value FROM building_fire") == [("2 个",)]
+
+
+WIDE = (
+    *("楼栋编码", "地址", "安全出口数量", "消防控制室", "消防控制室位置", "水泵接合器（位置）"),
+    *("水泵接合器", "瓶装液化气", "采集日期", "采集人", "备注"),
+)
+
+
+def wide_sheet(path: Path, *lines: tuple[object, ...]) -> Path:
+    book = openpyxl.Workbook()
+    for line in (WIDE, *lines):
+        book.active.append(line)
+    book.save(path)
+    return path
+
+
+def test_sheet_with_one_column_an_item_is_read_as_one_row_an_item(town, tmp_path):
+    day = date(2026, 3, 1)
+    full = ("b003", "", 2, "有", "1 层西侧", "南侧", "2 个", "无", day, "王五", "看门狗")
+    part = ("", "襄阳市中原路81号4号楼", None, "", "", "", "/", "未采集", day, "王五", "")
+    more = ("", "襄阳市中原路81号5号楼", "3 个", "", "", "", "/", "有", day, "王五", "")
+    how = mapping("building_fire", source="brigade")
+    outcome = bring(town, "building_fire", wide_sheet(tmp_path / "a.xlsx", full, part, more), how)
+    assert rows(town, STORED) == [
+        ("b003-bottled_gas", "无", "", "2026-03-01", "王五"),
+        ("b003-control_room", "有", "1 层西侧", "2026-03-01", "王五"),
+        ("b003-exits", "2", "", "2026-03-01", "王五"),
+        ("b003-pump_adapters", "2 个", "南侧", "2026-03-01", "王五"),
+        ("b004-bottled_gas", "有", "", "2026-03-01", "王五"),
+        ("b004-exits", "3 个", "", "2026-03-01", "王五"),
+    ]
+    assert outcome.status == "published"
+    rows_of_items = table(
+        tmp_path / "rows.csv",
+        *(
+            (code[:4], "", code[5:], value, place, day, by)
+            for code, value, place, day, by in rows(town, STORED)
+        ),
+    )
+    again = bring(town, "building_fire", rows_of_items, how)
+    assert again.counts["building_fire"].changed == 0
+
+
+def test_items_of_a_wide_sheet_are_quarantined_one_by_one(town, tmp_path):
+    day = date(2026, 3, 1)
+    sound = ("b001", "", "2", "", "", "", "", "", day, "王五", "")
+    placed = ("b002", "", "2", "", "", "南侧", "", "", day, "王五", "")
+    unsigned = ("b005", "", "2", "有", "", "", "", "", day, "", "")
+    unknown = ("b999", "", "2", "有", "", "", "", "", day, "王五", "")
+    file = wide_sheet(tmp_path / "a.xlsx", sound, placed, unsigned, unknown)
+    bring(town, "building_fire", file, mapping("building_fire", guard=ANYTHING))
+    assert [code for code, *_ in rows(town, STORED)] == ["b001-exits", "b002-exits"]
+    refused = rows(
+        town,
+        "SELECT reason, properties->>'item', (detail->>'row')::int FROM quarantine ORDER BY 3, 2",
+    )
+    assert refused == [
+        ("value_missing", "pump_adapters", 2),
+        ("value_missing", "control_room", 3),
+        ("value_missing", "exits", 3),
+        ("building_not_found", "control_room", 4),
+        ("building_not_found", "exits", 4),
+    ]

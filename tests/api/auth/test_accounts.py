@@ -3,9 +3,11 @@
 import pytest
 from sqlalchemy import text
 
+from geo.db import accounts
 from tests import town as t
 from tests.api.conformance import hold_to_description
 from tests.api.conftest import PASSWORD, bearer
+from tests.waiting import Task, wait_for_waiting
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,8 @@ def test_account_is_added_listed_and_signs_in(admin, client):
         ({"scope": "abc"}, "abc"),
         ({"role": "office"}, "region"),
         ({"role": "office", "scope": "42060"}, "42060"),
+        ({"role": "office", "scope": "420602001009"}, "no region 420602001009"),
+        ({"role": "planner", "scope": "9999"}, "no region 9999"),
         ({"name": "li/wang"}, "slash"),
         ({"name": " admin"}, "space"),
         ({"name": "admin\u202e"}, "visible"),
@@ -69,6 +73,26 @@ def test_disabled_account_is_refused_at_once_and_can_be_enabled_again(admin, cli
     assert not can_sign_in(client, "wang")
     assert admin.patch("/accounts/wang", json={"active": True}).status_code == 200
     assert can_sign_in(client, "wang")
+
+
+def test_region_of_an_account_cannot_change_to_one_that_does_not_exist(admin):
+    add(admin, "qi", "planner", scope=t.STREET)
+    assert admin.patch("/accounts/qi", json={"scope": "420699"}).status_code == 400
+    assert admin.patch("/accounts/qi", json={"scope": t.CITY}).json()["scope"] == t.CITY
+
+
+def test_administrators_who_disable_each_other_at_once_leave_one(admin, town, signed_in):
+    add(admin, "second", "admin")
+    second = signed_in("second")
+    with town.begin() as connection:  # the first request, before it commits
+        accounts.require_other_admin(connection, "second")
+        accounts.change_account(connection, "second", active=False)
+        task = Task(lambda: second.patch("/accounts/admin", json={"active": False}))
+        wait_for_waiting(town)
+    answer = task.end()
+    assert answer.status_code == 409, answer.text
+    names = [one["name"] for one in admin.get("/accounts").json()["items"] if one["active"]]
+    assert "admin" in names
 
 
 def test_role_and_region_change_and_end_the_sessions(admin, client, address):

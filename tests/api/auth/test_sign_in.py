@@ -86,8 +86,31 @@ def test_simultaneous_attempts_are_counted(client):
 def test_refresh_token_works_once_and_its_reuse_ends_the_session(client):
     first = sign_in(client, "fire").json()
     second = refresh(client, first["refresh_token"]).json()
-    assert me(client, second["access_token"]).status_code == 200
+    third = refresh(client, second["refresh_token"]).json()
+    assert me(client, third["access_token"]).status_code == 200
     assert refresh(client, first["refresh_token"]).status_code == 401
+    assert me(client, third["access_token"]).status_code == 401
+    assert refresh(client, third["refresh_token"]).status_code == 401
+
+
+def test_refresh_whose_answer_was_lost_is_answered_alike_when_it_is_repeated(client):
+    first = sign_in(client, "fire").json()["refresh_token"]
+    with ThreadPoolExecutor(4) as pool:  # and tabs that refresh at once
+        answers = [answer.json() for answer in pool.map(lambda _: refresh(client, first), range(4))]
+    assert len({one["refresh_token"] for one in answers}) == 1
+    assert all(me(client, one["access_token"]).status_code == 200 for one in answers)
+    later = refresh(client, answers[0]["refresh_token"]).json()
+    assert me(client, later["access_token"]).status_code == 200
+
+
+def test_refresh_that_is_repeated_after_the_grace_period_ends_the_session(client, town):
+    first = sign_in(client, "fire").json()["refresh_token"]
+    second = refresh(client, first).json()
+    with town.begin() as connection:
+        connection.execute(
+            text("UPDATE session SET rotated_at = rotated_at - interval '3 minutes'")
+        )
+    assert refresh(client, first).status_code == 401
     assert me(client, second["access_token"]).status_code == 401
     assert refresh(client, second["refresh_token"]).status_code == 401
 

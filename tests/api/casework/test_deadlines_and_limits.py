@@ -2,15 +2,18 @@
 
 import threading
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from sqlalchemy import text
 
 from api.background.case_deadlines import process_deadlines
+from api.core.caller import SERVICE_CALLER, transaction_as
+from geo.casework.retention import remove_expired
 from geo.settings import settings
 from tests import town as t
-from tests.api.casework.conftest import HERE, OWN_GRID, THERE, take
+from tests.api.casework.conftest import HERE, OWN_GRID, THERE, picture, take
 
 
 @pytest.fixture
@@ -99,6 +102,72 @@ def test_contact_is_deleted_some_days_after_the_case_is_closed(town, signed_in, 
     assert office.get(f"/casework/cases/{number}/contact").json() == {"contact": None}
 
 
+@pytest.fixture
+def at_year(town):
+    """Return a function that removes what has expired when so many years have passed."""
+
+    def run(years):
+        with transaction_as(town, SERVICE_CALLER) as connection:
+            remove_expired(connection, datetime.now(UTC) + timedelta(days=365.25 * years))
+
+    return run
+
+
+def test_closed_case_is_anonymized_after_its_period_and_still_counts(
+    town, signed_in, report, at_year
+):
+    photo = ("photos", ("a.jpg", picture(), "image/jpeg"))
+    words = {"description": "张三家漏水", "address": "前进路7号", "contact": "13800000000"}
+    number = report("minimum_living", files=[photo], **words)["number"]
+    running = report("minimum_living", files=[photo], **words)["number"]
+    office = signed_in("office")
+    take(office, number, "decline", note="张三已搬走")
+
+    def stored(number):
+        query = text(
+            "SELECT (SELECT string_agg(e.note, '') FROM case_event e WHERE e.case_id = c.id), "
+            "(SELECT count(*) FROM case_photo p WHERE p.case_id = c.id), "
+            "(SELECT count(*) FROM case_contact t WHERE t.case_id = c.id), "
+            "description || address, ST_X(geom) FROM service_case c WHERE number = :number"
+        )
+        with town.connect() as connection:
+            return tuple(connection.execute(query, {"number": number}).one())
+
+    at_year(settings().case_years - 0.1)
+    assert stored(number)[:2] == ("张三已搬走", 1)
+    events = office.get(f"/casework/cases/{number}").json()["events"]
+    at_year(settings().case_years + 0.1)
+    assert stored(number) == ("", 0, 0, "", round(HERE[0], 3))
+    assert stored(running) == ("", 1, 1, "张三家漏水前进路7号", pytest.approx(HERE[0]))
+    case = office.get(f"/casework/cases/{number}").json()
+    assert (case["state"], case["grid"]) == ("declined", OWN_GRID)
+    assert case["anonymized_at"]
+    steps = [(one["at"], one["actor"], one["action"]) for one in events]
+    assert [(one["at"], one["actor"], one["action"]) for one in case["events"]] == steps
+
+
+def test_visit_is_anonymized_after_its_period_and_still_counts(town, signed_in, at_year):
+    with town.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO dwelling (code, building_code, geom) SELECT 'kept', building_code, "
+                "g.geom FROM grid_member m JOIN (SELECT id, ST_PointOnSurface(geom) AS geom, code "
+                "FROM grid) g ON g.id = m.grid_id WHERE g.code = :grid LIMIT 1"
+            ),
+            {"grid": OWN_GRID},
+        )
+    manager = signed_in("grid_manager")
+    visit = {"dwelling": "kept", "visited_at": datetime.now(UTC).isoformat(), "topic": "help"}
+    assert manager.post("/casework/visits", json=visit | {"said": "腿脚不便"}).status_code == 201
+    at_year(settings().visit_years - 0.1)
+    assert [one["said"] for one in manager.get("/casework/visits").json()["items"]] == ["腿脚不便"]
+    at_year(settings().visit_years + 0.1)
+    assert manager.get("/casework/visits").json()["items"] == []
+    with town.connect() as connection:
+        left = text("SELECT grid_code, dwelling_code, said FROM visit")
+        assert connection.execute(left).all() == [(OWN_GRID, "", "")]
+
+
 def test_provisional_deadline_is_counted_again_when_the_calendar_is_known(
     town, signed_in, report, run_due
 ):
@@ -156,6 +225,27 @@ def test_burst_of_reports_is_accepted_or_refused_and_none_is_lost(town, address,
     with town.connect() as connection:
         after = connection.execute(text("SELECT count(*) FROM service_case")).scalar_one()
     assert after - before == statuses[201]
+
+
+def test_reports_of_a_device_are_limited_wherever_it_is(client, town, monkeypatch):
+    monkeypatch.setattr(settings(), "reports_per_device", 2)
+    form = {"kind": "noise", "lon": HERE[0], "lat": HERE[1], "description": "吵"}
+
+    def send(**headers):
+        return client.post("/reports", data=form, headers=headers)
+
+    token = {"Device-Token": "a-random-token-of-a-browser"}
+    answers = [send(**token) for _ in range(6)]  # a minute may end among them
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert int(refused.headers["Retry-After"]) > 0
+    assert refused.json()["type"].endswith("reports_of_device")
+    assert [answer.status_code for answer in answers].count(201) in (2, 4)
+    assert send().status_code == 201
+    assert send(**{"Device-Token": "the-token-of-another-browser"}).status_code == 201
+    assert send(**{"Device-Token": "short"}).status_code == 422
+    with town.connect() as connection:
+        origins = connection.execute(text("SELECT string_agg(origin, ' ') FROM report_count"))
+        assert "browser" not in origins.scalar_one()
 
 
 def test_guessing_secrets_is_slowed_down(client, report, monkeypatch):

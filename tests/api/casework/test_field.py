@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 
-from tests.api.casework.conftest import HERE, OTHER_GRID, OWN_GRID
+from geo.clock import today
+from tests.api.casework.conftest import HERE, OTHER_GRID, OWN_GRID, THERE
 
 EN = {"Accept-Language": "en"}
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -162,3 +164,115 @@ def test_time_of_capture_is_kept_with_the_filing(signed_in):
     assert filed[0].json()["number"] == filed[1].json()["number"]
     case = manager.get(f"/casework/cases/{filed[0].json()['number']}").json()
     assert times.items() <= case["events"][0]["data"].items()
+
+
+@pytest.fixture(scope="module")
+def hydrants(town):
+    """Add a hydrant to both grids, and a valve beside the first."""
+    with town.begin() as connection:
+        for code, kind, place in (("h1", "hydrant", HERE), ("h2", "hydrant", THERE)):
+            connection.execute(
+                text(
+                    "INSERT INTO pipe_node (code, network, kind, name, geom) VALUES "
+                    "(:code, 'water', :kind, :code, ST_SetSRID(ST_MakePoint(:lon, :lat), 4490)), "
+                    "('v' || :code, 'water', 'valve', '', "
+                    "ST_SetSRID(ST_MakePoint(:lon, :lat), 4490))"
+                ),
+                {"code": code, "kind": kind, "lon": place[0], "lat": place[1]},
+            )
+        connection.execute(text("DELETE FROM hydrant_inspection"))
+
+
+def own_hydrant(manager):
+    [hydrant] = manager.get("/field/bundle").json()["hydrants"]
+    return hydrant
+
+
+@pytest.fixture
+def inspect(signed_in, hydrants):
+    """Return a function that inspects a hydrant, seen as it is now unless another is given."""
+    manager = signed_in("grid_manager")
+
+    def send(code="h1", key="", **values):
+        body = {"seen": own_hydrant(manager)["inspection"], "passed": True}
+        body |= {"inspected_at": NOW.isoformat()} | values
+        headers = EN | ({"Idempotency-Key": key} if key else {})
+        return manager.post(f"/field/hydrants/{code}/inspection", json=body, headers=headers)
+
+    return send
+
+
+def test_inspection_of_an_own_hydrant_reaches_the_fire_desk(signed_in, inspect):
+    manager, fire = signed_in("grid_manager"), signed_in("fire")
+    before = own_hydrant(manager)
+    assert (before["code"], before["grid_code"]) == ("h1", OWN_GRID)
+    answer = inspect(passed=False, reason="无水", flow_l_s=0)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["due_on"] == (today() + timedelta(days=90)).isoformat()
+    [last, *_] = fire.get("/fire/inspections", params={"hydrant": "h1"}).json()["inspections"]
+    assert (last["passed"], last["reason"], last["inspector"]) == (False, "无水", "grid_manager")
+    assert own_hydrant(manager)["inspection"] == last["id"]
+
+
+def test_inspection_with_a_key_is_recorded_once(signed_in, inspect):
+    body = {"seen": own_hydrant(signed_in("grid_manager"))["inspection"], "reason": "once"}
+    key = "inspection-0000-0001"
+    answers = [inspect(key=key, **body) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json() == answers[1].json()
+    assert inspect(key=key, passed=False, **body).status_code == 409
+    listed = signed_in("fire").get("/fire/inspections", params={"hydrant": "h1"}).json()
+    assert len([one for one in listed["inspections"] if one["reason"] == "once"]) == 1
+
+
+def test_inspection_after_one_of_the_fire_service_shows_it(signed_in, inspect):
+    seen = own_hydrant(signed_in("grid_manager"))["inspection"]
+    by_fire = {"hydrant": "h1", "passed": True, "inspector": "赵队", "reason": ""}
+    recorded = signed_in("fire").post(
+        "/fire/inspections", json=by_fire | {"inspected_on": today().isoformat()}
+    )
+    assert recorded.status_code == 201
+    stale = inspect(seen=seen)
+    assert stale.status_code == 412
+    current = stale.json()["current"]
+    assert (current["inspection"], current["inspector"]) == (recorded.json()["id"], "赵队")
+    assert inspect(seen=current["inspection"]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"passed": False},
+        {"flow_l_s": -1},
+        {"flow_l_s": 10_001},
+        {"reason": "<b>"},
+        {"reason": "x" * 1001},
+        {"inspected_at": "2199-01-01T00:00:00Z"},
+        {"inspected_at": "2026-01-01T00:00:00"},
+        {"seen": 0},
+        {"inspector": "somebody"},
+    ],
+)
+def test_unfit_inspection_is_refused(inspect, values):
+    assert inspect(**values).status_code in (400, 422)
+
+
+def test_hydrant_of_another_grid_and_other_pipes_are_not_inspected(signed_in, inspect, town):
+    assert inspect("h2").status_code == 404
+    assert inspect("vh1").status_code == 404
+    assert signed_in("fire").get("/field/bundle").status_code == 403
+    with town.connect() as connection:  # the database refuses it as well
+        connection.execute(text("SET ROLE gridatlas_grid_manager"))
+        connection.execute(
+            text("SELECT set_config('gridatlas.grids', :own, false)"), {"own": OWN_GRID}
+        )
+        assert connection.execute(
+            text("SELECT code FROM published.own_hydrant")
+        ).scalars().all() == ["h1"]
+        add = text(
+            "INSERT INTO hydrant_inspection "
+            "(hydrant_code, passed, inspector, inspected_on, due_on, grid_code) "
+            "VALUES ('h2', true, 'x', current_date, current_date, :grid)"
+        )
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            connection.execute(add, {"grid": OTHER_GRID})

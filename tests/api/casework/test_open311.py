@@ -213,3 +213,49 @@ def test_requests_without_key_are_limited(client: httpx.Client):
         assert send(client, api_key=KEY).status_code == 201
     finally:
         settings().reports_per_minute = before
+
+
+CONTROL = "%00", "a%01b", "%1B", "%7F", "%C2%85"
+
+
+@pytest.mark.parametrize("form", ["json", "xml"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("requests.{form}?service_request_id=", "requests.{form}?service_code="),
+        *("requests.{form}?status=", "requests.{form}?start_date=", "requests.{form}?api_key="),
+        *("requests/0000000000000000.{form}?api_key=", "requests/{control}.{form}?"),
+        *("tokens/{control}.{form}?", "services/{control}.{form}?"),
+    ],
+)
+def test_control_characters_are_refused_as_the_standard_says(
+    client: httpx.Client, path: str, form: str
+):
+    for control in CONTROL:
+        address = path.format(form=form, control=control)
+        answer = client.get(f"{ROOT}/{address}{'' if '{control}' in path else control}")
+        assert answer.status_code in (400, 404), address
+        assert answer.headers["content-type"].startswith(("application/json", "text/xml")), address
+        if form == "json":
+            (error,) = answer.json()
+        else:
+            error = ElementTree.fromstring(answer.content).find("error")  # noqa: S314  (our own)
+        assert error is not None
+
+
+def test_notice_of_a_request_names_the_day_in_the_city(client: httpx.Client):
+    filed = send(client, api_key=KEY).json()[0]
+    number = filed["service_request_id"]
+    own = client.get(f"{ROOT}/requests/{number}.json", params={"api_key": KEY}).json()[0]
+    due = datetime.fromisoformat(own["expected_datetime"])
+    assert due.astimezone(settings().time_zone).date().isoformat() in filed["service_notice"]
+
+
+def test_released_place_is_printed_with_three_decimals(client: httpx.Client, signed_in):
+    number = file_with_key(client)
+    assert take(signed_in("office"), number, "release").status_code == 200
+    nearby = client.get("/reports/nearby", params={"lon": HERE[0], "lat": HERE[1]}).json()["items"]
+    listed = client.get(f"{ROOT}/requests/{number}.json").json()
+    places = [(one["lon"], one["lat"]) for one in nearby] + [(listed[0]["long"], listed[0]["lat"])]
+    assert places
+    assert all(len(f"{value}".partition(".")[2]) <= 3 for place in places for value in place)

@@ -51,6 +51,18 @@ def test_comment_without_words_or_place_is_refused(planner, draft, body):
     assert planner.post(f"/plans/{draft}/comments", json=body).status_code == 422
 
 
+@pytest.mark.parametrize(("metres", "status"), [(-400, 201), (-700, 400), (-900_000, 400)])
+def test_comment_is_at_a_place_in_or_near_the_community_of_the_plan(planner, draft, metres, status):
+    lon, lat = t.degrees(metres, 500)
+    body = {"words": "x", "lon": lon, "lat": lat}
+    answer = planner.post(f"/plans/{draft}/comments", json=body)
+    assert answer.status_code == status, answer.text
+    if status == 400:
+        assert answer.json()["type"].endswith("comment_elsewhere")
+    listed = planner.get(f"/plans/{draft}/comments").json()["items"]
+    assert len(listed) == (status == 201)
+
+
 def test_comment_of_another_plan_is_not_found(planner, draft):
     made = comment(planner, draft)
     other = planner.post(f"/plans/{draft}/copy").json()["id"]

@@ -514,7 +514,8 @@ def test_planner_of_another_street_is_refused(planner, address, town, draft):
 
     with town.begin() as connection:
         if not [one for one in accounts.list_accounts(connection) if one.name == "elsewhere"]:
-            accounts.add_account(connection, "elsewhere", "planner", PASSWORD, scope="420606")
+            t.add_far_city(connection)
+            accounts.add_account(connection, "elsewhere", "planner", PASSWORD, scope=t.FAR_CITY)
     import httpx
 
     with httpx.Client(base_url=address, headers=bearer(address, "elsewhere"), timeout=30) as other:

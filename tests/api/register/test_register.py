@@ -152,6 +152,21 @@ def test_public_sees_communities_and_no_figure_of_one_or_two(register, client):
     assert client.get("/register/counts/community").status_code == 401
 
 
+def test_public_counts_are_not_sent_again_until_they_change(register, client):
+    path = "/register/communities"
+    first = client.get(path).raise_for_status()
+    known = {"If-None-Match": first.headers["ETag"]}
+    unchanged = client.get(path, headers=known)
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    assert unchanged.headers["Cache-Control"] == first.headers["Cache-Control"] == "no-cache"
+    with register.begin() as connection:
+        change = text("UPDATE dwelling SET residents = 20, age_18_59 = 20 WHERE code = :code")
+        connection.execute(change, {"code": f"{PREFIX}002-101"})
+    changed = client.get(path, headers=known)
+    assert changed.status_code == 200
+    assert changed.json() != first.json()
+
+
 def test_rows_of_a_vanished_building_are_listed(register, signed_in):
     with register.begin() as connection:
         lost = text(

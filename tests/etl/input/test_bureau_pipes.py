@@ -97,6 +97,70 @@ def test_pressure_is_a_figure_or_a_class(database, tmp_path, written, pressure, 
 
 
 @pytest.mark.parametrize(
+    ("columns", "diameter"),
+    [
+        ({"断面尺寸": "800x600"}, 800.0),
+        ({"断面尺寸": "600×800"}, 800.0),
+        ({"断面尺寸": "1200 * 1000"}, 1200.0),
+        ({"断面尺寸": "80cmX60cm"}, 800.0),
+        ({"断面尺寸": "1.2x0.8"}, 1200.0),
+        ({"断面尺寸（m）": "2×1.5"}, 2000.0),
+        ({"断面尺寸": "Φ300"}, 300.0),
+        ({"断面尺寸": "300"}, 300.0),
+        ({"管径或断面尺寸": "500X300"}, 500.0),
+        ({"管径": 0, "断面尺寸": "800x600"}, 800.0),
+        ({"管径": "400", "断面尺寸": "/"}, 400.0),
+        ({"管径": "300", "断面尺寸": "300"}, 300.0),
+    ],
+)
+def test_section_of_a_duct_or_culvert_is_read_as_its_longer_side(
+    database, tmp_path, columns, diameter
+):
+    _, refused = deliver(database, tmp_path, 管线类型="雨水", **columns)
+    assert refused == []
+    assert rows(database, "SELECT diameter_mm FROM pipe_segment") == [(diameter,)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "written"),
+    [
+        ({"断面尺寸": "3x4"}, "3x4"),
+        ({"断面尺寸": "3x100"}, "3x100"),
+        ({"断面尺寸": "80x60"}, "80x60"),
+        ({"断面尺寸": "1,200x800"}, "1,200x800"),
+        ({"断面尺寸": "800mmx600"}, "800mmx600"),
+        ({"断面尺寸": "800x600x2"}, "800x600x2"),
+        ({"管径": "300", "断面尺寸": "800x600"}, "300 / 800.0"),
+    ],
+)
+def test_section_that_can_be_read_in_two_ways_is_quarantined(database, tmp_path, columns, written):
+    live, refused = deliver(database, tmp_path, 管线类型="电力", **columns)
+    assert live == []
+    assert refused == [("value_not_number", "diameter_mm", written, None)]
+
+
+@pytest.mark.parametrize(
+    ("layer", "columns", "hydrant_type"),
+    [
+        ("pipe_node", {"附属物": "地下式消火栓"}, "underground"),
+        ("pipe_node", {"附属物": "地上消防栓"}, "above_ground"),
+        ("pipe_node", {"附属物": "消火栓"}, None),
+        ("pipe_node", {"附属物": "地下消火栓", "消火栓类型": "地上式"}, "above_ground"),
+        ("pipe_node", {"附属物": "地下消火栓", "消火栓类型": ""}, "underground"),
+        ("hydrant", {"类型": "地上栓"}, "above_ground"),
+    ],
+)
+def test_kind_of_a_node_says_how_a_hydrant_is_built(
+    database, tmp_path, layer, columns, hydrant_type
+):
+    data = frame(
+        [point(0, 0)], 管点编号=["h"], 管线类型=["给水"], **{n: [v] for n, v in columns.items()}
+    )
+    bring(database, layer, write(data, tmp_path / "管点.gpkg"))
+    assert rows(database, "SELECT kind, hydrant_type FROM pipe_node") == [("hydrant", hydrant_type)]
+
+
+@pytest.mark.parametrize(
     ("header", "written", "refusal"),
     [
         ("起点埋深", "101", ("value_out_of_range", "depth_from_m", "101.0", " m")),

@@ -174,6 +174,13 @@ def test_offices_of_a_larger_city_share_their_borders(offices):
     assert shapely.union_all(first).intersection(shapely.union_all(second)).area < 0.1
 
 
+def test_high_rises_of_a_larger_city_stand_13_m_apart(offices):
+    for _, layers in offices:
+        high = metric(layers["building"][layers["building"]["high_rise"].astype(bool)])
+        one, other = shapely.STRtree(high).query(high, predicate="dwithin", distance=12.99)
+        assert (one == other).all()
+
+
 def test_codes_are_unique_in_a_larger_city(offices):
     codes = {}
     for _, layers in offices:

@@ -1,5 +1,7 @@
 """Counts of the register against a recount, and what the public can work out from its figures."""
 
+import threading
+import time
 from datetime import date, timedelta
 from itertools import product
 
@@ -8,11 +10,42 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from geo.db import security
 from geo.model.register import AGE_BANDS, Occupancy
 from tests import town as t
 
 COUNTS = ("residents", "registered", "floating", *AGE_BANDS, "alone_60_up", "need_help")
 BUILDINGS = tuple(f"b{block:03d}-{n:03d}" for block in (1, 2) for n in (1, 2, 3))
+REGIONS = (*t.COMMUNITIES, None)
+KEPT = "SELECT code, geom, region_code FROM building WHERE code = :b"
+BUILDING_CHANGES = {
+    "relocate": "UPDATE building SET region_code = :region WHERE code = :b",
+    "rename": "UPDATE building SET code = code || '-x' WHERE code = :b",
+    "vanish": "DELETE FROM building WHERE code = :b",
+    "come back": f"WITH kept AS ({KEPT}) INSERT INTO building (code, geom, region_code) "
+    "SELECT 'new', geom, region_code FROM kept ON CONFLICT DO NOTHING",
+}
+"""Statements that change which buildings the rows of the register are counted in."""
+
+UPSERT_ENTITY = text(
+    "INSERT INTO entity (code, name, building_code, staff_count, key_unit, geom) "
+    "SELECT :c, 'x', :b, :n, :k, ST_PointOnSurface(geom) FROM building LIMIT 1 "
+    "ON CONFLICT (code) DO UPDATE SET building_code = :b, staff_count = :n, key_unit = :k"
+)
+ADD_EVERYWHERE = (
+    "INSERT INTO dwelling (code, building_code, residents, geom) "
+    "SELECT 'm' || code, code, 3, ST_PointOnSurface(geom) FROM building ON CONFLICT (code)"
+)
+MANY_ROWS = {
+    "upsert": f"{ADD_EVERYWHERE} DO UPDATE SET residents = 4",
+    "insert and update": f"WITH added AS ({ADD_EVERYWHERE} DO NOTHING) "
+    "UPDATE dwelling SET registered = 2 WHERE building_code = :b",
+    "to the new building": "UPDATE dwelling SET building_code = 'new' WHERE building_code = :b",
+    "organisations": "UPDATE entity SET building_code = :b, staff_count = 7",
+    "delete all": "DELETE FROM dwelling WHERE building_code <= :b",
+    "truncate": "TRUNCATE entity",
+}
+"""Statements that change many rows of the register, in several ways at once."""
 
 
 @pytest.fixture(scope="module")
@@ -26,16 +59,19 @@ dwellings = st.fixed_dictionaries(
     {
         "residents": st.one_of(st.none(), st.integers(30, 40)),
         "occupancy": st.one_of(st.none(), st.sampled_from(["owner", "rented", "business"])),
-        "age_days": st.one_of(st.none(), st.integers(0, 800)),
+        "age_days": st.one_of(st.none(), st.integers(0, 800), st.integers(363, 368)),
         **dict.fromkeys(COUNTS[1:], counts),
     }
 )
 changes = st.lists(
     st.tuples(
-        st.sampled_from(["set", "set", "delete", "move"]),
+        st.sampled_from(
+            [*("set", "set", "delete", "move", "entity", "close"), *BUILDING_CHANGES, *MANY_ROWS]
+        ),
         st.integers(0, 5),
         st.integers(0, 40),
         dwellings,
+        st.booleans(),
     ),
     max_size=12,
 )
@@ -43,7 +79,15 @@ changes = st.lists(
 
 def change(connection, buildings, action, number, place, values) -> None:
     code, building = f"d{number}", buildings[place % len(buildings)]
-    if action == "delete":
+    if statement := (BUILDING_CHANGES | MANY_ROWS).get(action):
+        region = {"region": REGIONS[number % len(REGIONS)]} if ":region" in statement else {}
+        connection.execute(text(statement), {"b": building} | region if ":b" in statement else {})
+    elif action == "entity":
+        row = {"c": f"e{number}", "b": building, "n": values["need_help"], "k": number > 2}
+        connection.execute(UPSERT_ENTITY, row)
+    elif action == "close":
+        connection.execute(text("DELETE FROM entity WHERE code = :c"), {"c": f"e{number}"})
+    elif action == "delete":
         connection.execute(text("DELETE FROM dwelling WHERE code = :c"), {"c": code})
     elif action == "move":
         connection.execute(
@@ -73,28 +117,60 @@ def change(connection, buildings, action, number, place, values) -> None:
 )
 def test_counts_are_those_of_a_recount_after_every_change(town, steps):
     with town.connect() as connection, connection.begin() as transaction:
+        codes = sorted(connection.execute(text("SELECT code FROM building")).scalars())
+        for *step, is_undone in steps:
+            with connection.begin_nested() as savepoint:
+                change(connection, codes, *step)
+                if is_undone:
+                    savepoint.rollback()
         buildings = {
             row.code: row.region_code
             for row in connection.execute(text("SELECT code, region_code FROM building"))
         }
-        for step in steps:
-            change(connection, sorted(buildings), *step)
         rows = [row._mapping for row in connection.execute(text("SELECT * FROM dwelling"))]
         grids = grids_of_buildings(connection)
         keys = {
-            "building": lambda code: code,
+            "building": lambda code: code if code in buildings else None,
             "grid": lambda code: grids.get(code),
-            "region": lambda code: buildings[code],
+            "region": lambda code: buildings.get(code),
         }
         for view, key in keys.items():
             found = read_counts(connection, view)
             assert found == recount(rows, key), view
-        whole = recount(rows, lambda _: t.CITY).get(t.CITY, None)
+        whole = recount(rows, lambda code: t.CITY if buildings.get(code) else None).get(t.CITY)
         city = connection.execute(
             text("SELECT * FROM published.register_by_region WHERE code = :c"), {"c": t.CITY}
         ).one()
         assert (figures(city._mapping) if city.dwellings else None) == whole
+        assert_sums_are_those_of_a_recount(connection)
         transaction.rollback()
+
+
+RECOUNT = """
+SELECT b.region_code AS code, count(DISTINCT d.code) AS dwellings,
+    min(d.verified_on) AS oldest_verification, max(d.valid_from) AS changed_at,
+    (SELECT count(*) FROM entity JOIN building o ON o.code = building_code
+     WHERE o.region_code = b.region_code) AS entities,
+    (SELECT sum(staff_count) FROM entity JOIN building o ON o.code = building_code
+     WHERE o.region_code = b.region_code) AS staff,
+    (SELECT count(*) FROM entity JOIN building o ON o.code = building_code
+     WHERE o.region_code = b.region_code AND key_unit) AS key_units
+FROM building b LEFT JOIN dwelling d ON d.building_code = b.code
+WHERE b.region_code IS NOT NULL GROUP BY b.region_code ORDER BY 1
+"""
+
+
+def assert_sums_are_those_of_a_recount(connection) -> None:
+    """Compare the age of the data and the organisations of communities, which sums keep."""
+    expected = [row for row in connection.execute(text(RECOUNT)) if row.dwellings + row.entities]
+    names = ", ".join(expected[0]._fields) if expected else "code"
+    found = connection.execute(
+        text(
+            f"SELECT {names} FROM published.register_by_region "
+            "WHERE level = 'community' AND dwellings + entities > 0 ORDER BY code"
+        )
+    )
+    assert [tuple(row) for row in found] == [tuple(row) for row in expected]
 
 
 def grids_of_buildings(connection) -> dict[str, str]:
@@ -145,6 +221,53 @@ def recounted(group):
         ),
         **{str(use): sum(row["occupancy"] == use for row in group) for use in Occupancy},
     }
+
+
+@pytest.fixture
+def register(database):
+    t.build(database)
+    with database.begin() as connection:
+        building = f"b{t.NORTH_GATE[-3:]}-001"
+        values = {"residents": 3, "occupancy": "owner", "age_days": 1}
+        for number in range(3):
+            change(connection, [building], "set", number, 0, values)
+    return database
+
+
+def test_dwelling_and_the_move_of_its_building_wait_for_each_other(register):
+    where = {"b": f"b{t.NORTH_GATE[-3:]}-001", "region": t.RIVERSIDE}
+
+    def move():
+        with register.begin() as other:
+            other.execute(text(BUILDING_CHANGES["relocate"]), where)
+
+    moving = threading.Thread(target=move)
+    with register.begin() as connection:
+        connection.execute(text("UPDATE dwelling SET residents = 4 WHERE code = 'd1'"))
+        moving.start()
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while moving.is_alive() and not connection.execute(text(waiting)).scalar_one():
+            time.sleep(0.01)
+        assert moving.is_alive(), "it waits for the open transaction"
+    moving.join()
+    with register.connect() as connection:
+        sums = connection.execute(
+            text(
+                "SELECT code, dwellings, residents FROM published.register_by_region "
+                "WHERE level = 'community' AND dwellings > 0"
+            )
+        )
+        assert [tuple(row) for row in sums] == [(t.RIVERSIDE, 3, 10)]
+
+
+def test_sums_are_recounted_when_the_rights_are_applied_after_a_migration(register):
+    with register.begin() as connection:
+        security.withdraw_rights(connection)
+        connection.execute(text("ALTER TABLE dwelling NO FORCE ROW LEVEL SECURITY"))
+        connection.execute(text("DELETE FROM dwelling WHERE code = 'd2'"))
+        security.apply_rules(connection)
+        counts = text("SELECT dwellings FROM published.register_by_region WHERE code = :c")
+        assert connection.execute(counts, {"c": t.CITY}).scalar_one() == 2
 
 
 BREAKDOWNS = {

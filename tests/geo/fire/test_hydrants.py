@@ -5,7 +5,7 @@ import pytest
 import rustworkx
 import shapely
 
-from geo.fire import hydrants
+from geo.fire import hydrant_places, hydrants
 from tests.geo.fire.conftest import snapshot_of
 
 
@@ -64,13 +64,15 @@ def test_hydrant_out_of_service_or_failed_covers_nothing(in_force):
     findings = hydrants.check_hydrant_coverage(snapshot, in_force)
     assert {f.rule for f in findings} == {"hydrant_radius", "hydrant_route"}
     assert all(f.measured is None for f in findings)
-    assert [f.rule for f in hydrants.check_hydrant_positions(snapshot, in_force)] == ["hydrant_out"]
+    assert [f.rule for f in hydrant_places.check_hydrant_positions(snapshot, in_force)] == [
+        "hydrant_out"
+    ]
 
 
 def test_gap_along_a_street_spans_its_pieces(in_force):
     pieces = [street(f"r{k}", (100 * k, 0), (100 * (k + 1), 0)) for k in range(3)]
     snapshot = snapshot_of(road=pieces, pipe_node=[hydrant("a", 50, 6), hydrant("b", 250, -6)])
-    findings = hydrants.check_hydrant_spacing(snapshot, in_force)
+    findings = hydrant_places.check_hydrant_spacing(snapshot, in_force)
     assert [(f.feature, f.measured) for f in findings] == [("r1", pytest.approx(200))]
     assert shapely.length(findings[0].geometry) == pytest.approx(200)
 
@@ -78,10 +80,10 @@ def test_gap_along_a_street_spans_its_pieces(in_force):
 def test_wide_street_needs_hydrants_on_both_sides(in_force):
     nodes = [hydrant(f"h{x}", x, 32) for x in range(0, 301, 100)]
     snapshot = snapshot_of(road=[street("r", (0, 0), (300, 0), width_m=61.0)], pipe_node=nodes)
-    findings = hydrants.check_hydrant_spacing(snapshot, in_force)
+    findings = hydrant_places.check_hydrant_spacing(snapshot, in_force)
     assert [f.detail["kind"] for f in findings] == ["right"]
     narrower = snapshot_of(road=[street("r", (0, 0), (300, 0), width_m=60.0)], pipe_node=nodes)
-    assert hydrants.check_hydrant_spacing(narrower, in_force) == []
+    assert hydrant_places.check_hydrant_spacing(narrower, in_force) == []
 
 
 def test_hydrant_inside_a_building_and_in_the_carriageway_is_found(in_force):
@@ -93,7 +95,7 @@ def test_hydrant_inside_a_building_and_in_the_carriageway_is_found(in_force):
             *(hydrant("right", 80, 6), hydrant("off", 90, 8)),
         ],
     )
-    findings = hydrants.check_hydrant_positions(snapshot, in_force)
+    findings = hydrant_places.check_hydrant_positions(snapshot, in_force)
     assert rules_of(findings) == [
         ("hydrant_kerb_least", "carriageway"),
         ("hydrant_kerb_most", "inside"),

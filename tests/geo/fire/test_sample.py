@@ -13,6 +13,7 @@ from shapely.ops import substring
 
 from geo.fire import (
     fire_lanes,
+    hydrant_places,
     hydrant_supply,
     hydrants,
     ladder_areas,
@@ -28,8 +29,8 @@ from geo.network.isolation import Sectors
 CHECKS = (
     *(
         hydrants.check_hydrant_coverage,
-        hydrants.check_hydrant_spacing,
-        hydrants.check_hydrant_positions,
+        hydrant_places.check_hydrant_spacing,
+        hydrant_places.check_hydrant_positions,
         fire_lanes.check_fire_lanes,
     ),
     *(
@@ -191,7 +192,7 @@ def test_findings_name_their_reason(found, answers):
 
 
 def test_streets_planted_dry_are_gaps_and_every_gap_is_truly_dry(sample, city, in_force):
-    gaps = hydrants.check_hydrant_spacing(city, in_force)
+    gaps = hydrant_places.check_hydrant_spacing(city, in_force)
     planted = sample["planted"]
     streets = sample["road"].set_index("code").geometry
     for code in planted.loc[planted["kind"] == "hydrant_gap", "code"]:

@@ -8,6 +8,7 @@ from etl.sample.street_plan import SAMPLES
 from geo.fire import (
     finding_refresh,
     fire_lanes,
+    hydrant_places,
     hydrants,
     ladder_areas,
     separation,
@@ -87,8 +88,8 @@ def test_empty_city_has_no_findings(in_force):
     ):
         assert find(snapshot, in_force) == []
     assert station_response.check_response_times(snapshot, in_force) == []
-    assert hydrants.check_hydrant_spacing(snapshot, in_force) == []
-    assert hydrants.check_hydrant_positions(snapshot, in_force) == []
+    assert hydrant_places.check_hydrant_spacing(snapshot, in_force) == []
+    assert hydrant_places.check_hydrant_positions(snapshot, in_force) == []
 
 
 def test_tower_over_100_m_gets_no_reduction(in_force):
@@ -151,8 +152,8 @@ def test_monaco_passes_every_check_and_its_missing_data_is_reported(monaco, in_f
         for item in find(monaco, in_force):
             assert not shapely.is_empty(item.geometry)
     station_response.check_response_times(monaco, in_force)
-    hydrants.check_hydrant_spacing(monaco, in_force)
-    hydrants.check_hydrant_positions(monaco, in_force)
+    hydrant_places.check_hydrant_spacing(monaco, in_force)
+    hydrant_places.check_hydrant_positions(monaco, in_force)
     lacking = {
         m.key for overlay in Overlay for m in finding_refresh.missing_overlay_data(monaco, overlay)
     }

@@ -74,3 +74,58 @@ def test_overview_is_limited_to_a_region(in_force):
         )["buildings"]
         == 0
     )
+
+
+@pytest.mark.parametrize(
+    ("north", "more", "reached"),
+    [
+        (39.9, {}, True),
+        (40.1, {}, False),
+        (
+            39.9,
+            {"compound": [{"code": "c", "gated": True, "geom": shapely.box(250, 30, 350, 90)}]},
+            False,
+        ),
+        (
+            39.9,
+            {
+                "water": [
+                    {
+                        "code": "w",
+                        "covered": False,
+                        "width_m": 4.0,
+                        "geom": shapely.LineString([(240, 25), (400, 25)]),
+                    }
+                ]
+            },
+            False,
+        ),
+    ],
+)
+def test_house_with_a_narrow_alley_behind_it_is_reached_from_the_street_it_faces(
+    in_force, north, more, reached
+):
+    """The nearest road is an alley that no engine enters; the street passes in front."""
+    snapshot = snapshot_of(
+        building=[house("b", 295, 0, geom=shapely.box(295, north, 305, north + 10))],
+        road=[
+            street("r", (0, 0), (400, 0)),
+            street("alley", (100, 0), (100, north + 12), (400, north + 12), width_m=3.0),
+        ],
+        **more,
+    )
+    findings = vehicle_access.check_vehicle_reach(snapshot, in_force)
+    assert [f.rule for f in findings] == ([] if reached else ["engine_reach"])
+
+
+def test_wall_behind_another_house_is_not_reached_across_it(in_force):
+    houses = {"front": (260, 5, 340, 20), "back": (295, 25, 305, 35)}
+    snapshot = snapshot_of(
+        building=[house(c, 0, 0, geom=shapely.box(*box)) for c, box in houses.items()],
+        road=[
+            street("r", (0, 0), (400, 0)),
+            street("alley", (100, 0), (100, 40), (400, 40), width_m=3.0),
+        ],
+    )
+    findings = vehicle_access.check_vehicle_reach(snapshot, in_force)
+    assert [(f.rule, f.feature) for f in findings] == [("engine_reach", "back")]

@@ -6,9 +6,16 @@ import pandas as pd
 import pytest
 import shapely
 
+from geo.errors import InputError
 from geo.model.pipe import Network
 from geo.network import building_clearance, clearance, cover, pipes
-from geo.network.pipe_rules import CLEARANCES, COVERS, describe_rules
+from geo.network.pipe_rules import (
+    CLEARANCES,
+    COVERS,
+    STANDARD_RULES,
+    describe_rules,
+    pipe_rules_in_force,
+)
 from geo.network.pipes import PipeGraph
 
 METRIC = "EPSG:4546"
@@ -308,3 +315,59 @@ def test_every_figure_is_listed_with_its_clause_and_force(lang):
         assert rule["clause"]
         assert rule["force"] == "shall"
     assert {row.network for row in COVERS} == set(Network)
+
+
+@pytest.mark.parametrize(("metres", "is_found"), [(1.49, True), (1.51, False)])
+def test_distance_between_pipes_that_a_city_sets_is_kept_in_place_of_the_standards(
+    metres, is_found
+):
+    gas = network("gas", (0, 0), (50, 0), laying="direct")
+    sewer = network("sewage", (0, metres + 0.2), (50, metres + 0.2), laying="direct")
+    rules = pipe_rules_in_force({"gas_sewage_beside_low": "1.5 m"})
+    findings = clearance.find_conflicts(gas, sewer, rules)
+    assert [finding.required for finding in findings] == ([1.5] if is_found else [])
+    assert clearance.find_conflicts(gas, sewer) == []
+
+
+@pytest.mark.parametrize(("metres", "is_found"), [(1.99, True), (2.01, False)])
+def test_distance_from_buildings_that_a_city_sets_is_kept(metres, is_found):
+    wall = BUILDING[0].bounds[1]
+    gas = network("gas", (2, wall - metres - 0.1), (8, wall - metres - 0.1))
+    rules = pipe_rules_in_force({"gas_building_low": 2})
+    findings = building_clearance.find_pipes_at_buildings(gas, ["b"], BUILDING, rules)
+    assert bool(findings) == is_found
+
+
+@pytest.mark.parametrize(("depth", "is_found"), [(1.19, True), (1.21, False)])
+def test_cover_that_a_city_sets_is_kept(depth, is_found):
+    graph = network("gas", (0, 0), (50, 0), depth_of="top", burial_depth_m=depth)
+    rules = pipe_rules_in_force({"cover_gas_carriageway": 1.2})
+    findings = cover.find_shallow_pipes(graph, STREET, np.array([10.0]), ["local"], rules)
+    assert [finding.required for finding in findings] == ([1.2] if is_found else [])
+
+
+def test_every_figure_for_pipes_has_a_name_under_which_a_city_sets_it():
+    figures = STANDARD_RULES.figures()
+    own = pipe_rules_in_force({name: figure + 1 for name, figure in figures.items()})
+    assert own.figures() == {name: figure + 1 for name, figure in figures.items()}
+    listed = {name for rule in describe_rules("en") for name in rule["figures"]}
+    assert listed == set(figures)
+    assert not any(rule["overridden"] for rule in describe_rules("en"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "key"),
+    [
+        ("gas_sewer", 1, "no_such_rule"),
+        ("gas_water_crossing", "15 cm", "rule_figure_unit"),
+        ("gas_water_crossing", "half", "rule_figure_no_number"),
+        ("gas_water_crossing", True, "rule_figure_no_number"),
+        ("gas_water_crossing", -0.1, "rule_figure_negative"),
+    ],
+)
+def test_wrong_figure_of_a_city_is_refused_by_name(name, value, key):
+    with pytest.raises(InputError) as refusal:
+        pipe_rules_in_force({name: value})
+    assert refusal.value.key == key
+    assert name in str(refusal.value)
+    assert "GRIDATLAS_PIPE_FIGURES" in str(refusal.value)

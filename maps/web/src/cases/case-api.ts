@@ -24,7 +24,20 @@ export interface PointProperties {
   grid: string | null;
   is_overdue: boolean;
 }
-export type CasePoints = FeatureCollection<Point, PointProperties> & { numberMatched: number };
+/** Of cases that are too many to be returned one by one. */
+export interface ClusterProperties {
+  point_count: number;
+}
+/** Cases of a view of the map; `grids` counts all of the queue, wherever they are. */
+export type CasePoints = FeatureCollection<Point, PointProperties | ClusterProperties> & {
+  numberMatched: number;
+  grids: Record<string, number>;
+};
+/** What the map shows; `bbox` in degrees. */
+export interface MapView {
+  bbox: string;
+  zoom: string;
+}
 
 export const PAGE_SIZE = 50;
 
@@ -48,8 +61,10 @@ export async function fetchCases(
   return (await request(`/casework/cases?${query}`)).json();
 }
 
-export async function fetchPoints(filters: URLSearchParams): Promise<CasePoints> {
-  return (await request(`/casework/map?${filters}`)).json();
+export async function fetchPoints(filters: URLSearchParams, view: MapView): Promise<CasePoints> {
+  const query = new URLSearchParams(filters);
+  for (const [name, value] of Object.entries(view)) query.set(name, value);
+  return (await request(`/casework/map?${query}`)).json();
 }
 
 export const fetchCase = (number: string) =>

@@ -1,4 +1,6 @@
 // The map of cases: clustered points, and grids coloured by how many cases of the queue they have.
+// Up to some thousand cases the page has all of them; beyond that it has those of the view, or
+// clusters that the server makes, and reads them again when the view or a case changes.
 
 import type { FeatureCollection } from "geojson";
 import type {
@@ -14,7 +16,7 @@ import { fetchOpeningExtent } from "../cities";
 import { element, elementById, notify } from "../dom";
 import { formatNumber, type Language, text } from "../locale";
 import { createMap, loaded, loadStyle } from "../map";
-import type { CasePoints, CaseSummary } from "./case-api";
+import type { CasePoints, CaseSummary, MapView } from "./case-api";
 import { isOverdue } from "./case-filter";
 
 /** Few to many cases in a grid (ColorBrewer YlOrRd). */
@@ -22,9 +24,31 @@ export const HEAT_COLOURS = ["#ffffb2", "#fecc5c", "#fd8d3c", "#f03b20", "#bd002
 const NO_COLOUR = "#00000000";
 const EMPTY: FeatureCollection = { type: "FeatureCollection", features: [] };
 const OPENED_ZOOM = 16;
-/** How long changes are collected before the map is drawn again. */
+/** How long changes are collected before the map is drawn again, or its cases are read again. */
 const DRAW_DELAY_MS = 200;
+const STALE_DELAY_MS = 1000;
+/** How much closer a click on a cluster of the server leads. */
+const CLUSTER_ZOOM_STEP = 2;
 const FONTS = ["PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"];
+const CLICKED_LAYERS = ["cases-cluster", "cases-point", "clusters-cluster", "clusters-point"];
+/** The number of a cluster's cases; of thousands only these. */
+const SHORT_COUNT: ExpressionSpecification = [
+  "case",
+  [">=", ["get", "point_count"], 1000],
+  ["concat", ["to-string", ["round", ["/", ["get", "point_count"], 1000]]], "k"],
+  ["to-string", ["get", "point_count"]],
+];
+const MARKED_LAYER: LayerSpecification = {
+  id: "marked",
+  type: "circle",
+  source: "marked",
+  paint: {
+    "circle-color": NO_COLOUR,
+    "circle-radius": 13,
+    "circle-stroke-color": "#1d262e",
+    "circle-stroke-width": 3.5,
+  },
+};
 const PADDING = { top: 40, right: 40, bottom: 40, left: 40 };
 
 export interface Place {
@@ -33,8 +57,11 @@ export interface Place {
 }
 
 export class CaseMap {
-  private points: CasePoints = { ...EMPTY, features: [], numberMatched: 0 };
+  private points: CasePoints = { ...EMPTY, features: [], numberMatched: 0, grids: {} };
   private drawTimer: number | undefined;
+  private staleTimer: number | undefined;
+  /** Called when the cases of the view must be read again. */
+  onStale: () => void = () => undefined;
   /** What a click on the map does, in place of opening cases. */
   onPlace: ((place: Place) => void) | null = null;
 
@@ -62,13 +89,22 @@ export class CaseMap {
   /** Show the cases of the queue. */
   show(points: CasePoints): void {
     // a source keeps numbers as identifiers of features only
-    for (const one of points.features) one.properties.number = String(one.id);
+    for (const { id, properties } of points.features) {
+      if (!("point_count" in properties)) properties.number = String(id);
+    }
     this.points = points;
     this.draw();
   }
 
   /** Show a changed case where it belongs into the queue, else take it off. */
   merge(changed: CaseSummary, belongs: boolean): void {
+    if (this.isPartial()) {
+      this.staleTimer ??= window.setTimeout(() => {
+        this.staleTimer = undefined;
+        this.onStale();
+      }, STALE_DELAY_MS);
+      return;
+    }
     const { number, group, state, grid, lon, lat } = changed;
     const features = this.points.features.filter(({ id }) => id !== number);
     const properties = { number, group, state, grid, is_overdue: isOverdue(changed) };
@@ -111,18 +147,38 @@ export class CaseMap {
     return { lon, lat };
   }
 
+  /** What the map shows now. */
+  view(): MapView {
+    const bounds = this.map.getBounds();
+    const sides = [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()];
+    const limits = [180, 90, 180, 90];
+    const bbox = sides.map((side, i) => Math.max(-limits[i]!, Math.min(limits[i]!, side)));
+    return {
+      bbox: bbox.map((side) => side.toFixed(6)).join(),
+      zoom: this.map.getZoom().toFixed(2),
+    };
+  }
+
   resize(): void {
     this.map.resize();
+  }
+
+  /** Whether the page has not all cases of the queue one by one. */
+  isPartial(): boolean {
+    return this.points.features.length < this.points.numberMatched;
   }
 
   private draw(): void {
     window.clearTimeout(this.drawTimer);
     this.drawTimer = undefined;
-    const { features, numberMatched } = this.points;
-    this.source("cases").setData({ type: "FeatureCollection", features });
-    const counts = countByGrid(this.points);
+    const { features, grids } = this.points;
+    const collection = { type: "FeatureCollection" as const, features };
+    const isClustered = features.some(({ properties }) => "point_count" in properties);
+    this.source("cases").setData(isClustered ? EMPTY : collection);
+    this.source("clusters").setData(isClustered ? collection : EMPTY);
+    const counts = this.isPartial() ? new Map(Object.entries(grids)) : countByGrid(this.points);
     this.map.setPaintProperty("grid-heat", "fill-color", heatColour(counts));
-    showKey(features.length, numberMatched, Math.max(0, ...counts.values()));
+    showKey(Math.max(0, ...counts.values()));
   }
 
   private attach(): void {
@@ -132,15 +188,19 @@ export class CaseMap {
         const { lng: lon, lat } = event.lngLat.wrap();
         return this.onPlace({ lon, lat });
       }
-      const layers = ["case-cluster", "case-point"];
-      const hit = map.queryRenderedFeatures(event.point, { layers })[0];
+      const hit = map.queryRenderedFeatures(event.point, { layers: CLICKED_LAYERS })[0];
       if (!hit) return;
-      if (hit.layer.id === "case-point") return this.open(String(hit.properties.number));
+      if (hit.properties.number) return this.open(String(hit.properties.number));
+      if (hit.source === "clusters")
+        return void map.easeTo({ center: event.lngLat, zoom: map.getZoom() + CLUSTER_ZOOM_STEP });
       void this.source("cases")
         .getClusterExpansionZoom(Number(hit.properties.cluster_id))
         .then((zoom) => map.easeTo({ center: event.lngLat, zoom }));
     });
-    for (const layer of ["case-cluster", "case-point"]) {
+    map.on("moveend", () => {
+      if (this.isPartial()) this.onStale();
+    });
+    for (const layer of CLICKED_LAYERS) {
       map.on("mouseenter", layer, () => {
         map.getCanvas().style.cursor = "pointer";
       });
@@ -159,7 +219,8 @@ export class CaseMap {
 export function countByGrid({ features }: CasePoints): Map<string, number> {
   const counts = new Map<string, number>();
   for (const { properties } of features) {
-    if (properties.grid) counts.set(properties.grid, (counts.get(properties.grid) ?? 0) + 1);
+    if ("grid" in properties && properties.grid)
+      counts.set(properties.grid, (counts.get(properties.grid) ?? 0) + 1);
   }
   return counts;
 }
@@ -189,18 +250,20 @@ function caseStyle(style: StyleSpecification): StyleSpecification {
     sources: {
       ...style.sources,
       cases: { type: "geojson", data: EMPTY, cluster: true, clusterRadius: 44, clusterMaxZoom: 16 },
+      clusters: { type: "geojson", data: EMPTY },
       marked: { type: "geojson", data: EMPTY },
     },
-    layers: [...layers, ...caseLayers()],
+    layers: [...layers, ...caseLayers("cases"), ...caseLayers("clusters"), MARKED_LAYER],
   };
 }
 
-function caseLayers(): LayerSpecification[] {
+/** The layers of a source of cases. */
+function caseLayers(source: "cases" | "clusters"): LayerSpecification[] {
   return [
     {
-      id: "case-cluster",
+      id: `${source}-cluster`,
       type: "circle",
-      source: "cases",
+      source,
       filter: ["has", "point_count"],
       paint: {
         "circle-color": "#1f5f8b",
@@ -210,12 +273,12 @@ function caseLayers(): LayerSpecification[] {
       },
     },
     {
-      id: "case-count",
+      id: `${source}-count`,
       type: "symbol",
-      source: "cases",
+      source,
       filter: ["has", "point_count"],
       layout: {
-        "text-field": ["get", "point_count_abbreviated"],
+        "text-field": SHORT_COUNT,
         "text-font": FONTS,
         "text-size": 12.5,
         "text-allow-overlap": true,
@@ -223,9 +286,9 @@ function caseLayers(): LayerSpecification[] {
       paint: { "text-color": "#fff" },
     },
     {
-      id: "case-point",
+      id: `${source}-point`,
       type: "circle",
-      source: "cases",
+      source,
       filter: ["!", ["has", "point_count"]],
       paint: {
         "circle-color": ["case", ["get", "is_overdue"], "#a8432f", "#1f5f8b"],
@@ -234,29 +297,17 @@ function caseLayers(): LayerSpecification[] {
         "circle-stroke-width": 2,
       },
     },
-    {
-      id: "marked",
-      type: "circle",
-      source: "marked",
-      paint: {
-        "circle-color": NO_COLOUR,
-        "circle-radius": 13,
-        "circle-stroke-color": "#1d262e",
-        "circle-stroke-width": 3.5,
-      },
-    },
   ];
 }
 
-/** Explain the colours of grids, and say where the map leaves cases out. */
-function showKey(shown: number, all: number, most: number): void {
+/** Explain the colours of grids. */
+function showKey(most: number): void {
   const patches = HEAT_COLOURS.map((colour) => {
     const patch = element("i");
     patch.style.background = colour;
     return patch;
   });
   const many = most > 0 ? ` (${formatNumber(most)})` : "";
-  const cut = { shown: formatNumber(shown), all: formatNumber(all) };
   elementById("key").replaceChildren(
     element("span", {}, text("cases.map_key")),
     element(
@@ -266,6 +317,5 @@ function showKey(shown: number, all: number, most: number): void {
       ...patches,
       `${text("cases.map_key_many")}${many}`,
     ),
-    shown < all ? element("span", {}, text("cases.map_cut", cut)) : "",
   );
 }

@@ -27,7 +27,11 @@ export function showCase(one: CaseDetails, kinds: Kinds, events: PanelEvents): v
       stateBadges(one),
       button("×", events.onClose, { class: "quiet close", "aria-label": text("cases.close") }),
     ),
-    element("p", { class: "words" }, one.description),
+    element(
+      "p",
+      { class: "words" },
+      one.anonymized_at ? text("cases.anonymized") : one.description,
+    ),
     stepList(one, kinds, events),
     caseFacts(one),
     contactButton(one),

@@ -70,6 +70,8 @@ class CasePage {
   private opened: CaseDetails | null = null;
   /** Counts the filters, so that a late answer to an earlier one is left unused. */
   private query = 0;
+  /** The same for the cases of the map. */
+  private pointsQuery = 0;
   private isLoadingMore = false;
   private hasReadPoints = false;
   private areCountsDue = false;
@@ -157,9 +159,14 @@ class CasePage {
   private async loadPoints(): Promise<void> {
     this.hasReadPoints = true;
     const { filter } = this;
-    const points = await fetchPoints(filterQuery(filter));
     const map = await this.map;
-    if (filter === this.filter) map.show(points);
+    map.onStale = () => void this.loadPoints();
+    const own = ++this.pointsQuery;
+    const view = map.view();
+    const points = await fetchPoints(filterQuery(filter), view);
+    if (filter !== this.filter || own !== this.pointsQuery) return;
+    map.show(points);
+    if (map.isPartial() && map.view().bbox !== view.bbox) await this.loadPoints();
   }
 
   private async loadMore(): Promise<void> {

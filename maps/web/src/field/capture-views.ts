@@ -268,6 +268,6 @@ async function dutyForm(
 }
 
 /** The date in China's time zone. */
-function dayInCity(moment: string): string {
+export function dayInCity(moment: string): string {
   return new Date(moment).toLocaleDateString("sv-SE", { timeZone: "Asia/Shanghai" });
 }

@@ -15,9 +15,17 @@ import {
 } from "../locale";
 import { session, signIn } from "../session";
 import { runPage } from "../staff-page";
-import { caseForm, dutiesView, stepForm, verificationForm, visitForm } from "./capture-views";
+import {
+  caseForm,
+  dayInCity,
+  dutiesView,
+  stepForm,
+  verificationForm,
+  visitForm,
+} from "./capture-views";
+import { hydrantsView, hydrantView, inspectionForm } from "./hydrants";
 import { updateFieldMap } from "./map-view";
-import { isVerificationWaiting } from "./outbox";
+import { isVerificationWaiting, serverTime } from "./outbox";
 import { outboxView } from "./outbox-view";
 import { bundle, closeStore, countEntries, openStore, readEntries, sync, wipe } from "./store";
 import { type SyncResult, startSync, syncNow } from "./sync";
@@ -38,8 +46,8 @@ import "./field.css";
 const ROLE = "grid_manager";
 const ACCOUNT_KEY = "gridatlas.field.account";
 const SESSION_KEY = "gridatlas.session";
-const TABS = ["map", "buildings", "cases", "visits", "duties"] as const;
-const FORMS = new Set(["report", "visit", "verify", "duties", "case"]);
+const TABS = ["map", "buildings", "cases", "visits", "hydrants", "duties"] as const;
+const FORMS = new Set(["report", "visit", "verify", "inspect", "duties", "case"]);
 
 let map: LibreMap | undefined;
 let lastResult: SyncResult | "running" = "running";
@@ -206,6 +214,10 @@ async function viewOf(
   if (name === "report") return await caseForm(own, code, showAfterStoring);
   if (name === "visits") return { view: visitsView(own, entries) };
   if (name === "visit") return { view: await visitForm(own, code, showAfterStoring) };
+  if (name === "hydrants")
+    return { view: hydrantsView(own, entries, dayInCity(serverTime(new Date().toISOString()))) };
+  if (name === "hydrant") return { view: hydrantView(own, entries, code) };
+  if (name === "inspect") return { view: await inspectionForm(own, code, showAfterStoring) };
   if (name === "duties") return { view: await dutiesView(own, entries, showAfterStoring) };
   if (name === "outbox") return { view: await outbox(entries) };
   return mapView(own);

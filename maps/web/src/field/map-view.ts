@@ -90,6 +90,18 @@ function styleOf(bundle: Bundle): StyleSpecification {
         paint: { "line-color": "#1f5f8b", "line-width": 3 },
       },
       {
+        id: "hydrant",
+        type: "circle",
+        source: "hydrants",
+        minzoom: 15,
+        paint: {
+          "circle-radius": 6,
+          "circle-color": ["case", ["==", ["get", "passed"], false], "#6b6b6b", "#c0392b"],
+          "circle-stroke-color": "#fff",
+          "circle-stroke-width": 2,
+        },
+      },
+      {
         id: "case",
         type: "circle",
         source: "cases",
@@ -124,11 +136,18 @@ function styleOf(bundle: Bundle): StyleSpecification {
   };
 }
 
-function featuresOf({ grids, roads, buildings, cases }: Bundle): Record<string, Features> {
+function featuresOf({
+  grids,
+  roads,
+  buildings,
+  hydrants,
+  cases,
+}: Bundle): Record<string, Features> {
   return {
     grids: collect(grids),
     roads: collect(roads),
     buildings: collect(buildings),
+    hydrants: collect(hydrants),
     cases: {
       type: "FeatureCollection",
       features: cases.map(({ number, is_overdue, lon, lat }) => ({

@@ -2,9 +2,10 @@
 
 import { button, definitionList, element } from "../dom";
 import { formatDateTime, optionalText, text } from "../locale";
+import { describeInspection } from "./hydrants";
 import { caseOf, dwellingOf, sendAgain, serverTime } from "./outbox";
 import { deleteEntry } from "./store";
-import type { Dwelling, Entry } from "./types";
+import type { Dwelling, Entry, Hydrant } from "./types";
 import { describeValue, heading, type View } from "./views";
 
 /** `changed` is called after a decision. */
@@ -44,7 +45,7 @@ function contents({ fields, photos }: Entry): HTMLElement {
     .filter(([name, value]) => typeof value !== "object" && optionalText(`field_app.${name}`))
     .map(([name, value]): [string, string] => [
       text(`field_app.${name}`),
-      optionalText(`visit_topic.${value}`) || String(value),
+      optionalText(`visit_topic.${value}`) || describeInspection({ [name]: value }, name),
     ]);
   const changes = Object.entries((fields.changes ?? {}) as Partial<Dwelling>).map(
     ([name]): [string, string] => [
@@ -56,27 +57,48 @@ function contents({ fields, photos }: Entry): HTMLElement {
   return definitionList([...rows, ...changes]);
 }
 
-/** Both versions of a dwelling beside what is on the server. */
-function comparison(entry: Entry, current: Dwelling): HTMLElement {
-  const changes = entry.fields.changes as Partial<Dwelling>;
-  const columns = Object.keys(changes);
-  const before = dwellingOf(entry);
-  const rows = [...columns, "verified_on", "verified_by"].map((column) => {
-    const own = column in changes ? describeValue(changes, column) : text("field_app.mine_new");
-    return element(
+/** What was entered beside what is on the server: name, own and other value. */
+type Compared = [string, string, string][];
+
+function comparison(entry: Entry, current: Dwelling | Hydrant): HTMLElement {
+  if ("inspection" in current)
+    return comparisonTable(entry.title, compareInspections(entry, current));
+  return comparisonTable(dwellingOf(entry)?.code ?? entry.title, compareCounts(entry, current));
+}
+
+function compareInspections({ fields }: Entry, current: Hydrant): Compared {
+  return ["passed", "reason", "flow_l_s", "inspected_on", "inspector"].map((column) => [
+    column,
+    column in fields ? describeInspection(fields, column) : text("field_app.mine_inspection"),
+    describeInspection(current, column),
+  ]);
+}
+
+function compareCounts({ fields }: Entry, current: Dwelling): Compared {
+  const changes = fields.changes as Partial<Dwelling>;
+  return [...Object.keys(changes), "verified_on", "verified_by"].map((column) => [
+    column,
+    column in changes ? describeValue(changes, column) : text("field_app.mine_new"),
+    describeValue(current, column),
+  ]);
+}
+
+function comparisonTable(label: string, compared: Compared): HTMLElement {
+  const rows = compared.map(([column, own, other]) =>
+    element(
       "tr",
       {},
       element("th", { scope: "row" }, text(`field_app.${column}`)),
       element("td", {}, own),
-      element("td", {}, describeValue(current, column)),
-    );
-  });
+      element("td", {}, other),
+    ),
+  );
   const head = ["", "field_app.mine", "field_app.servers"].map((key) =>
     key ? element("th", { scope: "col" }, text(key)) : element("td"),
   );
   return element(
     "table",
-    { "aria-label": before?.code ?? entry.title },
+    { "aria-label": label },
     element("thead", {}, element("tr", {}, ...head)),
     element("tbody", {}, ...rows),
   );

@@ -68,8 +68,9 @@ async function sendEntry(entry: Entry): Promise<boolean> {
 export async function sendAgain(entry: Entry): Promise<void> {
   const { body: _, refusal, ...rest } = entry;
   const current = caseOf(entry);
+  const other = refusal?.current;
   const seen = {
-    ...(refusal?.current && { seen: refusal.current.version }),
+    ...(other && { seen: "version" in other ? other.version : other.inspection }),
     ...(current && { revision: current.revision }),
   };
   await updateEntry({ ...rest, key: crypto.randomUUID(), fields: { ...rest.fields, ...seen } });
@@ -93,6 +94,8 @@ export function caseOf({ kind, fields }: Entry): FieldCase | undefined {
 function pathOf({ kind, fields }: Entry): string {
   if (kind === "verification")
     return `/field/dwellings/${encodeURIComponent(String(fields.dwelling))}/verification`;
+  if (kind === "inspection")
+    return `/field/hydrants/${encodeURIComponent(String(fields.hydrant))}/inspection`;
   if (kind === "step") return `/casework/cases/${fields.number}/steps`;
   return { case: "/casework/cases", visit: "/casework/visits", duty: "/casework/duties" }[kind];
 }
@@ -115,6 +118,11 @@ const COMPOSE: Record<EntryKind, (entry: Entry) => Record<string, unknown>> = {
     seen,
     changes,
     verified_at: serverTime(deviceAt),
+    device_at: deviceAt,
+  }),
+  inspection: ({ fields: { hydrant: _, ...found }, deviceAt }) => ({
+    ...found,
+    inspected_at: serverTime(deviceAt),
     device_at: deviceAt,
   }),
   duty: ({ fields }) => fields,

@@ -3,7 +3,7 @@
 import { languageTag } from "../locale";
 import { sendEntries } from "./outbox";
 import { storeBundle, storeSync, sync } from "./store";
-import { SessionEndedError, send, UnreachableError } from "./transport";
+import { readJson, SessionEndedError, send, UnreachableError } from "./transport";
 import type { Bundle } from "./types";
 
 const INTERVAL_MS = 60_000;
@@ -93,5 +93,5 @@ async function readBundle(): Promise<void> {
   }
   if (!response.ok) throw new UnreachableError();
   state.etag = response.headers.get("ETag") ?? "";
-  await storeBundle((await response.json()) as Bundle, state);
+  await storeBundle(await readJson<Bundle>(response), state);
 }

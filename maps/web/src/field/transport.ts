@@ -65,8 +65,17 @@ async function renew(refused: string | null): Promise<void> {
     const response = await fetchOrFail("/auth/token", { method: "POST", headers, body });
     if (response.status === 401) throw new SessionEndedError(await detailOf(response));
     if (!response.ok) throw new UnreachableError(retryAfter(response));
-    return storeSession((await response.json()) as Session);
+    return storeSession(await readJson<Session>(response));
   });
+}
+
+/** The body of an answer; one that breaks off counts as lost. */
+export async function readJson<T>(response: Response): Promise<T> {
+  try {
+    return (await response.json()) as T;
+  } catch {
+    throw new UnreachableError();
+  }
 }
 
 function isTemporary({ status }: Response): boolean {

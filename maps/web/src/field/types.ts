@@ -5,14 +5,15 @@ import type { Answer } from "../http";
 export type Bundle = Answer<"/field/bundle">;
 export type Dwelling = Bundle["dwellings"][number];
 export type FieldCase = Bundle["cases"][number];
+export type Hydrant = Bundle["hydrants"][number];
 
-export type EntryKind = "case" | "step" | "visit" | "verification" | "duty";
+export type EntryKind = "case" | "step" | "visit" | "verification" | "inspection" | "duty";
 
-/** Why the server refused an entry; `current` is its dwelling in a conflict. */
+/** Why the server refused an entry; `current` is its dwelling or hydrant in a conflict. */
 export interface Refusal {
   status: number;
   detail: string;
-  current?: Dwelling;
+  current?: Dwelling | Hydrant;
 }
 
 /** Something that was captured and is not confirmed by the server yet. */
@@ -21,7 +22,7 @@ export interface Entry {
   /** Idempotency key: the server carries an entry out once, however often it arrives. */
   key: string;
   kind: EntryKind;
-  /** What it is about: a dwelling, kind or duty, for people. */
+  /** What it is about: a dwelling, hydrant, kind or duty, for people. */
   title: string;
   /** What the device's clock showed at the capture. */
   deviceAt: string;

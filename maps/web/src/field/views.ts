@@ -1,4 +1,4 @@
-// The views that only read: map, buildings, dwellings, cases, the ledger of visits.
+// The views that only read: map, buildings, dwellings, cases, the ledger of visits; and their parts.
 
 import type { Map as LibreMap } from "maplibre-gl";
 
@@ -24,7 +24,7 @@ export function link(hash: string, label: string, kind = "button"): HTMLAnchorEl
   return element("a", { href: hash, class: kind }, label);
 }
 
-function row(hash: string, title: string, note: string, mark = ""): HTMLElement {
+export function row(hash: string, title: string, note: string, mark = ""): HTMLElement {
   return element(
     "li",
     {},
@@ -38,18 +38,18 @@ function row(hash: string, title: string, note: string, mark = ""): HTMLElement 
   );
 }
 
-function list(items: HTMLElement[], empty: string): HTMLElement {
+export function list(items: HTMLElement[], empty: string): HTMLElement {
   return items.length ? element("ul", { class: "rows" }, ...items) : element("p", {}, empty);
 }
 
-/** The map, which fills the view; a tap on a building or case opens it. */
+/** The map, which fills the view; a tap on a building, hydrant or case opens it. */
 export function mapView(bundle: Bundle): { view: View; start: () => LibreMap } {
   const names = bundle.grids.map(({ name, code }) => name || code).join(", ");
   const box = element("div", { id: "map", role: "application", "aria-label": names });
   const start = () => {
     const map = createFieldMap(box, bundle);
     map.on("click", ({ point }) => {
-      const hit = map.queryRenderedFeatures(point, { layers: ["case", "building"] })[0];
+      const hit = map.queryRenderedFeatures(point, { layers: ["case", "hydrant", "building"] })[0];
       if (hit) location.hash = `#${hit.layer.id}/${hit.properties.code}`;
     });
     return map;

@@ -56,7 +56,9 @@ export function showGrid(
 }
 
 export function hidePanel(): void {
-  elementById("panel").hidden = true;
+  const panel = elementById("panel");
+  panel.hidden = true;
+  delete panel.dataset.grid; // a manager that is still loading does not open it again
   document.body.classList.remove("chosen");
 }
 

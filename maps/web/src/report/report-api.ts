@@ -15,6 +15,7 @@ export interface Ticket {
 
 export const MAX_PHOTOS = 4;
 const KEY_BYTES = 16;
+const DEVICE_KEY = "gridatlas.device";
 
 export async function fetchKinds(): Promise<Kind[]> {
   return (await bodyOf(api.GET("/reports/kinds"))).kinds;
@@ -64,6 +65,7 @@ export class OnceSender {
     for (const photo of message.photos) body.append("photos", photo, "photo.jpg");
     const headers: Record<string, string> = { "Idempotency-Key": this.key };
     if (ticket) headers["Case-Secret"] = ticket.secret;
+    else headers["Device-Token"] = deviceToken();
     const response = await request(path, { method: "POST", body, headers });
     this.fingerprint = "";
     return (await response.json()) as Body;
@@ -85,6 +87,18 @@ export class OnceSender {
 function createKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The random token by which the server limits the reports of this browser; it says nothing else. */
+export function deviceToken(): string {
+  try {
+    const stored = localStorage.getItem(DEVICE_KEY);
+    if (stored) return stored;
+    localStorage.setItem(DEVICE_KEY, createKey());
+    return localStorage.getItem(DEVICE_KEY) ?? "";
+  } catch {
+    return ""; // storage is blocked: the address alone is counted
+  }
 }
 
 /** Whether it is unknown if the server carried the request out: sending it again is right. */

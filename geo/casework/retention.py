@@ -1,0 +1,95 @@
+"""Removal of personal information once its period has ended (PIPL, article 47).
+
+What is left of a case or visit counts in the assessment and names nobody: kind, steps, days, grid,
+and a rounded place.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, func, select, text
+
+from geo.settings import settings
+
+KEY_DAYS = 90
+"""Days for which idempotency keys are kept: a phone may be out of reach for long."""
+
+COUNT_DAYS = 1
+"""Days for which counts of requests by address and device are kept."""
+
+BATCH_ROWS = 1_000
+"""Cases or visits that a run anonymizes, so that it holds no locks for long."""
+
+PLACE_STEP_DEGREES = 0.001
+"""To which a place that is kept is rounded: about 100 m."""
+
+_DELETE_CONTACTS = text(
+    "DELETE FROM case_contact USING service_case c WHERE c.id = case_id AND c.closed_at < :before"
+)
+_DELETE_KEYS = text("DELETE FROM case_key WHERE at < :before")
+_DELETE_COUNTS = text("DELETE FROM report_count WHERE minute < :before")
+_ANONYMIZE_CASES = text(
+    """
+    UPDATE service_case SET description = '', address = '', anonymized_at = now(),
+        geom = ST_ReducePrecision(geom, :step), revision = revision + 1
+    WHERE id IN (
+        SELECT id FROM service_case WHERE closed_at < :before AND anonymized_at IS NULL
+        ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id
+    """
+)
+_EMPTY_NOTES = text("UPDATE case_event SET note = '' WHERE case_id = ANY (:cases) AND note <> ''")
+_OF_CASES = tuple(
+    text(f"DELETE FROM {table} WHERE case_id = ANY (:cases)")  # noqa: S608  (our own names)
+    for table in ("case_photo", "case_contact", "case_key")
+)
+_ANONYMIZE_VISITS = text(
+    """
+    UPDATE visit SET dwelling_code = '', said = '', advice = '', result = '', case_id = NULL,
+        anonymized_at = now()
+    WHERE id IN (
+        SELECT id FROM visit WHERE visited_at < :before AND anonymized_at IS NULL
+        ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+    """
+)
+
+
+def remove_expired(connection: Connection, now: datetime | None = None) -> None:
+    """Delete what is only kept for days; anonymize cases and visits after years.
+
+    Parameters
+    ----------
+    now
+        The present by default, by the database's clock.
+    """
+    now = now or connection.execute(select(func.now())).scalar_one()
+    _delete_older(connection, _DELETE_CONTACTS, now, settings().case_contact_days)
+    _delete_older(connection, _DELETE_KEYS, now, KEY_DAYS)
+    _delete_older(connection, _DELETE_COUNTS, now, COUNT_DAYS)
+    _anonymize_cases(connection, _years_before(now, settings().case_years))
+    before = _years_before(now, settings().visit_years)
+    connection.execute(_ANONYMIZE_VISITS, {"before": before, "most": BATCH_ROWS})
+
+
+def _delete_older(connection: Connection, statement: Any, now: datetime, days: int) -> None:
+    connection.execute(statement, {"before": now - timedelta(days=days)})
+
+
+def _anonymize_cases(connection: Connection, before: datetime) -> None:
+    """Remove words, photos, contact and exact place of cases that were closed before a time."""
+    limits: Mapping[str, Any] = {"before": before, "most": BATCH_ROWS, "step": PLACE_STEP_DEGREES}
+    cases = list(connection.execute(_ANONYMIZE_CASES, limits).scalars())
+    if cases:
+        for statement in (_EMPTY_NOTES, *_OF_CASES):
+            connection.execute(statement, {"cases": cases})
+
+
+def _years_before(now: datetime, years: int) -> datetime:
+    """Return the time some years before; 29 February becomes 28 February."""
+    try:
+        return now.replace(year=now.year - years)
+    except ValueError:
+        return now.replace(year=now.year - years, day=28)

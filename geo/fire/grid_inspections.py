@@ -1,0 +1,118 @@
+"""Inspections of hydrants by grid managers, in their own grids."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+from sqlalchemy import Connection, RowMapping, insert, select, text
+
+from geo import locks
+from geo.casework.actors import Actor
+from geo.casework.confidential import digest_with_key, key_digest
+from geo.clock import date_in_city, today
+from geo.errors import ConflictError, NotFoundError, StaleError
+from geo.fire.reviews import inspection_values
+from geo.locks import Lock
+from geo.model import HydrantInspection
+
+_HYDRANTS = """
+SELECT code, name, hydrant_type, grid_code, ST_AsGeoJSON(geom, 7) AS geometry,
+    inspection, passed, reason, flow_l_s, inspector, inspected_on, due_on
+FROM published.own_hydrant
+"""
+_LIST = text(f"{_HYDRANTS} ORDER BY due_on NULLS FIRST, code")
+_FIND = text(f"{_HYDRANTS} WHERE code = :code")
+
+
+@dataclass(frozen=True)
+class GridInspection:
+    """What a grid manager found at a hydrant.
+
+    Attributes
+    ----------
+    seen
+        Number of the last inspection that the manager knew; None if there was none.
+    inspected_at, device_at
+        When by the server's clock, and what the device's clock showed.
+    flow_l_s
+        Litres a second, if it was measured.
+    """
+
+    hydrant: str
+    seen: int | None
+    inspected_at: datetime
+    passed: bool
+    reason: str = ""
+    flow_l_s: float | None = None
+    device_at: datetime | None = None
+
+
+def list_own_hydrants(connection: Connection) -> list[RowMapping]:
+    """Return the hydrants in the caller's grids with their last inspections, the first due first.
+
+    ``geometry`` is GeoJSON as text.
+    """
+    return list(connection.execute(_LIST).mappings())
+
+
+def inspect_hydrant(
+    connection: Connection, inspection: GridInspection, actor: Actor, key: str
+) -> RowMapping:
+    """Record an inspection of a hydrant; return the hydrant as it is then.
+
+    With a key that the actor used for the same inspection before, nothing is changed.
+
+    Raises
+    ------
+    InputError
+        If it failed and no reason is given.
+    NotFoundError
+        If the hydrant is in no grid of the actor's.
+    ConflictError
+        If the key was used for another inspection.
+    StaleError
+        If it was inspected since; ``current`` holds the hydrant with that inspection.
+    """
+    code = inspection.hydrant
+    name = key_digest(f"inspection {actor.name}", key or secrets.token_hex())
+    digest = digest_with_key(orjson.dumps(vars(inspection), option=orjson.OPT_SORT_KEYS))
+    locks.acquire(connection, Lock.CASE_KEY, name)
+    locks.acquire(connection, Lock.CASE_KEY, f"hydrant {code}")
+    hydrant = _find_hydrant(connection, code)
+    if _is_recorded(connection, name, digest):
+        return hydrant
+    if hydrant["inspection"] != inspection.seen:
+        raise StaleError("hydrant_stale", hydrant=code, current=describe_hydrant(hydrant))
+    values = inspection_values(
+        code,
+        passed=inspection.passed,
+        reason=inspection.reason,
+        flow_l_s=inspection.flow_l_s,
+        inspector=actor.name,
+        inspected_on=min(date_in_city(inspection.inspected_at), today()),
+    )
+    origin = {"grid_code": hydrant["grid_code"], "device_at": inspection.device_at}
+    row = values | origin | {"key": name, "request": digest}
+    connection.execute(insert(HydrantInspection).inline(), row)
+    return _find_hydrant(connection, code)
+
+
+def describe_hydrant(row: RowMapping) -> dict[str, object]:
+    """Return a hydrant with its geometry as an object."""
+    return {**row, "geometry": orjson.loads(row["geometry"])}
+
+
+def _find_hydrant(connection: Connection, code: str) -> RowMapping:
+    row = connection.execute(_FIND, {"code": code}).mappings().first()
+    if row is None:
+        raise NotFoundError("hydrant_not_in_grid", hydrant=code)
+    return row
+
+
+def _is_recorded(connection: Connection, key: str, digest: str) -> bool:
+    request = select(HydrantInspection.request).where(HydrantInspection.key == key)
+    earlier = connection.execute(request).scalar()
+    if earlier not in (None, digest):
+        raise ConflictError("case_key_reused")
+    return earlier is not None

@@ -1,0 +1,224 @@
+"""What if the borders of communities changed: draw the grids before and after, and compare.
+
+Nothing is stored.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from sqlalchemy import Connection
+
+from geo import crs
+from geo.partition.boundary_change import divide_community, merge_communities, move_border
+from geo.partition.community import Community, validate_community
+from geo.partition.constraints import Constraints
+from geo.partition.draw import Drawing, draw
+from geo.partition.matching import match_grids
+from geo.partition.previous_plan import PreviousPlan
+from geo.partition.scoring.review import review_plan
+from geo.partition.street_line import StreetLine, line_along_street
+from geo.plans import store
+from geo.plans.change_figures import ChangeKind, PlannedCommunity, WhatIf
+from geo.plans.comparison import previous_grids
+from geo.progress import Progress
+
+MIN_LAND_M2 = 1.0
+"""Land of a grid on the other side of a new border that is only rounding."""
+
+
+@dataclass(frozen=True)
+class BoundaryChange:
+    """A change of communities.
+
+    Attributes
+    ----------
+    street
+        Name or code of the street along which the new border runs.
+    line
+        The new border itself, in degrees of EPSG:4490, instead of a street.
+    """
+
+    kind: ChangeKind
+    street: str = ""
+    line: shapely.Geometry | None = None
+
+
+def read_and_compare(
+    connection: Connection,
+    codes: Sequence[str],
+    change: BoundaryChange,
+    constraints: Constraints,
+    report: Progress,
+) -> WhatIf:
+    """Read communities with their plans in force, change their borders, draw, and compare.
+
+    Parameters
+    ----------
+    constraints
+        Of all drawings; ``fresh`` ignores the plans in force, before and after.
+
+    Raises
+    ------
+    GridatlasError
+        If a community does not exist or has nothing to draw, or the change is not possible.
+    """
+    communities = [
+        store.read_community(connection, code, constraints.limits.balance) for code in codes
+    ]
+    for community in communities:
+        validate_community(community)
+    changed, border = change_communities(communities, change)
+    plans = [
+        None if constraints.fresh else store.read_previous_plan(connection, community, None)
+        for community in communities
+    ]
+    return compare_change(
+        list(zip(communities, plans, strict=True)),
+        changed,
+        border,
+        change.kind,
+        constraints,
+        report,
+    )
+
+
+def change_communities(
+    communities: Sequence[Community], change: BoundaryChange
+) -> tuple[tuple[Community, ...], StreetLine | None]:
+    """Return communities after a change, and the new border.
+
+    Raises
+    ------
+    GridatlasError
+        If the change is not possible.
+    """
+    if change.kind is ChangeKind.MERGE:
+        return (merge_communities(communities),), None
+    whole = merge_communities(communities) if change.kind is ChangeKind.MOVE else communities[0]
+    if change.line is None:
+        border = line_along_street(whole, change.street)
+    else:
+        line = crs.transform(change.line, crs.STORAGE, whole.buildings.crs)
+        border = StreetLine(shapely.intersection(line, whole.polygon), "", 0.0)
+    if change.kind is ChangeKind.MOVE:
+        return move_border(communities[0], communities[1], border.line), border
+    return divide_community(whole, border.line), border
+
+
+def compare_change(
+    before: Sequence[tuple[Community, PreviousPlan | None]],
+    after: Sequence[Community],
+    border: StreetLine | None,
+    kind: ChangeKind,
+    constraints: Constraints,
+    report: Progress,
+) -> WhatIf:
+    """Draw communities after a change, starting from the plans before it, and compare.
+
+    Parameters
+    ----------
+    before
+        The communities with their plans in force; where there is none, one is drawn.
+    """
+    steps = len(before) + len(after)
+    planned_before = []
+    for number, (community, plan) in enumerate(before):
+        report("draw", number, steps)
+        planned_before.append(_review_or_draw(community, plan, constraints))
+    drawings, planned_after = [], []
+    for number, community in enumerate(after, len(before)):
+        report("draw", number, steps)
+        previous = None if constraints.fresh else _plan_of_land(community, planned_before)
+        drawing = draw(community, constraints, previous)
+        drawings.append(drawing)
+        planned_after.append(
+            PlannedCommunity(community, _as_plan(drawing), drawing.score, in_force=False)
+        )
+    report("draw", steps, steps)
+    atoms = _compare_atoms(planned_before, after, drawings)
+    return WhatIf(kind, tuple(planned_before), tuple(planned_after), border, atoms)
+
+
+def _review_or_draw(
+    community: Community, plan: PreviousPlan | None, constraints: Constraints
+) -> PlannedCommunity:
+    """Score a plan under the constraints; draw one where there is none."""
+    if plan is None:
+        drawing = draw(community, constraints)
+        return PlannedCommunity(community, _as_plan(drawing), drawing.score, in_force=False)
+    card = review_plan(community, plan, constraints.limits, constraints.weights)
+    return PlannedCommunity(community, plan, card, in_force=True)
+
+
+def _as_plan(drawing: Drawing) -> PreviousPlan:
+    members = drawing.members[drawing.members["building_code"].notna()]
+    columns = ["grid", "building_code", "unit_code", "households"]
+    return PreviousPlan(drawing.grids, pd.DataFrame(members[columns]))
+
+
+def _plan_of_land(community: Community, planned: Sequence[PlannedCommunity]) -> PreviousPlan:
+    """Return the plans before on the land and for the buildings of a community."""
+    system = community.buildings.crs
+    grids = pd.concat(
+        [one.plan.grids[["code", "name", "kind", "geom"]].to_crs(system) for one in planned],
+        ignore_index=True,
+    )
+    inside = shapely.intersection(grids.geometry.to_numpy(), community.polygon)
+    grids = grids.set_geometry(gpd.GeoSeries(inside, index=grids.index, crs=system))
+    grids = grids[grids.area > MIN_LAND_M2].reset_index(drop=True)
+    members = pd.concat([one.plan.members for one in planned], ignore_index=True)
+    is_here = members["building_code"].isin(community.buildings["code"])
+    is_here &= members["grid"].isin(grids["code"])
+    return PreviousPlan(grids, members[is_here].reset_index(drop=True))
+
+
+def _compare_atoms(
+    before: Sequence[PlannedCommunity], after: Sequence[Community], drawings: Sequence[Drawing]
+) -> gpd.GeoDataFrame:
+    """Return the atoms with their communities and grids before and after."""
+    previous = pd.concat([planned.plan.members for planned in before], ignore_index=True)
+    atoms = pd.concat(
+        [
+            drawing.members[drawing.members["building_code"].notna()].assign(
+                community_after=community.code
+            )
+            for community, drawing in zip(after, drawings, strict=True)
+        ],
+        ignore_index=True,
+    )
+    community_before = {
+        code: planned.community.code
+        for planned in reversed(before)
+        for code in planned.community.buildings["code"]
+    }
+    footprints = pd.concat([one.buildings.set_index("code").geometry for one in after])
+    frame = pd.DataFrame(
+        {
+            "code": atoms["building_code"],
+            "unit_code": atoms["unit_code"],
+            "households": atoms["households"].astype(int),
+            "community_before": atoms["building_code"].map(community_before),
+            "community_after": atoms["community_after"],
+            "grid_before": previous_grids(atoms, previous),
+            "grid_after": atoms["grid"],
+        }
+    )
+    frame["grid_changed"] = _changes_grid(frame)
+    shapes = footprints.reindex(frame["code"]).to_numpy()
+    return gpd.GeoDataFrame(frame, geometry=gpd.GeoSeries(shapes, crs=after[0].buildings.crs))
+
+
+def _changes_grid(atoms: pd.DataFrame) -> pd.Series:
+    """Return which atoms are in another grid; grids are matched by the households they share."""
+    known = atoms["grid_before"].notna()
+    one, codes = pd.factorize(atoms.loc[known, "grid_after"])
+    other, codes_before = pd.factorize(atoms.loc[known, "grid_before"])
+    weights = atoms.loc[known, "households"].to_numpy() + 1e-3
+    shape = (len(codes), len(codes_before))
+    left, right, _ = match_grids(one.astype(np.int64), other.astype(np.int64), weights, shape)
+    same = dict(zip(codes[left], codes_before[right], strict=True))
+    return known & (atoms["grid_after"].map(same) != atoms["grid_before"])
