@@ -83,8 +83,9 @@ Unit = Literal["m", "cm", "mm"]
 _MIN_PREFIX_LENGTH = 2
 """Characters of a header from which on it may be the beginning of a known name."""
 
-_STATE_HEADER = re.compile("状态|zt$")
-"""Headers of states, whose numbers are codes of their source, unlike those of a yes or no."""
+_STATE_HEADER = re.compile("(?<!完好)状态|zt$")
+"""Headers of states, whose numbers are codes of their source, unlike those of a yes or no such as
+完好状态."""
 
 _NUMBERED = re.compile(r"_\d{1,2}$")
 """Number of a header that a shapefile cut to the same name as another."""

@@ -16,4 +16,4 @@ def test_register_of_a_file_follows_its_buildings(database, tmp_path):
     assert done.exit_code == 0, done.output
     live = rows(database, "SELECT code, households, households_source FROM building ORDER BY 1")
     assert live == [("b000", 9, "register"), ("b001", 21, "survey")]
-    assert "register" not in done.output
+    assert "--layer NAME" not in done.output
