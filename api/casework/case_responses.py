@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from geo.casework.actors import Actor
+from geo.casework.case_store import possible_transitions, status_of
 from geo.casework.kinds import Catalogue, Kind, case_kinds
-from geo.casework.store import possible_transitions, status_of
 from geo.casework.workflow import RUNNING, Action, Transition, action_name, level_of, state_name
 from geo.messages import text
 from geo.model.casework import CaseLevel, CaseState, Channel, Flow

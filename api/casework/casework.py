@@ -59,8 +59,8 @@ from api.core.parameters import Connection, WritableConnection, retry_conflicts
 from api.core.read_audit import audit_reads
 from api.core.responses import JSON, Collection, GeoJson, etag_response, file_response
 from api.public.prints import XLSX
+from geo.casework.case_store import StepRequest, take_step
 from geo.casework.confidential import open_contact
-from geo.casework.store import StepRequest, take_step
 from geo.errors import NotAllowedError, NotFoundError
 from geo.messages import Language, use_language
 from geo.model import CaseContact, CasePhoto

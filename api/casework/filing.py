@@ -19,9 +19,9 @@ from api.casework.case_responses import FiledResponse
 from api.core.caller import SERVICE_CALLER, transaction_as
 from geo import db
 from geo.casework.actors import Actor
+from geo.casework.case_store import Filing, file_case
 from geo.casework.confidential import case_secret, is_case_secret, origin_digest
 from geo.casework.kinds import case_kinds
-from geo.casework.store import Filing, file_case
 from geo.casework.workflow import state_name
 from geo.errors import NotFoundError, TooManyError
 from geo.model.casework import CaseState, Channel

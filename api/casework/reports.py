@@ -41,14 +41,14 @@ from api.core.parameters import Connection
 from api.core.responses import JSON, etag_response
 from api.public.share import ShareResponse
 from geo.casework.actors import REPORTER_ACTOR
-from geo.casework.confidential import case_secret
-from geo.casework.kinds import case_kinds
-from geo.casework.store import (
+from geo.casework.case_store import (
     StepRequest,
     possible_transitions,
     status_of,
     take_step,
 )
+from geo.casework.confidential import case_secret
+from geo.casework.kinds import case_kinds
 from geo.casework.workflow import Action, state_name
 from geo.clock import date_in_city
 from geo.errors import NotAllowedError, NotFoundError

@@ -15,7 +15,7 @@ from sqlalchemy import Column
 from api.core import coordinates
 from api.core.public_layers import LAYERS, Layer, postgres_type, qualified_name
 from api.ogc.cql import FilterWriter
-from api.ogc.parameters import (
+from api.ogc.query_parameters import (
     DEFAULT_FEATURES,
     MAX_FEATURES,
     Bounds,

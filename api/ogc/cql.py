@@ -12,7 +12,7 @@ from typing import Any
 from cql2 import Expr
 
 from api.core import coordinates
-from api.ogc.parameters import is_finite, split_at_antimeridian
+from api.ogc.query_parameters import is_finite, split_at_antimeridian
 from geo.errors import InputError
 
 MAX_BYTES, MAX_DEPTH, MAX_NODES = 8_000, 40, 1_000

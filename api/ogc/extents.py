@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from api.core.caller import Caller
 from api.ogc.collections import COLLECTIONS, Extent
-from api.ogc.parameters import Bounds
+from api.ogc.query_parameters import Bounds
 from api.ogc.representation import Call
 
 MAX_ENTRIES = 500

@@ -14,7 +14,7 @@ from api.core.public_layers import layers_for_role
 from api.ogc.collections import COLLECTIONS, Collection, Extent, Page
 from api.ogc.cql import parse_filter
 from api.ogc.extents import read_extents
-from api.ogc.parameters import (
+from api.ogc.query_parameters import (
     DEFAULT_FEATURES,
     LIMIT,
     OFFSET,

@@ -16,7 +16,7 @@ from api.core import problems
 from api.core.caller import PUBLIC_CALLER, Caller, caller_from_token
 from api.ogc import features, landing, tilesets
 from api.ogc.extents import ExtentCache
-from api.ogc.parameters import (
+from api.ogc.query_parameters import (
     CRS,
     DATETIME,
     OFFSET,

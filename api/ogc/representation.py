@@ -15,7 +15,7 @@ from api.core.caller import Caller
 from api.core.public_layers import layers_for_role
 from api.core.responses import GEOJSON, JSON, etag_matches
 from api.ogc.collections import COLLECTIONS, Collection
-from api.ogc.pages import render_page
+from api.ogc.html_pages import render_page
 from geo.errors import InputError, NotFoundError
 from geo.messages import Language, text
 

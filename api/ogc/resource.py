@@ -7,7 +7,7 @@ from functools import cached_property
 
 from starlette.responses import Response
 
-from api.ogc.parameters import Parameter
+from api.ogc.query_parameters import Parameter
 from api.ogc.representation import Call, Formats
 
 

@@ -16,7 +16,7 @@ from api.core.responses import JSON, is_not_modified
 from api.ogc.collections import COLLECTIONS, Collection
 from api.ogc.extents import read_changes, read_extents, union_of_bounds
 from api.ogc.features import read_selection
-from api.ogc.parameters import Bounds
+from api.ogc.query_parameters import Bounds
 from api.ogc.representation import (
     MVT,
     REL_TILING_SCHEME,

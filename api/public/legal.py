@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from starlette.responses import HTMLResponse
 
 from api.core.problems import preferred_language
-from api.ogc.pages import CONTENT_MARK, LANGUAGE_TAGS, TITLE_MARK
+from api.ogc.html_pages import CONTENT_MARK, LANGUAGE_TAGS, TITLE_MARK
 from geo.messages import LANGUAGES, Language, text
 from maps import build
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
-from etl.input.coordinates import has_pairs, parse_coordinates, split_pairs
+from etl.input.coordinate_texts import has_pairs, parse_coordinates, split_pairs
 from etl.input.feature_batch import Batch
 from geo.types import Geometries
 

@@ -13,7 +13,7 @@ import pyproj
 from etl.households import estimate_households
 from etl.input.formats import check_file
 from etl.input.vector import refuse_off_globe
-from etl.osm import features
+from etl.osm import feature_layers
 from etl.osm.communities import CommunitySet, assign_communities
 from etl.osm.reader import ExtractFeatures, read_features
 from etl.osm.region_codes import build_regions, district_code, find_communities, read_communities
@@ -154,17 +154,17 @@ def _build_layers(
     source: ExtractFeatures, path: Path, district: str
 ) -> tuple[dict[str, gpd.GeoDataFrame], list[Rejected]]:
     """Return the layers of an extract, and the rejected buildings."""
-    buildings, rejected = features.buildings(source)
+    buildings, rejected = feature_layers.buildings(source)
     if buildings.empty:
         raise InputError("no_buildings", file=path)
     refuse_off_globe(buildings, path, "building")
     layers = {
         "building": buildings,
-        "road": features.roads(source),
-        "railway": features.railways(source),
-        "water": features.waters(source, buildings, district),
-        "facility": features.facilities(source),
-        "pipe_node": features.hydrants(source),
+        "road": feature_layers.roads(source),
+        "railway": feature_layers.railways(source),
+        "water": feature_layers.waters(source, buildings, district),
+        "facility": feature_layers.facilities(source),
+        "pipe_node": feature_layers.hydrants(source),
     }
     return layers, rejected
 
@@ -182,9 +182,9 @@ def _communities(
     in_metres = {name: layers[name].to_crs(metric) for name in needed}
     return find_communities(
         in_metres,
-        features.places(source).to_crs(metric),
-        features.community_polygons(source).to_crs(metric),
-        features.border_lines(source).to_crs(metric),
+        feature_layers.places(source).to_crs(metric),
+        feature_layers.community_polygons(source).to_crs(metric),
+        feature_layers.border_lines(source).to_crs(metric),
     )
 
 

@@ -13,8 +13,8 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from etl.sample import pipe_networks, planted_faults, quarters, street_plan, streets
+from etl.sample.dwellings import build_register
 from etl.sample.pipe_rows import Pipes
-from etl.sample.register import build_register
 from etl.sample.street_plan import CITY, CITY_NAME, METRIC, OFFICE_BLOCKS, Office
 from geo import crs
 from geo.errors import InputError
@@ -75,7 +75,7 @@ def sample_city(size: str, seed: int, progress: Progress = silent) -> LayerSet:
 
 
 def add_register(layers: LayerSet, seed: int) -> LayerSet:
-    """Return the layers with invented dwellings and organisations (:mod:`etl.sample.register`)."""
+    """Return the layers with invented dwellings and organisations (:mod:`etl.sample.dwellings`)."""
     return layers | build_register(layers["building"], layers["building_unit"], seed)
 
 

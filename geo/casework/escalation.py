@@ -3,10 +3,10 @@
 from sqlalchemy import Connection, exists, func, literal, select, text
 
 from geo.casework.actors import SYSTEM_ACTOR
+from geo.casework.case_routing import superior
+from geo.casework.case_store import apply_to_case, due_values, kind_days, read_steps
 from geo.casework.deadlines import deadline_after
 from geo.casework.kinds import case_kinds
-from geo.casework.routing import superior
-from geo.casework.store import apply_to_case, due_values, kind_days, read_steps
 from geo.casework.workflow import RUNNING, Action, Step
 from geo.model import GridManager, ServiceCase
 from geo.model.casework import CaseLevel

@@ -8,7 +8,7 @@ from PIL import Image
 from sqlalchemy import Engine
 
 from geo.casework.actors import Actor
-from geo.casework.store import StepRequest, take_step
+from geo.casework.case_store import StepRequest, take_step
 from geo.casework.workflow import Action
 from geo.settings import settings
 from tests import town as t

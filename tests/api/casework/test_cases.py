@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from api.casework import case_export
 from api.core.caller import ACT_AS, Caller
-from geo.casework.store import read_steps, status_of
+from geo.casework.case_store import read_steps, status_of
 from geo.casework.workflow import replay
 from tests import town as t
 from tests.api.casework.conftest import HERE, OTHER_GRID, OWN_GRID, THERE, picture, take

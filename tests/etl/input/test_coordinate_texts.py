@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from etl.input.coordinates import has_pairs, parse_coordinates, split_pairs
+from etl.input.coordinate_texts import has_pairs, parse_coordinates, split_pairs
 
 
 def parse(*texts, halves="EW"):

@@ -14,11 +14,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from geo.casework.actors import Actor
+from geo.casework.case_routing import route_case
 from geo.casework.confidential import seal_contact
 from geo.casework.deadlines import deadline_after
 from geo.casework.kinds import Catalogue, case_kinds
 from geo.casework.request_keys import digest_request, find_earlier_case, store_key
-from geo.casework.routing import route_case
 from geo.casework.workflow import (
     ADMIN,
     TRANSITIONS,
