@@ -141,6 +141,9 @@ class Town:
         self._kept_runs = [import_version(engine, files[0]) for files in sources]
         for community in COMMUNITIES:
             draw_community(engine, community, CONSTRAINTS, publish=True)
+        with engine.begin() as connection:
+            accounts.add(connection, "planner", "planner", scope=STREET)
+            accounts.add(connection, "importer", "importer")
         self.replay()
 
     def run_round(self, chance: random.Random) -> None:
@@ -251,9 +254,6 @@ def soak(engine: Engine, serial: Engine, folder: Path, rounds: int, seed: int = 
     level = logger.level
     logger.addHandler(conflicts)
     logger.setLevel(logging.INFO)
-    with engine.begin() as connection:
-        accounts.add(connection, "planner", "planner", scope=STREET)
-        accounts.add(connection, "importer", "importer")
     try:
         with serving(engine) as address:
             town = Town(engine, serial, folder, address)

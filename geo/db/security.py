@@ -9,7 +9,7 @@ Row-level security is forced: even a table's owner sees no rows without the sett
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,7 @@ _CASE_PART = _rows(_OF_CASE, "grid_manager", "office") | _rows(ALL_ROWS, "admin"
 _HANDLED = "EXISTS (SELECT FROM service_case c WHERE c.id = case_id AND c.handler_code = {handler})"
 _OWN_KEY = "owner = current_setting('gridatlas.actor', true)"
 _PIPES = Rule(
-    read={"fire": _FIRE_PIPES, "utility": _OWN_PIPES, "publisher": "network = 'water'"} | EDITORS,
+    read={"fire": _FIRE_PIPES, "utility": _OWN_PIPES} | EDITORS,
     write=EDITORS,
 )
 _FIRE = Rule(read=_rows(ALL_ROWS, "fire") | EDITORS, write=EDITORS)
@@ -153,7 +153,7 @@ _LAYER_RULES: dict[str, Rule] = {
         | EDITORS,
         write=EDITORS,
     ),
-    "pipe_node": _PIPES,
+    "pipe_node": replace(_PIPES, read=_PIPES.read | {"publisher": "network = 'water'"}),
     "pipe_segment": _PIPES,
     "dwelling": Rule(
         read={"grid_manager": _OWN_DWELLING} | _rows(ALL_ROWS, "publisher", "keeper") | EDITORS,

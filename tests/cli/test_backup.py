@@ -205,7 +205,12 @@ def test_killed_restore_leaves_all_old_or_all_new_rows(database, tmp_path):
 
 
 # All of tables that hold no rows here.
-COLUMNS_SINCE_0026 = {"visit": ("device_at",)}
+COLUMNS_SINCE_0026 = {
+    "hydrant_inspection": ("grid_code", "device_at", "key", "request"),
+    "service_case": ("anonymized_at",),
+    "session": ("rotated_at",),
+    "visit": ("device_at", "anonymized_at"),
+}
 TABLES_SINCE_0026 = {
     *("plan_comment", "assessment_month", "assessment_measure", "dwelling_verification")
 }

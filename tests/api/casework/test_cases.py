@@ -144,7 +144,7 @@ def test_case_that_is_handed_to_another_community_is_seen_there(signed_in, offic
         ({"description": ""}, 422, "description"),
         ({"description": " \n "}, 422, "description"),
         ({"description": "x" * 2001}, 422, "2000"),
-        ({"description": "<script>alert(1)</script>"}, 400, "looks like HTML"),
+        ({"description": "<script>alert(1)</script>"}, 400, "looks like web code"),
         ({"description": "a\x00b"}, 422, "description"),
         ({"address": "x" * 201}, 422, "200"),
         ({"contact": "a\nb"}, 422, "contact"),

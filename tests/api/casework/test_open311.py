@@ -145,7 +145,7 @@ def test_filters_keep_what_matches(client: httpx.Client):
         ({"description": ""}, 400, "description"),
         ({"description": "  "}, 400, "description"),
         ({"description": "a\x01b"}, 400, "description"),
-        ({"description": "<script>"}, 400, "HTML"),
+        ({"description": "<script>"}, 400, "web code"),
         ({"api_key": "guessed"}, 403, "api_key"),
         ({"attribute[SIZE]": "9"}, 400, "attribute[SIZE]"),
         ({"media_url": "javascript:alert(1)"}, 400, "media_url"),

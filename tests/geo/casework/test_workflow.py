@@ -143,7 +143,7 @@ def test_step_without_its_field_is_refused():
     transition = find_transition(
         Flow.SERVICE, CaseState.HANDLING, Action.REPORT_BACK, "grid_manager"
     )
-    with pytest.raises(InputError, match="“report back” needs a note"):
+    with pytest.raises(InputError, match="“report back” requires a note"):
         check_required(transition, {"note": ""})
 
 

@@ -162,6 +162,7 @@ SEES = {
     "utility": IN_FORCE | dict.fromkeys(("pipe_node", "pipe_segment"), "network = 'gas'"),
     "planner": PLANNER_SEES,
     "admin": {"case_key": "owner = 'me'"},
+    "publisher": {"pipe_node": "network = 'water'"},
 }
 
 
