@@ -29,7 +29,7 @@ def test_streets_and_hydrants_on_the_way_to_stations_outside_are_not_checked(
 ):
     divisions(database, tmp_path, ("420602001001", box(0, 0, 1200, 1200)))
     bring(database, "building", write(frame([box(600, 600)], code=["b"]), tmp_path / "b.gpkg"))
-    spans = {"own": (0, 1200), "way": (5400, 6600), "lane": (6600, 6700)}
+    spans = {"own": (0, 1200), "way": (5400, 6600), "lane": (5300, 5400)}
     lines = [shapely.LineString([point(a, 20), point(b, 20)]) for a, b in spans.values()]
     road = frame(lines, code=list(spans), road_class=["arterial", "arterial", "internal"])
     bring(database, "road", write(road, tmp_path / "r.gpkg"))
