@@ -22,6 +22,7 @@ PLAUSIBLE = {
     "width_m": (0.5, 150.0),
     "clear_height_m": (1.5, 50.0),
     "diameter_mm": (10.0, 5000.0),
+    "section_mm": (10.0, 10_000.0),
     "burial_depth_m": (0.05, 50.0),
 }
 """Range in which most values of a column lie, in its unit."""
@@ -87,6 +88,24 @@ def fitting_unit(column: str, values: pa.Array) -> str | None:
         if unit in ("mm", "cm", "m") and factor != 1.0 and fits > _NEARLY_ALL:
             return unit
     return None
+
+
+def contradicts_unit(column: str, values: pa.Array, factor: float) -> bool:
+    """Return whether values can't be in a unit, but are plausible in that of their column.
+
+    Parameters
+    ----------
+    factor
+        Factor from the unit to that of the column.
+    """
+    numbers = _numbers(values)
+    if column not in PLAUSIBLE or len(numbers) == 0:
+        return False
+    low, high = PLAUSIBLE[column]
+    fits, fits_unit = (
+        ((numbers * by >= low) & (numbers * by <= high)).mean() for by in (1.0, factor)
+    )
+    return bool(fits > _NEARLY_ALL and fits_unit < 1 - _NEARLY_ALL)
 
 
 def _numbers(values: pa.Array) -> Any:

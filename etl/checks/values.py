@@ -47,10 +47,11 @@ _SCIENTIFIC = r"^[0-9]([.,][0-9]+)?[eE]\+[0-9]+$|^[0-9][.,][0-9]+[eE][0-9]+$"
 """A code that a spreadsheet or database made a number, of which digits are lost."""
 
 _SPREADSHEET_DATE = (
-    r"^(?:[12]\d{3}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}月\d{1,2}日|\d{1,2}:\d{2}:\d{2}|"
-    r"(?i:\d{1,2}-MONTH|MONTH-\d{1,2}))$"
-).replace("MONTH", "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)")
-"""A date or time into which a spreadsheet turns 3-1 or 1:2."""
+    r"^(?:(?:19[3-9]|20[0-4])\d[-/](?:0?[1-9]|1[0-2])[-/](?:0?[1-9]|[12]\d|3[01])|"
+    r"\d{1,2}月\d{1,2}日|\d{1,2}:\d{2}:\d{2}|\d{1,2}-MONTH|MONTH-\d{2})$"
+).replace("MONTH", "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)")
+"""A date or time into which a spreadsheet turns 3-1 or 1:2, spelt as spreadsheets do: SEP-1 and
+1203-1-2 are codes."""
 
 _NUMBERED = ("name", "address", "unit", "floor", "room")
 """Columns beside codes in which a date is one that a spreadsheet made."""

@@ -77,8 +77,8 @@ def _rows_of_item(
     batch: Batch, item: str, items: dict[str, ItemColumns], others: Sequence[str]
 ) -> Batch:
     """Return the rows of a batch that hold an item."""
-    values = _joined(batch, items[item].values)
-    places = _joined(batch, items[item].places)
+    values = _join_texts(batch, items[item].values)
+    places = _join_texts(batch, items[item].places)
     texts = {VALUE: pa.array(values, pa.string()), PLACE: pa.array(places, pa.string())}
     columns = {name: batch.columns[name] for name in others}
     columns |= {ITEM: pa.array([item] * len(batch), pa.string()), **texts}
@@ -87,7 +87,7 @@ def _rows_of_item(
     return replace(batch, columns=columns, faults=_faults_of(batch, used)).take(rows)
 
 
-def _joined(batch: Batch, names: Sequence[str]) -> list[str | None]:
+def _join_texts(batch: Batch, names: Sequence[str]) -> list[str | None]:
     """Return the texts of some columns, side by side where several are filled."""
     cells = [_texts(batch.columns[name]) for name in names]
     rows = ([text for text in row if text] for row in zip(*cells, strict=True))

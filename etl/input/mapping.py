@@ -83,7 +83,7 @@ Unit = Literal["m", "cm", "mm"]
 _MIN_PREFIX_LENGTH = 2
 """Characters of a header from which on it may be the beginning of a known name."""
 
-_STATE_HEADER = re.compile("(?<!完好)状态|zt$")
+_STATE_HEADER = re.compile("(?<!完好)状态|(?:zt|status|state)$")
 """Headers of states, whose numbers are codes of their source, unlike those of a yes or no such as
 完好状态."""
 

@@ -59,18 +59,19 @@ def merge_sections(diameters: pa.Array | None, sections: pa.Array) -> pa.Array:
 
 
 def _one_size(diameter: float | str | None, section: float | str | None) -> float | str | None:
-    if not _is_given(diameter):
-        return section if _is_given(section) else diameter
-    if not _is_given(section) or str(section) == str(diameter):
-        return diameter
-    if not isinstance(diameter, str) and not isinstance(section, str) and diameter == section:
-        return diameter
-    return f"{diameter} / {section}"
+    # Bureaus write nought where a pipe has no size of the kind.
+    given = [size for size in (diameter, section) if _as_number(size) not in (None, 0)]
+    if len({*map(_as_number, given)}) > 1:
+        return f"{diameter} / {section}"
+    return given[0] if given else diameter
 
 
-def _is_given(size: float | str | None) -> bool:
-    """Return whether a size is on record: bureaus write nought where a pipe has none."""
-    return size not in (None, 0, "0", "0.0")
+def _as_number(size: float | str | None) -> float | str | None:
+    """Return a size as a number, if it is one: beside one that can't be read all are texts."""
+    try:
+        return None if size is None else float(size)
+    except ValueError:
+        return size
 
 
 def fill_hydrant_types(types: pa.Array | None, kinds: pa.Array) -> pa.Array:

@@ -259,7 +259,11 @@ def convert_figure(column: str, text: str, factor: float | None = None) -> float
     """
     text = _normalize(text)
     if column in SIZE_COLUMNS:
-        text = _NOMINAL.sub("", text) + " mm" if _NOMINAL.match(text) else text
+        if _NOMINAL.match(text):
+            text = _NOMINAL.sub("", text)
+            if re.fullmatch(r"\d\.\d+", text):
+                return None  # Φ0.8 may be in metres
+            text += " mm"
         if section := _SECTION.fullmatch(text):
             return _longer_side(column, section, factor)
     if column.startswith("year") and (day := _DATE.fullmatch(text)):

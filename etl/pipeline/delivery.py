@@ -75,7 +75,7 @@ class Guard:
     rejected_percent
         Of the delivered features.
     few
-        Up to so many features of a layer never exceed a limit.
+        Up to so many features of a layer exceed no limit, unless all that came were rejected.
     """
 
     removed_percent: float

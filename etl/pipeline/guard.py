@@ -34,10 +34,14 @@ def find_concerns(
     if delivery.guard is None:
         return []
     source, concerns = delivery.scope.source, list(delivery.concerns)
-    concerns += _find_many_rejected(connection, delivery, delivery.guard, counts)
+    rejected = _count_rejected(connection, delivery)
+    concerns += _find_many_rejected(delivery, delivery.guard, counts, rejected)
     for name, staged in delivery.staged.items():
         live = _count_base(connection, delivery, name)
-        concerns += _find_many_changes(delivery, delivery.guard, name, counts[name], live)
+        is_all_rejected = name in rejected and counts[name].staged == 0
+        concerns += _find_many_changes(
+            delivery, delivery.guard, name, counts[name], live, is_all_rejected=is_all_rejected
+        )
         if live and name in AREAL and "geom" in staged.columns:
             concerns += _check_area(connection, delivery.guard, staged, source)
         concerns += _find_claimed_land(connection, staged, source)
@@ -52,38 +56,44 @@ def _count_base(connection: Connection, delivery: Delivery, layer: str) -> int:
     return count_live(connection, layer, source)
 
 
+def _count_rejected(connection: Connection, delivery: Delivery) -> dict[str, int]:
+    """Count the rejected features of each layer that has any."""
+    rows = connection.execute(
+        text(f"SELECT layer, count(*) AS size FROM {delivery.rejected} GROUP BY 1 ORDER BY 1")
+    )
+    return {row.layer: row.size for row in rows}
+
+
 def _find_many_rejected(
-    connection: Connection, delivery: Delivery, guard: Guard, counts: Mapping[str, Counts]
+    delivery: Delivery, guard: Guard, counts: Mapping[str, Counts], rejected: Mapping[str, int]
 ) -> list[Concern]:
     """Return a concern for each delivered layer of which too many features were rejected.
 
     That may be a layer of which nothing is staged, such as the register.
     """
-    rows = connection.execute(
-        text(f"SELECT layer, count(*) AS size FROM {delivery.rejected} GROUP BY 1 ORDER BY 1")
-    )
     passed = {name: count.staged for name, count in counts.items()}
     passed[REGISTER] = delivery.register_rows
     return [
         concern
-        for layer, rejected in rows
-        if (
-            concern := _check_share(
-                guard, "rejected", layer, rejected, passed.get(layer, 0) + rejected
-            )
-        )
+        for layer, count in rejected.items()
+        if (concern := _check_share(guard, "rejected", layer, count, passed.get(layer, 0) + count))
     ]
 
 
 def _find_many_changes(
-    delivery: Delivery, guard: Guard, layer: str, counts: Counts, live: int
+    delivery: Delivery,
+    guard: Guard,
+    layer: str,
+    counts: Counts,
+    live: int,
+    *,
+    is_all_rejected: bool,
 ) -> list[Concern]:
     """Return a concern if too many live features are removed, and one if too many are changed.
 
     However few they are, not all go because every delivered one was rejected.
     """
-    always = counts.staged == 0
-    removed = _check_share(guard, "removed", layer, counts.removed, live, always=always)
+    removed = _check_share(guard, "removed", layer, counts.removed, live, always=is_all_rejected)
     changed = _check_share(guard, "changed", layer, counts.changed, live)
     if changed and delivery.scope.fields_only:
         changed = Concern("too_many_changed_in_layer", changed.values)

@@ -33,7 +33,7 @@ from etl.input.layer_columns import (
 from etl.input.mapping import Mapping, apply_mapping, unused_columns
 from etl.input.reader_findings import TITLE_UNITS
 from etl.input.source import Source
-from etl.input.units import find_contradiction
+from etl.input.units import find_contradiction, unit_factor
 from etl.input.zones import UNIT_M, Reading
 from etl.pipeline import staging
 from etl.pipeline.deferred_indexes import MIN_ROWS
@@ -328,10 +328,12 @@ class LayerReader:
             if not georeference.conversion.is_accurate:
                 self._doubt_datum(georeference)
         plausibility.refuse_other_unit(mapped, layer, self.path)
-        self._refuse_title_unit()
+        self._refuse_title_unit(mapped)
 
-    def _refuse_title_unit(self) -> None:
+    def _refuse_title_unit(self, mapped: Batch) -> None:
         """Refuse a table whose title gives another unit than a column without one is read in.
+
+        管径 of 300 under a title 单位：米 is in millimetres all the same.
 
         Raises
         ------
@@ -342,6 +344,10 @@ class LayerReader:
         units = source.notes.get(TITLE_UNITS, {}).get("units", "").split("、")
         for column, rule in mapping.columns.items():
             unit = find_contradiction(column, units) if rule.source and not rule.unit else None
+            factor = unit_factor(column, unit) if unit else None
+            values = mapped.columns[column]
+            if factor and plausibility.contradicts_unit(column, values, factor):
+                continue
             if unit:
                 raise InputError(
                     "unit_of_title",

@@ -55,10 +55,10 @@ OVERLAY_LAYERS: dict[Overlay, tuple[str, ...]] = {
     Overlay.HYDRANT_SPACING: ("pipe_node", "road", INSPECTION),
     Overlay.HYDRANT_STANDING: ("building", "pipe_node", "road", INSPECTION),
     Overlay.HYDRANT_SUPPLY: ("pipe_node", "pipe_segment", INSPECTION),
-    Overlay.FIRE_LANE: ("building", "road", "water", "compound", "region"),
-    Overlay.FIRE_REACH: ("building", "road", "water", "compound"),
+    Overlay.FIRE_LANE: ("building", "road", "railway", "water", "compound", "region"),
+    Overlay.FIRE_REACH: ("building", "road", "railway", "water", "compound"),
     Overlay.SEPARATION: ("building",),
-    Overlay.LADDER: ("building", "road", "water", "compound"),
+    Overlay.LADDER: ("building", "road", "railway", "water", "compound"),
     Overlay.RESPONSE: ("building", "road", "compound", "facility", "region"),
     Overlay.MICRO_STATION: ("building", "road", "compound", "facility"),
 }
@@ -370,6 +370,8 @@ def missing_overlay_data(
         hydrant = hydrant[_inside(snapshot, hydrant, region)]
         there = _inside(snapshot, road, region)
         road, under = road[there], under[there]
+    else:
+        road, under = road.iloc[snapshot.own_roads], under[snapshot.own_roads]
     if overlay in _HYDRANT_OVERLAYS:
         return hydrants.missing_hydrant_data(hydrant)
     if overlay in {Overlay.FIRE_LANE, Overlay.FIRE_REACH}:

@@ -38,11 +38,11 @@ def check_fire_lanes(
     Parameters
     ----------
     roads, buildings
-        (k,) int64 rows to check; all by default.
+        (k,) int64 rows to check; by default all in and around the city.
     reach
         Where the engine gets to; that of the settings' engine by default.
     """
-    rows = np.arange(len(snapshot.road)) if roads is None else roads
+    rows = snapshot.own_roads if roads is None else roads
     return [
         *check_lane_attributes(snapshot, rules, rows),
         *check_wall_distance(snapshot, rules, rows),

@@ -28,7 +28,7 @@ def check_hydrant_spacing(snapshot: CitySnapshot, rules: Rules) -> list[Finding]
     roads = snapshot.road
     road_width = road_widths(roads)
     streets = roads["road_class"].isin(STREET_CLASSES) & ~roads["tunnel"] & ~roads["bridge"]
-    rows = np.flatnonzero(streets.to_numpy())
+    rows = np.intersect1d(snapshot.own_roads, np.flatnonzero(streets.to_numpy()))
     points = snapshot.hydrant.geometry.to_numpy()[snapshot.hydrant_works]
     findings = []
     for members in _streets(snapshot, rows):

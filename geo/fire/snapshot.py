@@ -38,6 +38,7 @@ LAYER_COLUMNS: dict[str, tuple[str, ...]] = {
         *("road_class", "name", "width_m", "clear_height_m", "max_weight_t", "slope_percent"),
         *("oneway", "fire_lane", "bridge", "tunnel"),
     ),
+    "railway": ("bridge", "tunnel"),
     "water": ("kind", "width_m", "covered"),
     "compound": ("name", "gated"),
     "pipe_node": ("network", "kind", "in_service", "flow_l_s", "pressure_mpa", "hydrant_type"),
@@ -66,6 +67,8 @@ class CitySnapshot:
         Codes of hydrants whose last inspection failed.
     road_joins
         Gaps in the data of the roads, across which the graph joins them.
+    area
+        In and around the city, metres; None if every road lies there.
     """
 
     city: str
@@ -76,6 +79,7 @@ class CitySnapshot:
     building: gpd.GeoDataFrame
     facility: gpd.GeoDataFrame
     road: gpd.GeoDataFrame
+    railway: gpd.GeoDataFrame
     water: gpd.GeoDataFrame
     compound: gpd.GeoDataFrame
     hydrant: gpd.GeoDataFrame
@@ -84,6 +88,7 @@ class CitySnapshot:
     road_joins: list[RoadJoin]
     anchors: BuildingAnchors
     hydrant_positions: RoadPositions
+    area: shapely.Polygon | None = None
 
     @cached_property
     def walls(self) -> Geometries:
@@ -110,11 +115,13 @@ class CitySnapshot:
 
     @cached_property
     def barriers(self) -> Geometries:
-        """What an engine can't drive over apart from buildings: open water and fences."""
+        """What an engine can't drive over apart from buildings: open water, rails and fences."""
         water = self.water[~self.water["covered"].to_numpy(dtype=bool)]
         half_width = water["width_m"].to_numpy(dtype=float, na_value=0.0) / 2
         wet = shapely.buffer(water.geometry.to_numpy(), half_width)
-        return np.concatenate([wet, self.compound_fences])
+        off_ground = (self.railway["bridge"] | self.railway["tunnel"]).to_numpy(dtype=bool)
+        rails = self.railway.geometry.to_numpy()[~off_ground]
+        return np.concatenate([wet, rails, self.compound_fences])
 
     @cached_property
     def barrier_tree(self) -> shapely.STRtree:
@@ -125,6 +132,14 @@ class CitySnapshot:
     def road_width(self) -> Floats:
         """(r,) widths of the roads, metres; by their class where none is on record."""
         return road_widths(self.road)
+
+    @cached_property
+    def own_roads(self) -> Ints:
+        """(k,) rows of the roads in and around the city; others only lead to stations outside."""
+        if self.area is None:
+            return np.arange(len(self.road))
+        shapely.prepare(self.area)
+        return np.flatnonzero(shapely.intersects(self.area, self.road.geometry.to_numpy()))
 
     @cached_property
     def roads_through_buildings(self) -> Bools:
@@ -277,14 +292,16 @@ def load_snapshot(
     last = reviews.last_inspections()
     failing = select(last.c.hydrant_code).where(~last.c.passed)
     failed = frozenset(connection.execute(failing).scalars())
-    return snapshot_from_frames(city, crs, frames, layer_changes, horizon, failed, previous)
+    snapshot = snapshot_from_frames(city, crs, frames, layer_changes, horizon, failed, previous)
+    area = systems.transform(shapely.box(*box), systems.STORAGE, crs)
+    return dataclasses.replace(snapshot, area=area)
 
 
 _FRAME_NAMES = {"pipe_node": "hydrant"}
 """Names of frames that differ from their layer's."""
 
-_SERVING_LAYERS = ("facility", "road", "pipe_node")
-"""Layers read farther out, because stations outside a city serve it, by roads with hydrants."""
+_SERVING_LAYERS = ("facility", "road")
+"""Layers read farther out, because stations outside a city serve it."""
 
 
 def _horizon(connection: Connection) -> str:

@@ -298,7 +298,7 @@ def missing_response_data(snapshot: CitySnapshot) -> list[MissingData]:
     counts = {"no_stations": int(snapshot.station.empty), "station_off_roads": off}
     return [
         *list_missing(counts),
-        *vehicle_access.missing_road_data(snapshot.road, snapshot.roads_through_buildings),
+        *vehicle_access.missing_own_road_data(snapshot),
     ]
 
 

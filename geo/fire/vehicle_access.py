@@ -139,8 +139,9 @@ def hose_gaps(
     """Return metres of hose from where the engine stops to the wall of each building.
 
     A wall is reached from the nearest road. Where the way along roads is longer than a figure, a
-    straight one of up to ``FRONTAGE_M`` counts too, from a road that the engine drives along and
-    through no building, fence or open water: a house with an alley behind it may face a street.
+    straight one of up to ``FRONTAGE_M`` counts too, from a road on the ground that the engine
+    drives along and across no building, fence, railway or open water: a house with an alley behind
+    it may face a street.
 
     Parameters
     ----------
@@ -167,13 +168,15 @@ def hose_gaps(
 
 
 def _places_driven(snapshot: CitySnapshot, reach: VehicleReach, rows: Ints) -> Geometries:
-    """Return (k,) places every few metres on roads near buildings that the engine drives along."""
+    """Return (k,) places on roads near buildings that the engine drives along, on the ground."""
     graph = snapshot.graph
     _, near = graph.tree.query(snapshot.walls[rows], predicate="dwithin", distance=FRONTAGE_M)
     pieces = np.unique(near)
     # The access graph keeps the numbers of the nodes that it is made from.
     is_driven = reach.node[graph.ends[pieces]].all(axis=1)
     is_driven &= is_free(reach.obstacle[graph.road[pieces]])
+    off_ground = (snapshot.road["bridge"] | snapshot.road["tunnel"]).to_numpy(dtype=bool)
+    is_driven &= ~off_ground[graph.road[pieces]]
     lines = shapely.segmentize(graph.lines[pieces[is_driven]], _PLACES_APART_M)
     return np.asarray(shapely.points(shapely.get_coordinates(lines)), dtype=object)
 
@@ -280,7 +283,7 @@ def reach_overview(
         "unreached": {"buildings": len(unreached), "households": int(households[there].sum())},
         "stopped_by": dict(Counter(finding.detail["kind"] for finding in unreached).most_common()),
         "findings": unreached,
-        "missing": missing_road_data(snapshot.road, snapshot.roads_through_buildings),
+        "missing": missing_own_road_data(snapshot),
     }
 
 
@@ -331,6 +334,12 @@ def _path_to_wall(snapshot: CitySnapshot, reach: VehicleReach, row: int) -> shap
     lines = [*access.graph.lines[pieces], shapely.shortest_line(place, wall)]
     path: shapely.Geometry = shapely.union_all(lines)
     return path
+
+
+def missing_own_road_data(snapshot: CitySnapshot) -> list[MissingData]:
+    """Return what is missing in and around a city to judge where an engine passes."""
+    rows = snapshot.own_roads
+    return missing_road_data(snapshot.road.iloc[rows], snapshot.roads_through_buildings[rows])
 
 
 def missing_road_data(roads: gpd.GeoDataFrame, through_building: Bools) -> list[MissingData]:

@@ -2,6 +2,7 @@
 
 import unicodedata
 import warnings
+from contextlib import suppress
 from functools import cache, lru_cache
 
 from PIL import ImageFont
@@ -10,7 +11,9 @@ from typst import Fonts
 from geo.errors import GridatlasWarning
 from geo.messages import text
 
-_SIZE_PX = 16
+_SIZES_PX = (16, 109)
+"""Sizes to draw a font in: coloured emoji are pictures of the second size alone."""
+
 _NONCHARACTER = "\U0010fffe"
 """No font has it: it is drawn as the box that stands for missing characters."""
 
@@ -58,7 +61,13 @@ def _faces() -> list[ImageFont.FreeTypeFont]:
     fonts = system_fonts().fonts()
     files = dict.fromkeys((font.path, font.index) for font in fonts if font.path is not None)
     order = sorted(files, key=lambda file: "CJK" not in str(file[0]))
-    return [
-        ImageFont.truetype(path, _SIZE_PX, index=index, layout_engine=ImageFont.Layout.BASIC)
-        for path, index in order
-    ]
+    faces = (_open_face(path, index) for path, index in order)
+    return [face for face in faces if face is not None]
+
+
+def _open_face(path: str, index: int) -> ImageFont.FreeTypeFont | None:
+    """Return a font, None if it can't be drawn: others are installed beside it."""
+    for size in _SIZES_PX:
+        with suppress(OSError):
+            return ImageFont.truetype(path, size, index, layout_engine=ImageFont.Layout.BASIC)
+    return None

@@ -124,6 +124,7 @@ def test_section_of_a_duct_or_culvert_is_read_as_its_longer_side(
 @pytest.mark.parametrize(
     ("columns", "written"),
     [
+        ({"断面尺寸": "Φ0.8"}, "Φ0.8"),
         ({"断面尺寸": "3x4"}, "3x4"),
         ({"断面尺寸": "3x100"}, "3x100"),
         ({"断面尺寸": "80x60"}, "80x60"),
@@ -137,6 +138,15 @@ def test_section_that_can_be_read_in_two_ways_is_quarantined(database, tmp_path,
     live, refused = deliver(database, tmp_path, 管线类型="电力", **columns)
     assert live == []
     assert refused == [("value_not_number", "diameter_mm", written, None)]
+
+
+def test_size_beside_one_that_can_not_be_read_is_compared_as_a_number(database, tmp_path):
+    lines = [shapely.LineString([point(0, y), point(90, y)]) for y in (0, 50)]
+    sizes = {"管径": [300.0, 0.0], "断面尺寸": ["300", "3x4"]}
+    file = write(frame(lines, 管线编号=["p", "q"], **sizes), tmp_path / "管线.gpkg")
+    how = mapping("pipe_segment", constants={"network": "water"}, guard={"rejected_percent": 100})
+    bring(database, "pipe_segment", file, how)
+    assert rows(database, "SELECT code, diameter_mm FROM pipe_segment") == [("p", 300.0)]
 
 
 @pytest.mark.parametrize(

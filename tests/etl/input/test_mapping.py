@@ -128,13 +128,17 @@ def test_proposal_keeps_the_unit_of_a_header_and_names_similar_columns(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("header", "in_service"), [("使用状态", {}), ("in_service", {"n0": False, "n1": True})]
+    ("header", "in_service"),
+    [("使用状态", {}), ("Status", {}), ("in_service", {"n0": False, "n1": True})],
 )
 def test_number_of_a_state_is_no_yes_or_no(database, tmp_path, header, in_service):
     table = f"管点编号,管线类型,附属物,{header},经度,纬度\n"
     table += "n0,给水,消火栓,0,112.142,32.038\nn1,给水,消火栓,1,112.143,32.038\n"
     table += "n2,给水,消火栓,废弃,112.144,32.038\n"
-    how = mapping("pipe_node", coordinates={"crs": "EPSG:4490"}, guard=ANYTHING)
+    sources = {"code": "管点编号", "network": "管线类型", "kind": "附属物", "in_service": header}
+    columns = {name: {"from": source} for name, source in sources.items()}
+    crs = {"crs": "EPSG:4490"}
+    how = mapping("pipe_node", columns=columns, coordinates=crs, guard=ANYTHING)
     bring(database, "pipe_node", made(tmp_path / "a.csv", table.encode()), how)
     live = dict(rows(database, "SELECT code, in_service FROM pipe_node"))
     assert live == in_service | {"n2": False}

@@ -4,11 +4,12 @@ from datetime import date, time
 
 import openpyxl
 import pytest
+import shapely
 
 from etl.input.source import open_layer
 from etl.input.table_names import table_names
 from geo.errors import InputError
-from tests.etl.delivery import ANYTHING, box, bring, houses, made, mapping, rows, write
+from tests.etl.delivery import ANYTHING, box, bring, houses, made, mapping, point, rows, write
 
 pytestmark = pytest.mark.usefixtures("english")
 
@@ -302,13 +303,14 @@ def test_floats_beyond_exact_whole_numbers_are_no_codes(database, tmp_path):
 
 def test_codes_and_names_that_a_spreadsheet_made_dates_are_set_aside(database, tmp_path):
     cells = [(date(2026, 3, 1), "甲"), ("3月2日", "乙"), ("1-Mar", "丙"), (time(1, 2), "丁")]
-    cells += [("B1", date(2026, 3, 3)), ("B2", "五一路3号")]
+    cells += [("B1", date(2026, 3, 3)), ("B2", "五一路3号"), ("SEP-1", "戊"), ("1203-1-2", "己")]
     lines = [("楼栋编码", "名称", "wkt")]
     lines += [(*pair, box(50 * i, 0).wkt) for i, pair in enumerate(cells)]
     file = workbook(tmp_path / "a.xlsx", {"A": lines})
     how = mapping(coordinates={"crs": "EPSG:4490"}, guard=ANYTHING)
     bring(database, "building", file, how)
-    assert rows(database, "SELECT code FROM building") == [("B2",)]
+    live = rows(database, 'SELECT code FROM building ORDER BY code COLLATE "C"')
+    assert live == [("1203-1-2",), ("B2",), ("SEP-1",)]
     waiting = rows(database, "SELECT reason, detail->>'value' FROM quarantine ORDER BY id")
     values = ["2026-03-01", "3月2日", "1-Mar", "01:02:00", "2026-03-03"]
     assert waiting == [("spreadsheet_date", value) for value in values]
@@ -323,6 +325,20 @@ def test_table_whose_title_gives_another_unit_is_refused(database, tmp_path):
     table[1] = ("楼栋编码", "高度(分米)", "wkt")
     bring(database, "building", workbook(tmp_path / "b.xlsx", {"A": table}), how)
     assert rows(database, "SELECT code, height_m FROM building") == [("B1", 18)]
+
+
+@pytest.mark.parametrize(
+    ("title", "header", "figure", "stored"),
+    [("单位：米", "管径", 300, (300.0, None)), ("单位：mm", "埋深", 1.5, (None, 1.5))],
+)
+def test_unit_of_a_title_in_which_figures_can_not_be_is_of_other_columns(
+    database, tmp_path, title, header, figure, stored
+):
+    line = shapely.LineString([point(0, 0), point(90, 0)])
+    table = [(title,), ("管线编号", "管线类型", header, "wkt"), ("S1", "给水", figure, line.wkt)]
+    file = workbook(tmp_path / "a.xlsx", {"A": table})
+    bring(database, "pipe_segment", file, mapping("pipe_segment", coordinates={"crs": "EPSG:4490"}))
+    assert rows(database, "SELECT diameter_mm, burial_depth_m FROM pipe_segment") == [stored]
 
 
 def test_row_with_more_or_fewer_cells_is_set_aside_by_its_line(database, tmp_path):

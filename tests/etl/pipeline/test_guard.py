@@ -207,3 +207,12 @@ def test_few_features_do_not_all_go_because_each_new_one_is_rejected(database, t
     assert rows(database, "SELECT count(*) FROM building") == [(3,)]
     fewer = write(houses(1), tmp_path / "c.gpkg")
     assert bring(database, "building", fewer).status == "published"
+
+
+def test_layer_of_few_features_that_are_no_longer_there_empties_unheld(database):
+    guard = Guard(5.0, 30.0, 10.0, 5.0, few=5)
+    stops = frame([point(0, 0)], code=["a"], category=["park"])
+    publish_frames(database, {"facility": stops}, "s", guard=guard)
+    outcome = publish_frames(database, {"facility": stops[:0]}, "s", guard=guard)
+    assert outcome.status == "published"
+    assert rows(database, "SELECT count(*) FROM facility") == [(0,)]

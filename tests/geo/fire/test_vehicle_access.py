@@ -10,6 +10,8 @@ from geo.fire import fire_lanes, vehicle_access
 from tests.geo.fire.conftest import snapshot_of
 from tests.geo.fire.test_hydrants import house, street
 
+RAILS = shapely.LineString([(240, 25), (400, 25)])
+
 
 def town(**lane: object):
     defaults = {"road_class": "internal", "width_m": 5.0, "name": "巷"}
@@ -100,6 +102,8 @@ def test_overview_is_limited_to_a_region(in_force):
             },
             False,
         ),
+        (39.9, {"railway": [{"code": "t", "geom": RAILS}]}, False),
+        (39.9, {"railway": [{"code": "t", "bridge": True, "geom": RAILS}]}, True),
     ],
 )
 def test_house_with_a_narrow_alley_behind_it_is_reached_from_the_street_it_faces(
@@ -116,6 +120,20 @@ def test_house_with_a_narrow_alley_behind_it_is_reached_from_the_street_it_faces
     )
     findings = vehicle_access.check_vehicle_reach(snapshot, in_force)
     assert [f.rule for f in findings] == ([] if reached else ["engine_reach"])
+
+
+@pytest.mark.parametrize("level", ["bridge", "tunnel"])
+def test_house_does_not_face_a_street_on_another_level(in_force, level):
+    snapshot = snapshot_of(
+        building=[house("b", 295, 30)],
+        road=[
+            street("r", (0, 0), (100, 0)),
+            street("other level", (100, 0), (400, 0), **{level: True}),
+            street("alley", (100, 0), (100, 50), (400, 50), width_m=3.0),
+        ],
+    )
+    [finding] = vehicle_access.check_vehicle_reach(snapshot, in_force)
+    assert finding.rule == "engine_reach"
 
 
 def test_wall_behind_another_house_is_not_reached_across_it(in_force):

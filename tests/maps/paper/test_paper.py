@@ -1,7 +1,10 @@
 """Sheets, atlas, boards, cards and lists as a reader of the files finds them."""
 
 import io
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import openpyxl
@@ -11,7 +14,7 @@ import pytest
 import shapely
 import typst
 import zxingcpp
-from PIL import Image
+from PIL import Image, ImageFont
 from sqlalchemy import insert, update
 
 from geo.errors import GridatlasWarning, InputError, NotFoundError
@@ -191,6 +194,23 @@ def test_character_without_a_glyph_is_shown_by_its_number():
     with pytest.warns(GridatlasWarning, match=r"\[U\+10FFFD\]"):
         assert replace_undrawable("张\U0010fffd三") == "张[U+10FFFD]三"
     assert replace_undrawable("襄阳 é½\t\u200b葛\U000e0100") == "襄阳 é½\t\u200b葛\U000e0100"
+
+
+def test_font_that_is_damaged_or_of_pictures_stops_no_document(tmp_path):
+    font = bytearray(ImageFont.load_default(10).path.getvalue())
+    for tag in (b"glyf", b"loca"):  # without outlines, as fonts of coloured emoji
+        at = font.index(tag)
+        font[at : at + 4] = tag[:3] + b"z"
+    (tmp_path / "fonts").mkdir()
+    (tmp_path / "fonts" / "a.ttf").write_bytes(font)
+    code = (
+        "from maps.paper.glyphs import replace_undrawable, system_fonts\n"
+        "assert any(str(font.path).endswith('a.ttf') for font in system_fonts().fonts())\n"
+        "print(ascii(replace_undrawable('\\u5f20')))"
+    )
+    command, variables = [sys.executable, "-c", code], {"XDG_DATA_HOME": str(tmp_path)}
+    done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True)
+    assert done.stdout.strip() == ascii("张"), done.stderr
 
 
 def test_same_plan_gives_the_same_file(connection):
