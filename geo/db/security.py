@@ -153,7 +153,7 @@ _LAYER_RULES: dict[str, Rule] = {
         | EDITORS,
         write=EDITORS,
     ),
-    "pipe_node": replace(_PIPES, read=_PIPES.read | {"publisher": "network = 'water'"}),
+    "pipe_node": replace(_PIPES, read={**_PIPES.read, "publisher": "network = 'water'"}),
     "pipe_segment": _PIPES,
     "dwelling": Rule(
         read={"grid_manager": _OWN_DWELLING} | _rows(ALL_ROWS, "publisher", "keeper") | EDITORS,
