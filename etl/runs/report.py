@@ -338,14 +338,15 @@ class _View:
         if shape.geom_type == "Point":
             x, y = self.pixel(shape.x, shape.y)
             return f"M{x - 3} {y}L{x} {y - 3}L{x + 3} {y}L{x} {y + 3}Z"
-        return "".join(self._line(part) for part in _lines_of(shape))
+        return "".join(self._line(part) for part in _lines_and_rings(shape))
 
     def _line(self, line: Any) -> str:
         corners = [self.pixel(x, y) for x, y in shapely.get_coordinates(line)]
         return "M" + "L".join(f"{x} {y}" for x, y in corners)
 
 
-def _lines_of(shape: shapely.Geometry) -> list[Any]:
+def _lines_and_rings(shape: shapely.Geometry) -> list[Any]:
+    """Return the lines of a geometry; of a polygon its rings."""
     if shapely.get_dimensions(shape) == 2:
         polygons = shapely.get_parts(shape)
         return [ring for polygon in polygons for ring in (polygon.exterior, *polygon.interiors)]
