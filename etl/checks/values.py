@@ -50,10 +50,10 @@ _SPREADSHEET_DATE = (
     r"^(?:[12]\d{3}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}月\d{1,2}日|\d{1,2}:\d{2}:\d{2}|"
     r"(?i:\d{1,2}-MONTH|MONTH-\d{1,2}))$"
 ).replace("MONTH", "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)")
-"""A date or time into which a spreadsheet turns 3-1 or 1:2."""
+"""Dates and times as a spreadsheet writes them after it has converted 3-1 or 1:2."""
 
 _NUMBERED = ("name", "address", "unit", "floor", "room")
-"""Columns beside codes in which a date is one that a spreadsheet made."""
+"""Columns besides codes in which a date can only be a number that a spreadsheet converted."""
 
 _ONE_LINE = ("code", "name")
 _CONTROL = r"[\x00-\x1f\x7f\x{80}-\x{9f}]"
@@ -112,7 +112,7 @@ def check_batch(
     cast = replace(batch, columns=columns)
     if layer == "region" and "code" in columns:
         faults += _division_code_faults(columns["code"])
-    faults += _made_date_faults(batch)
+    faults += _spreadsheet_date_faults(batch)
     faults += _missing_value_faults(cast, layer)
     faults += _domain_faults(cast, layer)
     faults += _reference_faults(cast, layer, known)
@@ -257,8 +257,8 @@ def _division_code_faults(codes: pa.Array) -> list[Fault]:
     ]
 
 
-def _made_date_faults(batch: Batch) -> list[Fault]:
-    """Find codes, names and parts of addresses that a spreadsheet made a date."""
+def _spreadsheet_date_faults(batch: Batch) -> list[Fault]:
+    """Find codes, names and parts of addresses that a spreadsheet has converted to dates."""
     faults = []
     for name, values in batch.columns.items():
         if (is_code(name) or name in _NUMBERED) and pa.types.is_string(values.type):

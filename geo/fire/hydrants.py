@@ -1,4 +1,4 @@
-"""What hydrants cover, in a straight line and by hose along roads."""
+"""Checks of what hydrants cover, in a straight line and by hose along roads."""
 
 import geopandas as gpd
 import numpy as np
