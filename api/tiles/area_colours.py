@@ -106,9 +106,9 @@ class ColourCache:
 
     def _read_published(self, engine: Engine) -> MapColours:
         with transaction_as(engine, PUBLIC_CALLER, readonly=True) as connection:
-            return self.published(connection)
+            return self.published_colours(connection)
 
-    def published(self, connection: Connection) -> MapColours:
+    def published_colours(self, connection: Connection) -> MapColours:
         """Return the colours of the plans in force that a connection sees."""
         grids = self.grids(connection, "published", PUBLIC_CALLER)
         return MapColours(grids, self.communities(connection))

@@ -174,7 +174,7 @@ def bake(engine: Engine, progress: Progress = silent) -> Path | None:
 
 
 def _write(connection: Connection, file: Any, extents: Any, progress: Progress) -> None:
-    colours = ColourCache().published(connection)
+    colours = ColourCache().published_colours(connection)
     writer = Writer(file)
     tiles = sorted(tiles_covering(extents), key=lambda tile: zxy_to_tileid(tile.z, tile.x, tile.y))
     try:

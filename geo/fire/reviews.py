@@ -217,12 +217,12 @@ def list_inspections(
     """
     if due:
         last = last_inspections().c
-        statement = select(*_listed(last)).where(last.due_on < clock.today_in_sql())
+        statement = select(*_inspection_columns(last)).where(last.due_on < clock.today_in_sql())
         code: ColumnElement[str] = last.hydrant_code
         order: ColumnElement[date] = last.due_on
     else:
         table = HydrantInspection.__table__.c
-        statement = select(*_listed(table))
+        statement = select(*_inspection_columns(table))
         code, order = table.hydrant_code, table.inspected_on.desc()
     if hydrant:
         statement = statement.where(code == hydrant)
@@ -230,7 +230,7 @@ def list_inspections(
     return _count(connection, statement), [_describe_inspection(dict(row)) for row in rows]
 
 
-def _listed(columns: Any) -> list[Any]:
+def _inspection_columns(columns: Any) -> list[Any]:
     names = ("id", "hydrant_code", "passed", "reason", "flow_l_s", "inspector")
     return [columns[name] for name in (*names, "inspected_on", "due_on")]
 
