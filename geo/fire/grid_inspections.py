@@ -59,9 +59,9 @@ def list_own_hydrants(connection: Connection) -> list[RowMapping]:
 def inspect_hydrant(
     connection: Connection, inspection: GridInspection, actor: Actor, key: str
 ) -> RowMapping:
-    """Record an inspection of a hydrant and return the hydrant.
+    """Record an inspection of a hydrant; return the hydrant as it is then.
 
-    Nothing is changed if the actor used the key for the same inspection before.
+    With a key that the actor used for the same inspection before, nothing is changed.
 
     Raises
     ------
@@ -75,12 +75,12 @@ def inspect_hydrant(
         If the hydrant has been inspected since; ``current`` holds it with the new inspection.
     """
     code = inspection.hydrant
-    key_name = key_digest(f"inspection {actor.name}", key or secrets.token_hex())
+    name = key_digest(f"inspection {actor.name}", key or secrets.token_hex())
     digest = digest_with_key(orjson.dumps(vars(inspection), option=orjson.OPT_SORT_KEYS))
-    locks.acquire(connection, Lock.CASE_KEY, key_name)
+    locks.acquire(connection, Lock.CASE_KEY, name)
     locks.acquire(connection, Lock.CASE_KEY, f"hydrant {code}")
     hydrant = _find_hydrant(connection, code)
-    if _is_recorded(connection, key_name, digest):
+    if _is_recorded(connection, name, digest):
         return hydrant
     if hydrant["inspection"] != inspection.seen:
         raise StaleError("hydrant_stale", hydrant=code, current=describe_hydrant(hydrant))
@@ -92,8 +92,8 @@ def inspect_hydrant(
         inspector=actor.name,
         inspected_on=min(date_in_city(inspection.inspected_at), today()),
     )
-    context = {"grid_code": hydrant["grid_code"], "device_at": inspection.device_at}
-    row = values | context | {"key": key_name, "request": digest}
+    origin = {"grid_code": hydrant["grid_code"], "device_at": inspection.device_at}
+    row = values | origin | {"key": name, "request": digest}
     connection.execute(insert(HydrantInspection).inline(), row)
     return _find_hydrant(connection, code)
 
