@@ -50,7 +50,7 @@ _SPREADSHEET_DATE = (
     r"^(?:[12]\d{3}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}月\d{1,2}日|\d{1,2}:\d{2}:\d{2}|"
     r"(?i:\d{1,2}-MONTH|MONTH-\d{1,2}))$"
 ).replace("MONTH", "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)")
-"""Dates and times as a spreadsheet writes them after it has converted 3-1 or 1:2."""
+"""A date or time into which a spreadsheet turns 3-1 or 1:2."""
 
 _NUMBERED = ("name", "address", "unit", "floor", "room")
 """Columns besides codes in which a date can only be a number that a spreadsheet converted."""

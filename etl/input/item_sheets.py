@@ -48,7 +48,7 @@ def unpivot_items(source: Source) -> Source:
 
     def read_batches() -> Iterator[Batch]:
         for batch in source.batches():
-            yield from (_take_item(batch, item, items[item], others) for item in items)
+            yield from (_rows_of_item(batch, item, items, others) for item in items)
 
     fields = [*others, ITEM, VALUE, PLACE]
     return replace(source, fields=fields, batches=read_batches, count=None)
@@ -75,26 +75,28 @@ def _find_item(header: str) -> str | None:
     return {synonyms.normalize_name(word): item for word, item in known.items()}.get(header)
 
 
-def _take_item(batch: Batch, item: str, item_columns: ItemColumns, others: Sequence[str]) -> Batch:
-    """Return the rows of a batch that hold an item, with the columns of a list of items."""
-    values = _join_texts(batch, item_columns.values)
-    places = _join_texts(batch, item_columns.places)
+def _rows_of_item(
+    batch: Batch, item: str, items: dict[str, ItemColumns], others: Sequence[str]
+) -> Batch:
+    """Return the rows of a batch that hold an item."""
+    values = _joined(batch, items[item].values)
+    places = _joined(batch, items[item].places)
     texts = {VALUE: pa.array(values, pa.string()), PLACE: pa.array(places, pa.string())}
     columns = {name: batch.columns[name] for name in others}
     columns |= {ITEM: pa.array([item] * len(batch), pa.string()), **texts}
     rows: Flags = np.array([bool(v or p) for v, p in zip(values, places, strict=True)], dtype=bool)
-    used = {*others, *item_columns.values, *item_columns.places}
+    used = {*others, *items[item].values, *items[item].places}
     return replace(batch, columns=columns, faults=_select_faults(batch, used)).take(rows)
 
 
-def _join_texts(batch: Batch, names: Sequence[str]) -> list[str | None]:
-    """Return the text of each row from some columns; several filled cells are joined."""
-    cells = [_clean_texts(batch.columns[name]) for name in names]
+def _joined(batch: Batch, names: Sequence[str]) -> list[str | None]:
+    """Return the texts of some columns, side by side where several are filled."""
+    cells = [_texts(batch.columns[name]) for name in names]
     rows = ([text for text in row if text] for row in zip(*cells, strict=True))
     return [_SEPARATOR.join(row) or None for row in rows] if cells else [None] * len(batch)
 
 
-def _clean_texts(values: pa.Array) -> list[str | None]:
+def _texts(values: pa.Array) -> list[str | None]:
     """Return values as trimmed texts, None for empty and "not collected"."""
     if isinstance(values, pa.DictionaryArray):
         values = values.dictionary_decode()

@@ -57,13 +57,13 @@ def merge_sections(diameters: pa.Array | None, sections: pa.Array) -> pa.Array:
     """
     sizes = sections.to_pylist()
     widths = [None] * len(sizes) if diameters is None else diameters.to_pylist()
-    merged = [_merge_size(*pair) for pair in zip(widths, sizes, strict=True)]
+    merged = [_one_size(*pair) for pair in zip(widths, sizes, strict=True)]
     if any(isinstance(size, str) for size in merged):
         return pa.array([None if size is None else str(size) for size in merged], pa.string())
     return pa.array(merged, pa.float64())
 
 
-def _merge_size(diameter: float | str | None, section: float | str | None) -> float | str | None:
+def _one_size(diameter: float | str | None, section: float | str | None) -> float | str | None:
     if not _is_given(diameter):
         return section if _is_given(section) else diameter
     if not _is_given(section) or str(section) == str(diameter):
@@ -74,7 +74,7 @@ def _merge_size(diameter: float | str | None, section: float | str | None) -> fl
 
 
 def _is_given(size: float | str | None) -> bool:
-    """Return whether a size is on record: bureaus write 0 for an unknown size."""
+    """Return whether a size is on record: bureaus write nought where a pipe has none."""
     return size not in (None, 0, "0", "0.0")
 
 

@@ -284,7 +284,7 @@ _FRAME_NAMES = {"pipe_node": "hydrant"}
 """Names of frames that differ from their layer's."""
 
 _SERVING_LAYERS = ("facility", "road", "pipe_node")
-"""Layers that are read from a wider area, because fire stations around a city serve it too."""
+"""Layers read farther out, because stations outside a city serve it, by roads with hydrants."""
 
 
 def _horizon(connection: Connection) -> str:

@@ -25,7 +25,7 @@ HOSE_LIMIT_M = 2000.0
 FRONTAGE_M = 40.0
 """A wall up to this far from the middle of a street faces it."""
 
-_POINT_SPACING_M = 1.0
+_PLACES_APART_M = 1.0
 
 MAX_HALF_WIDTH_M = 40.0
 """No road is wider than twice this."""
@@ -138,10 +138,9 @@ def hose_gaps(
 ) -> Floats:
     """Return metres of hose from where the engine stops to the wall of each building.
 
-    The hose follows roads to the one nearest to the building. Where that is longer than ``figure``,
-    a straight hose of up to ``FRONTAGE_M`` counts too, if it starts at a road that the engine
-    drives along and crosses no building, fence or open water: the nearest road may be an alley
-    behind a house that faces a street.
+    A wall is reached from the nearest road. Where the way along roads is longer than a figure, a
+    straight one of up to ``FRONTAGE_M`` counts too, from a road that the engine drives along and
+    through no building, fence or open water: a house with an alley behind it may face a street.
 
     Parameters
     ----------
@@ -158,7 +157,7 @@ def hose_gaps(
     rows = np.arange(len(snapshot.building)) if rows is None else rows
     gap = hose_gaps_along_roads(snapshot, reach)[rows]
     far = np.flatnonzero(gap > figure)
-    walls, places = snapshot.walls, _points_on_driven_roads(snapshot, reach, rows[far])
+    walls, places = snapshot.walls, _places_driven(snapshot, reach, rows[far])
     near = shapely.STRtree(places).query(walls[rows[far]], predicate="dwithin", distance=FRONTAGE_M)
     _, straight = find_open_ways(
         places, (near[0], near[1]), rows[far], walls, snapshot.wall_tree, snapshot.barrier_tree
@@ -167,15 +166,15 @@ def hose_gaps(
     return gap
 
 
-def _points_on_driven_roads(snapshot: CitySnapshot, reach: VehicleReach, rows: Ints) -> Geometries:
-    """Return (k,) points along the roads near buildings that the engine drives along."""
+def _places_driven(snapshot: CitySnapshot, reach: VehicleReach, rows: Ints) -> Geometries:
+    """Return (k,) places every few metres on roads near buildings that the engine drives along."""
     graph = snapshot.graph
     _, near = graph.tree.query(snapshot.walls[rows], predicate="dwithin", distance=FRONTAGE_M)
     pieces = np.unique(near)
     # The access graph keeps the numbers of the nodes that it is made from.
     is_driven = reach.node[graph.ends[pieces]].all(axis=1)
     is_driven &= is_free(reach.obstacle[graph.road[pieces]])
-    lines = shapely.segmentize(graph.lines[pieces[is_driven]], _POINT_SPACING_M)
+    lines = shapely.segmentize(graph.lines[pieces[is_driven]], _PLACES_APART_M)
     return np.asarray(shapely.points(shapely.get_coordinates(lines)), dtype=object)
 
 
