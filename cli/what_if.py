@@ -260,6 +260,7 @@ def _table(result: "WhatIf") -> list[tuple[str, ...]]:
 
 
 def _figures(planned: "PlannedCommunity") -> tuple[str, ...]:
+    """Return the row of a community in the table."""
     card, grids = planned.card, int(planned.plan.general().sum())
     name = f"{planned.community.code[6:]} {planned.community.name}"
     return (
@@ -274,6 +275,7 @@ def _figures(planned: "PlannedCommunity") -> tuple[str, ...]:
 
 
 def _total_figures(totals: "Totals") -> tuple[str, ...]:
+    """Return the cells of the row of totals, after its title."""
     return (
         str(totals.grids),
         str(totals.households),

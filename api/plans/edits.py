@@ -264,6 +264,7 @@ def validation(request: Request, connection: Connection, lang: Lang, number: Num
 
 
 def _change(connection: Database, draft: plan_draft.Draft, edit: Any) -> plan_draft.Change:
+    """Return the change that a requested edit makes to a draft."""
     match edit:
         case Assign():
             return draft_changes.move_atoms(draft, edit.atoms, edit.grid, edit.new.value)

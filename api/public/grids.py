@@ -169,6 +169,7 @@ def _totals(conditions: list[ColumnElement[bool]], grids: FromClause) -> Rows:
 
 
 def _grids(conditions: list[ColumnElement[bool]], simplify: float, grids: FromClause) -> Rows:
+    """Return the query of the grids that meet some conditions."""
     columns = [column for column in grids.c if column.name in _COLUMNS]
     return (
         select(

@@ -135,6 +135,7 @@ class ColourCache:
     def _get(
         self, connection: Connection, key: Hashable, state_query: Rows, areas: Rows
     ) -> AreaColours:
+        """Return the colours stored under a key, computed again if the state has changed."""
         state = tuple(connection.execute(state_query).one())
         with self._lock:
             entry = self._entries.get(key)

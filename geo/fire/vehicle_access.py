@@ -215,6 +215,7 @@ def find_obstacles(snapshot: CitySnapshot, reach: VehicleReach, row: int) -> lis
 def _obstacle(
     snapshot: CitySnapshot, vehicle: Vehicle, road: int, kind: str, line: shapely.LineString
 ) -> dict[str, Any]:
+    """Describe an obstacle on a road: what is measured, what the engine needs, and where."""
     row = snapshot.road.iloc[road]
     column, needed = {
         WIDTH: ("width_m", vehicle.lane_m),
@@ -287,6 +288,7 @@ def reach_overview(
 def _finding(
     snapshot: CitySnapshot, rules: Rules, reach: VehicleReach, row: int, gap: float
 ) -> Finding:
+    """Return the finding of a building that the hose of an engine does not reach."""
     code = str(snapshot.building["code"].iloc[row])
     wall = snapshot.walls[row]
     if snapshot.access.building[row] < 0 or (

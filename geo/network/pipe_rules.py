@@ -287,6 +287,7 @@ def describe_rules(lang: Language, rules: PipeRules | None = None) -> list[dict[
 
 
 def _rows(lang: Language, rules: PipeRules) -> Iterator[dict[str, Any]]:
+    """Yield each figure with its clause and the fields of its text."""
     for row in rules.clearances:
         by_pressure = len(set(row.horizontal)) > 1
         key = "pipe_rule.beside_by_pressure" if by_pressure else "pipe_rule.beside"

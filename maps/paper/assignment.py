@@ -198,6 +198,7 @@ def _unit_names(
 
 
 def _rows(connection: Connection, plan: int) -> list[list[Any]]:
+    """Return the rows of the first sheet: the buildings and units of each grid."""
     result = connection.execute(
         select(
             Grid.code,
