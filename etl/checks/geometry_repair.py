@@ -79,7 +79,7 @@ def repair_batch(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Fla
         changed |= doubtful | repaired
         if layer == "region":
             changed |= _close_slits(geometry, areal, repairs)
-        changed |= _order(geometry, areal & _is_areal(geometry), repairs)
+        changed |= _orient_rings(geometry, areal & _is_areal(geometry), repairs)
     return batch.with_geometry(geometry, changed), doubtful
 
 
@@ -280,7 +280,7 @@ def _slits(shape: shapely.Geometry) -> list[shapely.Geometry]:
     ]
 
 
-def _order(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:
+def _orient_rings(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:
     """Orient rings, shells counter-clockwise, and drop tiny parts."""
     crumbs = areal & (shapely.get_num_geometries(geometry) > 1)
     for row in np.flatnonzero(crumbs):

@@ -366,8 +366,8 @@ def _geometry_faults(batch: Batch, layer: str) -> list[Fault]:
     faults = [
         Fault("geometry_of_other_kind", wrong, lambda row: _kind_detail(values[row], kind)),
         Fault("geometry_empty", empty, lambda _: {"column": "geom"}),
-        _off_the_earth(batch),
-        _too_detailed(batch),
+        _find_off_the_earth(batch),
+        _find_too_detailed(batch),
     ]
     if not nullable:
         faults.insert(0, Fault("value_missing", ~there, lambda _: {"column": "geom"}))
@@ -398,7 +398,8 @@ def _kind_detail(shape: Any, kind: str) -> dict[str, Any]:
     return {"value": shape.geom_type, "kind": kind}
 
 
-def _off_the_earth(batch: Batch) -> Fault:
+def _find_off_the_earth(batch: Batch) -> Fault:
+    """Find geometries with vertices outside the range of degrees."""
     values = batch.geometry
     bounds = np.abs(shapely.bounds(values))
     # Bounds ignore a NaN vertex, lengths don't.
@@ -413,7 +414,8 @@ def _off_the_earth(batch: Batch) -> Fault:
     return Fault("geometry_off_the_earth", rows, detail)
 
 
-def _too_detailed(batch: Batch) -> Fault:
+def _find_too_detailed(batch: Batch) -> Fault:
+    """Find geometries with more vertices than are allowed."""
     corners = shapely.get_num_coordinates(batch.geometry)
 
     def detail(row: int) -> dict[str, Any]:

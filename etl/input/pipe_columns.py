@@ -20,11 +20,12 @@ def find_depth_of(sources: Mapping[str, str]) -> str | None:
         Header in the file by column of the layer.
     """
     headers = [sources[column] for column in DEPTH_COLUMNS if column in sources]
-    measured_to = {_depth_of_in_header(header) for header in headers}
+    measured_to = {_read_depth_of(header) for header in headers}
     return measured_to.pop() if len(measured_to) == 1 else None
 
 
-def _depth_of_in_header(header: str) -> str | None:
+def _read_depth_of(header: str) -> str | None:
+    """Return what a header says that depths are measured to, None if it does not say."""
     for depth_of, words in synonyms.DEPTH_WORDS.items():
         if any(word in header for word in words):
             return depth_of

@@ -338,7 +338,7 @@ def _add_up(frame: pd.DataFrame) -> pd.DataFrame:
     )
     first = groups[[*PLACES]].first().where(lambda column: column.notna(), None)
     # A dwelling of which two persons say different uses has none that is known.
-    uses = groups["occupancy"].agg(lambda values: _only(values.dropna().unique()))
+    uses = groups["occupancy"].agg(lambda values: _common_value(values.dropna().unique()))
     rest = pd.DataFrame(
         {
             "occupancy": uses.astype(object).where(uses.notna(), None),
@@ -349,7 +349,8 @@ def _add_up(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([sums, first, rest], axis=1).reset_index()
 
 
-def _only(values: Any) -> Any:
+def _common_value(values: Any) -> Any:
+    """Return the only one of some distinct values; ``?`` for several, None for none."""
     return values[0] if len(values) == 1 else "?" if len(values) > 1 else None
 
 
