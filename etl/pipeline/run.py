@@ -63,7 +63,7 @@ class Request:
     again
         Read the file even if it is the one of the last run.
     uploaded_by
-        Who uploaded the file to the data desk; empty if it lies on the server.
+        Who uploaded the file on the import page; empty if it lies on the server.
     """
 
     layer: str
