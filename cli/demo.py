@@ -51,7 +51,7 @@ def load_city() -> None:
         progress("database", 1, 1)
         layers = add_register(read_sample(SAMPLE_FILE), SEED)
         counts = publish(db.get_engine(), layers, SOURCE, progress=progress)
-    written = sum(count.touched for count in counts.values())
+    written = sum(count.rows_written for count in counts.values())
     console.out.print(text("demo.loaded" if written else "demo.loaded_before", count=written))
     show_register()
 

@@ -93,4 +93,4 @@ def _load(size: Size, seed: int) -> None:
 
 
 def _count_changed(counts: Mapping[str, Counts]) -> int:
-    return sum(count.touched for count in counts.values())
+    return sum(count.rows_written for count in counts.values())

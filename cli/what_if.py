@@ -1,4 +1,7 @@
-"""``gridatlas what-if``: merge or divide communities, or move a border, on paper, and compare."""
+"""``gridatlas what-if``: compare the grids before and after a change of communities.
+
+The changes are mergers, divisions and moved borders; nothing is stored.
+"""
 
 import json
 from collections.abc import Callable, Sequence
@@ -123,8 +126,8 @@ class DivideOptions(BorderOptions):
 class MoveOptions(BorderOptions):
     """The options of ``gridatlas what-if move``."""
 
-    one: Annotated[str, typer.Argument(help="Code of one community, 12 digits.")]
-    other: Annotated[str, typer.Argument(help="Code of its neighbour.")]
+    community: Annotated[str, typer.Argument(help="Code of one community, 12 digits.")]
+    neighbour: Annotated[str, typer.Argument(help="Code of its neighbour.")]
 
 
 @app.command()
@@ -160,7 +163,7 @@ def move(options: MoveOptions) -> None:
 
     _compare(
         options,
-        [options.one, options.other],
+        [options.community, options.neighbour],
         lambda: BoundaryChange(ChangeKind.MOVE, options.along, _read_line(options)),
     )
 
@@ -241,22 +244,23 @@ def _show(lines: Sequence[Sequence[str]], sentences: Sequence[str]) -> None:
 
 def _table(result: "WhatIf") -> list[tuple[str, ...]]:
     """Return the lines of the table, the first of titles; a line of one text is a heading."""
-    own = ("per_grid", "border")
-    titles = (text(f"{'what_if' if name in own else 'score'}.{name}") for name in COLUMNS)
+    special = ("per_grid", "border")
+    titles = (text(f"{'what_if' if name in special else 'score'}.{name}") for name in COLUMNS)
     lines: list[tuple[str, ...]] = [tuple(titles)]
     before, after = result.totals()
-    for state, planned, totals in (
+    for state, communities, totals in (
         ("before", result.before, before),
         ("after", result.after, after),
     ):
         lines.append((text(f"what_if.{state}"),))
-        lines += [_figures(one) for one in planned]
-        if len(planned) > 1:
+        lines += [_figures(community) for community in communities]
+        if len(communities) > 1:
             lines.append((text("what_if.together"), *_total_figures(totals)))
     return lines
 
 
 def _figures(planned: "PlannedCommunity") -> tuple[str, ...]:
+    """Return the row of a community in the table."""
     card, grids = planned.card, int(planned.plan.general().sum())
     name = f"{planned.community.code[6:]} {planned.community.name}"
     return (
@@ -271,6 +275,7 @@ def _figures(planned: "PlannedCommunity") -> tuple[str, ...]:
 
 
 def _total_figures(totals: "Totals") -> tuple[str, ...]:
+    """Return the cells of the row of totals, after its title."""
     return (
         str(totals.grids),
         str(totals.households),
@@ -285,19 +290,19 @@ def _sentences(result: "WhatIf", *, from_scratch: bool) -> list[str]:
     """Return what would change, in sentences, and the limits that are not met."""
     figures = result.as_json()
     before, after = result.totals()
-    share_of = max(after.households, 1)
+    all_households = max(after.households, 1)
     moved = figures["changed_community_households"]
     sentences = [
         text(
             "what_if.changed_community",
             households=moved,
             buildings=figures["changed_community_buildings"],
-            share=moved / share_of,
+            share=moved / all_households,
         ),
         text(
             "what_if.changed_grid",
             households=figures["changed_grid_households"],
-            share=figures["changed_grid_households"] / share_of,
+            share=figures["changed_grid_households"] / all_households,
         ),
     ]
     if before.divided_compounds or after.divided_compounds:
@@ -309,11 +314,11 @@ def _sentences(result: "WhatIf", *, from_scratch: bool) -> list[str]:
         key = "along" if border["street"] else "line"
         fields = {"length": round(border["length_m"]), "along": round(border["along_m"])}
         sentences.insert(0, text(f"what_if.{key}", street=border["street"], **fields))
-    undrawn = [planned.community.name for planned in result.before if not planned.in_force]
+    without_plan = [planned.community.name for planned in result.before if not planned.in_force]
     if from_scratch:
         sentences.append(text("what_if.from_scratch"))
     else:
-        sentences += [text("what_if.not_in_force", name=name) for name in undrawn]
+        sentences += [text("what_if.not_in_force", name=name) for name in without_plan]
     sentences += [
         f"· {text(f'reason.{key}', **fields)}"
         for planned in result.after

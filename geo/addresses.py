@@ -1,7 +1,7 @@
 """Chinese addresses: their parts, and which building an address names.
 
 The structure follows GB/T 23705-2009: divisions, then a road or a named place, then the number of
-the gate, the building, the unit, the floor and the room. No library that is kept does this offline:
+the gate, the building, the unit, the floor and the room. No maintained library does this offline:
 ``cpca``, ``addressparser`` and ``cnloc`` end at the district, ``libpostal`` knows neither buildings
 nor units of Chinese addresses and needs 2 GB of model.
 
@@ -38,7 +38,7 @@ class Address:
     unit, floor, room
         Without 单元, 层 and 室.
     rest
-        What was not understood, or can be read in two ways.
+        Text that is not understood, or can be read in two ways.
     """
 
     regions: tuple[str, ...] = ()
@@ -97,7 +97,7 @@ _BRANCH = (
     rf"(?:[东西南北中\d一二三四五六七八九十]段|[东西南北中前后上下支横直老新]?(?:第?[\d{_NUMERALS}]+)?"
     r"(?:支路|支巷|支弄|横路|横街|路|街|巷|胡同|条)|[东西南北中](?=\d))"
 )
-# Words that make the name of a place of the name of a road: 铁路小区, 解放路市场.
+# Words after which the name of a road is part of the name of a place: 铁路小区, 解放路市场.
 _PLACE_WORD = (
     "(?:小区|社区|新村|花园|家园|花苑|佳苑|公寓|大厦|宿舍|家属|住宅|广场|市场|商场|商城|学校|小学|中学|"
     "医院|公司|局|厂|院|城|站|口|桥|村|苑|园|里|旁|边|附近|交叉|与)"
@@ -165,7 +165,7 @@ def numeral_value(numeral: str) -> int:
 
 
 def normalise_address(text: str) -> str:
-    """Return an address in half width and capitals, with digits for counts, without punctuation.
+    """Return an address in half width and capitals, with digits for numerals, without punctuation.
 
     >>> normalise_address("中原路８１号 四号楼（2单元）")
     '中原路81号4号楼2单元'
@@ -173,7 +173,7 @@ def normalise_address(text: str) -> str:
     plain = _DASHES.sub("-", unicodedata.normalize("NFKC", text)).upper()
     plain = plain.replace("號", "号").replace("棟", "栋").replace("№", "").replace("NO.", "")
     plain = _NOISE.sub("", plain)
-    return _WORDS_OF_NUMERALS.sub(lambda found: str(numeral_value(found.group())), plain)
+    return _WORDS_OF_NUMERALS.sub(lambda match: str(numeral_value(match.group())), plain)
 
 
 @lru_cache(maxsize=65_536)
@@ -201,11 +201,11 @@ def _split_regions(text: str) -> tuple[list[str], str]:
 
     def take(pattern: re.Pattern[str]) -> bool:
         nonlocal text
-        found = pattern.match(text)
-        if found is None or found.end() == len(text):
+        match = pattern.match(text)
+        if match is None or match.end() == len(text):
             return False
-        regions.append(found.group())
-        text = text[found.end() :]
+        regions.append(match.group())
+        text = text[match.end() :]
         return True
 
     text = text.removeprefix("中国")
@@ -213,15 +213,15 @@ def _split_regions(text: str) -> tuple[list[str], str]:
     is_in_city = take(_CITY)
     if is_in_city:
         take(_CITY)  # a county-level city
-    found = _DISTRICT.match(text)
-    if found and (not _NO_DISTRICT.search(found.group()) or (is_in_city and found.end() <= 3)):
+    match = _DISTRICT.match(text)
+    if match and (not _NO_DISTRICT.search(match.group()) or (is_in_city and match.end() <= 3)):
         take(_DISTRICT)
     is_below = bool(regions)
     if not take(_STREET_OFFICE) and (is_below or _TOWN_BEFORE_ROAD.match(text)):
         take(_TOWN)
     if not take(_COMMUNITY) and regions:
-        found = _VILLAGE.match(text)
-        if found and _ROAD.match(text[found.end() :]):
+        match = _VILLAGE.match(text)
+        if match and _ROAD.match(text[match.end() :]):
             take(_VILLAGE)
     return regions, text
 
@@ -231,23 +231,23 @@ _TOWN_BEFORE_ROAD = re.compile(rf"[{_HAN}]{{1,5}}?(?<![小古水])[镇乡][{_HAN
 
 @dataclass
 class _Reader:
-    """What is still to be read of an address, and the parts read so far."""
+    """The unread rest of an address, and the parts read so far."""
 
     rest: str
     parts: dict[str, str] = field(default_factory=dict)
 
     def match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
         """Match at the start of the rest, and step over the match."""
-        found = pattern.match(self.rest)
-        if found:
-            self.rest = self.rest[found.end() :]
-        return found
+        match = pattern.match(self.rest)
+        if match:
+            self.rest = self.rest[match.end() :]
+        return match
 
 
 def _parse_below_regions(text: str) -> Address:
     reader = _Reader(text)
-    if found := reader.match(_ROAD):
-        reader.parts["road"] = found["road"]
+    if match := reader.match(_ROAD):
+        reader.parts["road"] = match["road"]
         _read_gate_number(reader)
     if not _read_hyphens(reader):
         _read_place(reader)
@@ -269,8 +269,8 @@ def _parse_below_regions(text: str) -> Address:
 
 def _read_gate_number(reader: _Reader) -> None:
     """Read the number on a road: 81号, 81号附1号, 甲81号, 100弄, or 81 at the end."""
-    if found := reader.match(_LANE):
-        reader.parts["number"] = f"{int(found['number'])}弄"
+    if match := reader.match(_LANE):
+        reader.parts["number"] = f"{int(match['number'])}弄"
         return
     whole = reader.rest
     leading = reader.match(_LEADING_ANNEX)
@@ -286,23 +286,23 @@ def _read_gate_number(reader: _Reader) -> None:
 
 def _match_gate_number(reader: _Reader) -> str:
     """Return the number of a gate with its suffixes, empty for none."""
-    if found := reader.match(_BARE_ANNEX):
-        return f"{int(found['first'])}附{int(found['annex'])}"
-    if found := reader.match(_NUMBER):
-        number = str(int(found["first"])) + (found["tail"] or "") + (found["late"] or "")
-        number = number.replace("之", "-") + found["stem"]
-        return number + (f"附{int(found['annex'])}" if found["annex"] else "")
-    if found := reader.match(_BARE_NUMBER):
-        return found["number"].lstrip("0") or "0"
+    if match := reader.match(_BARE_ANNEX):
+        return f"{int(match['first'])}附{int(match['annex'])}"
+    if match := reader.match(_NUMBER):
+        number = str(int(match["first"])) + (match["tail"] or "") + (match["late"] or "")
+        number = number.replace("之", "-") + match["stem"]
+        return number + (f"附{int(match['annex'])}" if match["annex"] else "")
+    if match := reader.match(_BARE_NUMBER):
+        return match["number"].lstrip("0") or "0"
     return ""
 
 
 def _read_place(reader: _Reader) -> None:
     """Read the name up to the number of the building, and the number of a gate behind it."""
-    found = _PLACE.match(reader.rest)
-    if found is None or _NO_PLACE.match(reader.rest) or _BESIDE.search(found["place"]):
+    match = _PLACE.match(reader.rest)
+    if match is None or _NO_PLACE.match(reader.rest) or _BESIDE.search(match["place"]):
         return
-    place, rest = found["place"], reader.rest[found.end() :]
+    place, rest = match["place"], reader.rest[match.end() :]
     # 锦绣小区2期4栋, 李家村4组12号: a number inside the name
     while more := _PLACE_PART.match(rest):
         place, rest = place + more.group(), rest[more.end() :]
@@ -312,48 +312,48 @@ def _read_place(reader: _Reader) -> None:
 
 
 def _read_building(reader: _Reader) -> None:
-    found = reader.match(_BUILDING)
-    if found is None and ("number" in reader.parts or "place" in reader.parts):
-        found = reader.match(_PLACE_NUMBER)  # 锦绣小区4号, 100弄4号
-    if found:
-        reader.parts["building"] = _plain_number(found["building"])
+    match = reader.match(_BUILDING)
+    if match is None and ("number" in reader.parts or "place" in reader.parts):
+        match = reader.match(_PLACE_NUMBER)  # 锦绣小区4号, 100弄4号
+    if match:
+        reader.parts["building"] = _plain_number(match["building"])
 
 
 def _read_dwelling(reader: _Reader) -> None:
     """Read unit, floor and room, in the words or with hyphens."""
-    if found := reader.match(_UNIT):
-        reader.parts["unit"] = _plain_number(found["unit"])
+    if match := reader.match(_UNIT):
+        reader.parts["unit"] = _plain_number(match["unit"])
     if not reader.parts.keys() & {"building", "unit", "number"}:
         return
-    found = _FLOOR.match(reader.rest)
+    match = _FLOOR.match(reader.rest)
     # 81号2楼 may be a building; 81号2楼201 and 4栋2楼 are a floor.
-    if found and (
+    if match and (
         reader.parts.keys() & {"building", "unit"}
-        or reader.rest[found.end() :].startswith(found["floor"])
+        or reader.rest[match.end() :].startswith(match["floor"])
     ):
-        reader.parts["floor"], reader.rest = found["floor"], reader.rest[found.end() :]
-    if found := _UNIT_AND_ROOM.fullmatch(reader.rest):
+        reader.parts["floor"], reader.rest = match["floor"], reader.rest[match.end() :]
+    if match := _UNIT_AND_ROOM.fullmatch(reader.rest):
         if "unit" in reader.parts:
-            reader.parts["room"] = "-".join(filter(None, found.groups()))
+            reader.parts["room"] = "-".join(filter(None, match.groups()))
         else:
-            *inner, room = [part for part in found.groups() if part]
+            *inner, room = [part for part in match.groups() if part]
             names = ("unit", "floor")
             reader.parts |= dict(zip(names, map(_plain_number, inner), strict=False))
             reader.parts["room"] = room
         reader.rest = ""
     else:
         bare = _Reader(reader.rest.removeprefix("-"))
-        if found := bare.match(_ROOM):
-            reader.parts["room"], reader.rest = found["room"], bare.rest
+        if match := bare.match(_ROOM):
+            reader.parts["room"], reader.rest = match["room"], bare.rest
 
 
 def _read_hyphens(reader: _Reader) -> bool:
     """Read 4-2-302 (building, unit, room), 4-302 (building, room), behind a road 81-4-2-302."""
     rest = reader.rest.removeprefix("-") if reader.parts.get("number") else reader.rest
-    found = _HYPHENS.fullmatch(rest)
-    if found is None or not reader.parts:
+    match = _HYPHENS.fullmatch(rest)
+    if match is None or not reader.parts:
         return False
-    *inner, room = found["parts"].split("-")
+    *inner, room = match["parts"].split("-")
     parts = [_plain_number(part) for part in inner]
     if "number" not in reader.parts and "place" not in reader.parts:
         if len(parts) != 3:

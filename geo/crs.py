@@ -206,6 +206,7 @@ def _may_be_shifted(lonlat: Coordinates) -> NDArray[np.bool_]:
 
 
 def _gcj02(lonlat: Coordinates) -> Coordinates:
+    """Return (n, 2) points shifted from CGCS2000 to GCJ-02."""
     x, y = lonlat[:, 0] - 105.0, lonlat[:, 1] - 35.0
     root, both = np.sqrt(np.abs(x)), _waves(x, (6.0, 20.0), (2.0, 20.0))
     north = -100.0 + 2.0 * x + 3.0 * y + 0.2 * y * y + 0.1 * x * y + 0.2 * root + both

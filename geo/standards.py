@@ -1,4 +1,4 @@
-"""Standing of figures that come from standards, and a city's own in place of them."""
+"""Figures of rules: the clause that each comes from, and figures that a city sets instead."""
 
 import re
 from dataclasses import dataclass
@@ -36,17 +36,21 @@ class Source:
 
 
 def parse_figure(name: str, value: Any, unit: str, setting: str) -> float:
-    """Return the figure that a city sets for a rule, with the rule's unit or with none.
+    """Return the figure that a city sets for a rule.
 
     Parameters
     ----------
+    value
+        A number, or a text of a number and the unit.
+    unit
+        The rule's unit.
     setting
-        Environment variable in which it is set, for messages.
+        Environment variable that holds the figure, for messages.
 
     Raises
     ------
     InputError
-        If it is no number, of another unit, or negative.
+        If the value is not a number, has another unit, or is negative.
     """
     fields = {"rule": name, "figure": value, "unit": unit, "setting": setting}
     match = re.fullmatch(r"\s*([+-]?\d*\.?\d+(?:[eE][+-]?\d+)?)\s*(\S*)\s*", str(value))

@@ -68,6 +68,7 @@ def build(progress: Progress = silent) -> Path:
 
 
 def _build(stamp: str, progress: Progress) -> None:
+    """Build all pages in a temporary folder, then put it in place of the old one."""
     progress("web", 0, _STEPS)
     _install(dev=False)
     progress("web", 1, _STEPS)

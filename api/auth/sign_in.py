@@ -37,7 +37,7 @@ MAX_ATTEMPTS_PER_NAME, MAX_ATTEMPTS_PER_ADDRESS = 5, 20
 """Failed attempts a minute in all workers together, after which a name or address must wait."""
 
 REFRESH_GRACE_S = 120
-"""In which a refresh token that was used may be sent again, as long as its successor was not."""
+"""Time in which a used refresh token may be sent again, if its successor has not been used."""
 
 HASHER = argon2.PasswordHasher()
 _DUMMY_HASH = HASHER.hash("nobody has this password")

@@ -79,9 +79,9 @@ def issue_refresh_token(session: str) -> str:
 
 
 def next_refresh_token(token: str) -> str:
-    """Return the refresh token that takes another one's place, always the same one.
+    """Return the successor of a refresh token; it is always the same for the same token.
 
-    A client that never received the answer gets the token again when it repeats its request.
+    So a client that never received an answer gets the same token when it repeats its request.
     """
     session = token.partition(".")[0]
     digest = hmac.digest(_refresh_key(), f"next {token}".encode(), "sha256")

@@ -1,4 +1,4 @@
-"""Deadlines of cases and of months, and removal of what has expired, beside the requests."""
+"""Periodic work of casework: deadlines, monthly assessment, deletion of expired information."""
 
 import threading
 

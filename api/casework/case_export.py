@@ -25,10 +25,10 @@ MAX_POINTS = 2_000
 
 CLUSTER_SIDE_PIXELS = 48
 TILE_SIDE_PIXELS = 512
-"""Of the world at zoom 0 in web maps."""
+"""Width of the world at zoom 0 in web maps."""
 
 WORLD_ZOOM = 12
-"""Greatest zoom at which clusters are small enough for a view without a box."""
+"""Greatest zoom for clusters of a view without a box, which limits their number."""
 
 COLUMNS = (
     *("number", "kind", "group", "state", "channel", "description", "address", "region", "grid"),
@@ -171,7 +171,10 @@ def _points(connection: Connection, conditions: Conditions, most: int) -> list[d
 
 
 def _clusters(connection: Connection, conditions: Conditions, zoom: float) -> list[dict[str, Any]]:
-    """Return cases as the middles of squares of the map; one that is alone as itself."""
+    """Return one cluster per square of the map, at the mean place of its cases.
+
+    A case that is alone in its square is returned as a point.
+    """
     side = 360 / TILE_SIDE_PIXELS / 2**zoom * CLUSTER_SIDE_PIXELS
     *values, lon, lat = _POINT_COLUMNS
     squares = (func.floor(place.element / side) for place in (lon, lat))

@@ -165,36 +165,41 @@ def read_bundle(connection: Connection, caller: Caller, key: str) -> BundleRespo
     return BundleResponse(
         account=caller.name,
         device_key=key,
-        grids=_shapes(FieldGrid, connection.execute(_GRIDS).mappings()),
-        roads=_shapes(FieldRoad, _read(connection, Road, "name", "road_class")),
-        buildings=_shapes(
-            FieldBuilding, _read(connection, Building, "code", "name", "address", "storeys_above")
+        grids=_validate_features(FieldGrid, connection.execute(_GRIDS).mappings()),
+        roads=_validate_features(FieldRoad, _read_features(connection, Road, "name", "road_class")),
+        buildings=_validate_features(
+            FieldBuilding,
+            _read_features(connection, Building, "code", "name", "address", "storeys_above"),
         ),
-        units=_list_of(FieldUnit, _rows(connection, BuildingUnit, "code", "building_code", "name")),
-        dwellings=_list_of(DwellingResponse, _read_dwellings(connection)),
-        hydrants=_shapes(HydrantResponse, list_own_hydrants(connection)),
+        units=_validate_rows(
+            FieldUnit, _read_rows(connection, BuildingUnit, "code", "building_code", "name")
+        ),
+        dwellings=_validate_rows(DwellingResponse, _read_dwellings(connection)),
+        hydrants=_validate_features(HydrantResponse, list_own_hydrants(connection)),
         cases=_read_cases(connection, actor_of(caller)),
-        visits=_list_of(VisitResponse, visits),
+        visits=_validate_rows(VisitResponse, visits),
         duties=describe_duties(connection, today().replace(day=1)),
         kinds=_describe_kinds(),
     )
 
 
-def _list_of(model: Any, rows: Any) -> Any:
+def _validate_rows(model: Any, rows: Any) -> Any:
     return TypeAdapter(list[model]).validate_python([dict(row) for row in rows])
 
 
-def _shapes(model: Any, rows: Any) -> Any:
-    return _list_of(model, ({**row, "geometry": orjson.loads(row["geometry"])} for row in rows))
+def _validate_features(model: Any, rows: Any) -> Any:
+    return _validate_rows(
+        model, ({**row, "geometry": orjson.loads(row["geometry"])} for row in rows)
+    )
 
 
-def _rows(connection: Connection, table: Any, *columns: str) -> Any:
+def _read_rows(connection: Connection, table: Any, *columns: str) -> Any:
     layer = table.__table__
     names = [layer.c[name] for name in columns]
     return connection.execute(select(*names).order_by(layer.c.code)).mappings()
 
 
-def _read(connection: Connection, table: Any, *columns: str) -> Any:
+def _read_features(connection: Connection, table: Any, *columns: str) -> Any:
     layer = table.__table__
     geometry = func.ST_AsGeoJSON(layer.c.geom, DECIMALS).label("geometry")
     statement = select(*(layer.c[name] for name in columns), geometry).order_by(layer.c.code)

@@ -172,8 +172,8 @@ def service_definition(code: Code, form: AnswerForm) -> Response:
 def _guide(kind: Kind) -> dict[str, str]:
     """Return what the service guide says of a kind: documents, steps, place; what is there."""
     parts = {
-        "documents": "; ".join(one.text() for one in kind.documents),
-        "steps": "; ".join(one.text() for one in kind.steps),
+        "documents": "; ".join(document.text() for document in kind.documents),
+        "steps": "; ".join(step.text() for step in kind.steps),
         "place": kind.place.text() if kind.place else "",
     }
     return {name: message(f"open311.{name}", said=words) for name, words in parts.items() if words}

@@ -47,7 +47,7 @@ class Layer:
     roles: frozenset[str]
 
     @property
-    def protected(self) -> bool:
+    def is_protected(self) -> bool:
         """Whether the public may not read it, so that reads are audited."""
         return "public" not in self.roles
 

@@ -1,4 +1,4 @@
-"""The files that clerks upload to the data desk, each in a private folder of its own.
+"""The files that clerks upload on the import page, each in a private folder of its own.
 
 They are deleted once they are published, and otherwise after :attr:`Settings.upload_hours`.
 """

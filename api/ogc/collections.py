@@ -125,7 +125,7 @@ class Collection:
         source = self._source(selection, bind)
         columns = ", ".join(
             [
-                *(f'"{name}"' for name in self._selected(selection.properties)),
+                *(f'"{name}"' for name in self._select_columns(selection.properties)),
                 '"code" AS item_id',
                 f"{self._encoded_geometry(selection.crs, as_text=as_text)} AS item_geometry",
             ]
@@ -158,7 +158,7 @@ class Collection:
         if selection.period is not None:  # superseded rows have no display geometry
             shape = f"ST_Transform(geom, {DISPLAY_SRID})"
         square = f"ST_TileEnvelope({tile.z}, {tile.x}, {tile.y})"
-        attributes = [f'"{name}"' for name in self._selected(selection.properties)]
+        attributes = [f'"{name}"' for name in self._select_columns(selection.properties)]
         columns = ", ".join([*attributes, f"ST_AsMVTGeom({shape}, {square}) AS shape"])
         count = min(selection.limit or MAX_TILE_FEATURES, MAX_TILE_FEATURES)
         body: bytes | None = await connection.fetchval(
@@ -217,7 +217,7 @@ class Collection:
             raise InputError("filter_unknown_property", property=name[:80])
         return name
 
-    def _selected(self, properties: list[str] | None) -> list[str]:
+    def _select_columns(self, properties: list[str] | None) -> list[str]:
         if properties is None:
             return list(self.columns)
         return [name for name in self.columns if name in properties]

@@ -214,7 +214,7 @@ async def list_items(call: Call) -> Response:
     state = call.request.app.state
     async with state.pool.transaction_as(call.caller) as connection:
         page = await collection.read_page(connection, selection, as_text=call.format == "csv")
-        if collection.layer.protected:
+        if collection.layer.is_protected:
             detail = {"ogc": len(page.features)}
             await record_async(connection, call.caller, "read", collection.id, "", detail)
     links = [*call.self_links(), *_page_links(call, selection, page)]
@@ -301,7 +301,7 @@ async def show_item(call: Call) -> Response:
         page = await collection.read_page(connection, selection)
         if not page.features:
             raise NotFoundError("no_such_feature", layer=collection.id, code=code[:100])
-        if collection.layer.protected:
+        if collection.layer.is_protected:
             await record_async(connection, call.caller, "read", collection.id, "", {"ogc": 1})
     [feature] = page.features
     url = f"{call.base}/collections/{collection.id}"

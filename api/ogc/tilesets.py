@@ -168,7 +168,7 @@ async def show_tile(call: Call) -> Response:
         return Response(status_code=304, headers=headers)
     async with state.pool.transaction_as(caller) as connection:
         body = await collection.read_tile(connection, tile, selection)
-    if collection.layer.protected:
+    if collection.layer.is_protected:
         state.read_audit.note(caller, [collection.id], tile.degrees())
     if not body:
         return Response(status_code=204, headers=headers)
@@ -342,7 +342,7 @@ async def _read_limits(call: Call) -> Bounds | None:
     The box of the city is that of the public layers; it is the same for all tilesets, so that
     clients may use one mosaic of tiles for several layers.
     """
-    names = {name for name, one in COLLECTIONS.items() if not one.layer.protected}
+    names = {name for name, collection in COLLECTIONS.items() if not collection.layer.is_protected}
     names |= {call.collection.id} if "collectionId" in call.request.path_params else set()
     return union_of_bounds((await read_extents(call, sorted(names))).values())
 

@@ -75,7 +75,7 @@ def comparison(
     """Compare a plan with another of its community: moved households, changed borders."""
     other = _other_plan(connection, number, other)
     difference = compare_plans(connection, number, other)
-    moved = difference.moved()
+    moved = difference.moved_atoms()
     body = ComparisonResponse(
         plan=number,
         other=other,
@@ -100,7 +100,7 @@ def comparison_layer(
     request: Request, connection: Connection, number: Number, other: Other = None
 ) -> Response:
     """Return the atoms whose grid differs, as polygons."""
-    moved = compare_plans(connection, number, _other_plan(connection, number, other)).moved()
+    moved = compare_plans(connection, number, _other_plan(connection, number, other)).moved_atoms()
     shapes = shapely.to_geojson(moved.geometry.to_numpy())
     features = [
         {

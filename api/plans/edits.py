@@ -264,6 +264,7 @@ def validation(request: Request, connection: Connection, lang: Lang, number: Num
 
 
 def _change(connection: Database, draft: plan_draft.Draft, edit: Any) -> plan_draft.Change:
+    """Return the change that a requested edit makes to a draft."""
     match edit:
         case Assign():
             return draft_changes.move_atoms(draft, edit.atoms, edit.grid, edit.new.value)
@@ -294,8 +295,8 @@ def answer_edit(
 ) -> Response:
     """Record an edit, schedule rescoring, and return the result as a response."""
     number = draft.number
-    touched = change.touched() | set(change.grids)
-    remaining = sorted(code for code in touched if code in draft.grids)
+    changed_grids = change.grids_with_moved_atoms() | set(change.grids)
+    remaining = sorted(code for code in changed_grids if code in draft.grids)
     revision = _revision(connection, number)
     undo_count, redo_count = edits.count_undo_redo(connection, number)
     body = {
@@ -304,7 +305,7 @@ def answer_edit(
         "undo": undo_count,
         "redo": redo_count,
         "changed": grid_features(connection, number, remaining),
-        "removed": sorted(touched - set(remaining)),
+        "removed": sorted(changed_grids - set(remaining)),
         "atoms": {str(atom): after for atom, (_, after) in change.members.items()},
         "problems": [breach.model_dump() for breach in _breaches(connection, number, lang)],
         "households": {"moved": sum(draft.households[atom] for atom in change.members)},

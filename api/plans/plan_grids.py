@@ -199,6 +199,7 @@ def _parameters(connection: Database, number: int) -> dict[str, Any]:
 
 
 def _atoms(number: int) -> Rows:
+    """Return the query of the atoms of a plan."""
     point = func.ST_PointOnSurface(Building.geom)
     return (
         select(

@@ -162,6 +162,7 @@ def _write(
     system: int,
     **options: Any,
 ) -> None:
+    """Write batches of features to a file."""
     reader = pa.RecordBatchReader.from_batches(schema, batches)
     pyogrio.write_arrow(
         reader,

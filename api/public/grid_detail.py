@@ -108,6 +108,7 @@ def photo(request: Request, connection: Connection, code: Code) -> Response:
 
 
 def _parts(connection: Connection, plan: int, code: str) -> list[GridPartResponse]:
+    """Return the micro-grids of a grid."""
     return [
         GridPartResponse(
             serial=part["serial"],

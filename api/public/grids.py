@@ -98,7 +98,7 @@ async def _published_grid_at(
 
     This is the most frequent query, so it runs in the event loop instead of a thread.
     """
-    query = _point_query()
+    query = _grid_at_point_query()
     state = request.app.state
     colours = await state.colourings.in_force(state.engine, await state.layer_state.now())
     async with state.pool.transaction_as(caller) as connection:
@@ -110,7 +110,8 @@ async def _published_grid_at(
 
 
 @cache
-def _point_query() -> PreparedQuery:
+def _grid_at_point_query() -> PreparedQuery:
+    """Return the query for the grid in force at ``lon`` and ``lat``."""
     shown = grids_by_status("published")
     point = func.ST_MakePoint(bindparam("lon", 0.0, Double), bindparam("lat", 0.0, Double))
     contains_point = func.ST_Intersects(shown.c.geom, func.ST_SetSRID(point, STORAGE_SRID))
@@ -168,6 +169,7 @@ def _totals(conditions: list[ColumnElement[bool]], grids: FromClause) -> Rows:
 
 
 def _grids(conditions: list[ColumnElement[bool]], simplify: float, grids: FromClause) -> Rows:
+    """Return the query of the grids that meet some conditions."""
     columns = [column for column in grids.c if column.name in _COLUMNS]
     return (
         select(

@@ -89,6 +89,7 @@ def _totals(conditions: list[ColumnElement[bool]]) -> Rows:
 
 
 def _regions(conditions: list[ColumnElement[bool]], simplify: float, status: Status) -> Rows:
+    """Return the query of regions with the figures of their plans."""
     figures = _plan_figures(status).subquery("figures")
     stale_plans = select(GridPlan.community_code).where(
         GridPlan.status == status, GridPlan.stale.is_not(None)

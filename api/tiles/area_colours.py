@@ -106,9 +106,9 @@ class ColourCache:
 
     def _read_published(self, engine: Engine) -> MapColours:
         with transaction_as(engine, PUBLIC_CALLER, readonly=True) as connection:
-            return self.published(connection)
+            return self.published_colours(connection)
 
-    def published(self, connection: Connection) -> MapColours:
+    def published_colours(self, connection: Connection) -> MapColours:
         """Return the colours of the plans in force that a connection sees."""
         grids = self.grids(connection, "published", PUBLIC_CALLER)
         return MapColours(grids, self.communities(connection))
@@ -135,6 +135,7 @@ class ColourCache:
     def _get(
         self, connection: Connection, key: Hashable, state_query: Rows, areas: Rows
     ) -> AreaColours:
+        """Return the colours stored under a key, computed again if the state has changed."""
         state = tuple(connection.execute(state_query).one())
         with self._lock:
             entry = self._entries.get(key)

@@ -174,7 +174,8 @@ def bake(engine: Engine, progress: Progress = silent) -> Path | None:
 
 
 def _write(connection: Connection, file: Any, extents: Any, progress: Progress) -> None:
-    colours = ColourCache().published(connection)
+    """Write the tiles of the public layers to a PMTiles file."""
+    colours = ColourCache().published_colours(connection)
     writer = Writer(file)
     tiles = sorted(tiles_covering(extents), key=lambda tile: zxy_to_tileid(tile.z, tile.x, tile.y))
     try:
@@ -194,6 +195,7 @@ def _write(connection: Connection, file: Any, extents: Any, progress: Progress) 
 
 
 def _header(extents: Any) -> dict[str, Any]:
+    """Return the header of the PMTiles file."""
     west, south = extents[:, :2].min(axis=0).tolist()
     east, north = extents[:, 2:].max(axis=0).tolist()
 

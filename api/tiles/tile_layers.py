@@ -246,6 +246,7 @@ def _describe_layers(protected: frozenset[str]) -> list[TileLayer]:
 
 
 def _fields(source: Source) -> dict[str, str]:
+    """Return the type of each column of a layer, in the terms of TileJSON."""
     types: tuple[tuple[type, str], ...] = (
         (Boolean, "Boolean"),
         (Integer, "Number"),

@@ -50,7 +50,7 @@ engine = create_engine(url, poolclass=NullPool)
 done = import_file(engine, Request(layer, Path(file), mapping, again=again == "again"), Settings())
 print(json.dumps({
     "seconds": time.monotonic() - began, "status": str(done.status),
-    "touched": sum(c.touched for c in done.counts.values()),
+    "touched": sum(c.rows_written for c in done.counts.values()),
     # The peak of this program alone: getrusage counts what its parent held when it forked.
     "memory": int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024,
 }))

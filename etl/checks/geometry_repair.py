@@ -79,7 +79,7 @@ def repair_batch(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Fla
         changed |= doubtful | repaired
         if layer == "region":
             changed |= _close_slits(geometry, areal, repairs)
-        changed |= _order(geometry, areal & _is_areal(geometry), repairs)
+        changed |= _orient_rings(geometry, areal & _is_areal(geometry), repairs)
     return batch.with_geometry(geometry, changed), doubtful
 
 
@@ -107,7 +107,7 @@ def _close(geometry: Geometries, repairs: Repairs) -> Flags:
     rings[lines] = shapely.is_closed(geometry[lines]) & (
         shapely.get_num_coordinates(geometry[lines]) > 3
     )
-    geometry[rings] = [shapely.Polygon(shapely.get_coordinates(one)) for one in geometry[rings]]
+    geometry[rings] = [shapely.Polygon(shapely.get_coordinates(ring)) for ring in geometry[rings]]
     repairs.note("closed_line", rings)
     return rings
 
@@ -122,7 +122,7 @@ def _despike(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:
     rows = np.flatnonzero(areal)[spiked]
     if len(rows) == 0:
         return flags
-    repaired = np.array([_without_spikes(one) for one in geometry[rows]], dtype=object)
+    repaired = np.array([_without_spikes(polygon) for polygon in geometry[rows]], dtype=object)
     changed = ~shapely.equals_exact(repaired, geometry[rows])
     geometry[rows] = repaired
     flags[rows[changed]] = True
@@ -234,7 +234,7 @@ def _shells(shape: shapely.Geometry) -> Any:
     """Return the area that the outer rings of polygons enclose."""
     outer = shapely.get_exterior_ring(shapely.get_parts(shape))
     filled = [shapely.make_valid(shapely.Polygon(ring)) for ring in outer]
-    return shapely.union_all([_polygons_of(one) for one in filled])
+    return shapely.union_all([_polygons_of(shape) for shape in filled])
 
 
 def _polygons_of(shape: shapely.Geometry) -> Any:
@@ -280,7 +280,7 @@ def _slits(shape: shapely.Geometry) -> list[shapely.Geometry]:
     ]
 
 
-def _order(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:
+def _orient_rings(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:
     """Orient rings, shells counter-clockwise, and drop tiny parts."""
     crumbs = areal & (shapely.get_num_geometries(geometry) > 1)
     for row in np.flatnonzero(crumbs):

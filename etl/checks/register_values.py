@@ -47,6 +47,7 @@ def _complete_unit_numbers(batch: Batch) -> Batch:
 
 
 def _complete_dwellings(batch: Batch) -> Batch:
+    """Return dwellings with unit, floor and room taken from the address where they lack them."""
     units, floors, rooms = (
         [_without(words, value) for value in _texts(batch, column)]
         for column, words in (

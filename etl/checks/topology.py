@@ -177,7 +177,7 @@ def _against_parent(
     gaps = [
         Breach("gap", _beside(part, children), part)
         for piece in _parts(shapely.difference(border, land))
-        for part in _slit(piece, children)
+        for part in _split_off_slivers(piece, children)
     ]
     own = children[children["code"].isin(concerned)]
     outside = [
@@ -188,8 +188,8 @@ def _against_parent(
     return [gap for gap in gaps if concerned & set(gap.codes)] + outside
 
 
-def _slit(gap: Any, communities: gpd.GeoDataFrame) -> list[Any]:
-    """Return a gap with the slivers between two communities cut off that lead into it."""
+def _split_off_slivers(gap: Any, communities: gpd.GeoDataFrame) -> list[Any]:
+    """Return the wide parts of a gap, and the slivers between two communities that lead to them."""
     wide = shapely.buffer(
         shapely.buffer(gap, -SLIVER_M / 2, join_style="mitre"), SLIVER_M / 2, join_style="mitre"
     )
@@ -288,14 +288,14 @@ def _new(large: list[Breach], before: gpd.GeoDataFrame) -> tuple[list[Breach], l
             parts = [part for part in parts if part.thickness_m >= SLIVER_M]
             new += parts
             known += [] if parts else [breach]
-        elif _was_there(breach, old):
+        elif _is_known(breach, old):
             known.append(breach)
         else:
             new.append(breach)
     return new, known
 
 
-def _was_there(breach: Breach, old: list[Breach]) -> bool:
+def _is_known(breach: Breach, old: list[Breach]) -> bool:
     """Return whether most of a breach exists in the live layer."""
     shared = sum(
         shapely.area(shapely.intersection(breach.shape, other.shape))
@@ -305,18 +305,19 @@ def _was_there(breach: Breach, old: list[Breach]) -> bool:
     return bool(shared >= (1 - _MAX_NEW_SHARE) * breach.shape.area)
 
 
-def _describe_faults(found: list[Breach], metric: Any) -> list[dict[str, Any]]:
-    listed = sorted(found, key=lambda one: -one.shape.area)[:LISTED]
+def _describe_faults(breaches: list[Breach], metric: Any) -> list[dict[str, Any]]:
+    """Return the largest breaches as plain values, each with a point in degrees."""
+    listed = sorted(breaches, key=lambda breach: -breach.shape.area)[:LISTED]
     places = gpd.GeoSeries(
-        [shapely.point_on_surface(one.shape) for one in listed], crs=metric
+        [shapely.point_on_surface(breach.shape) for breach in listed], crs=metric
     ).to_crs(crs.STORAGE)
     return [
         {
-            "kind": one.kind,
-            "codes": list(one.codes[:3]),
-            "area_m2": round(one.shape.area, 2),
+            "kind": breach.kind,
+            "codes": list(breach.codes[:3]),
+            "area_m2": round(breach.shape.area, 2),
             "lon": round(place.x, 7),
             "lat": round(place.y, 7),
         }
-        for one, place in zip(listed, places, strict=True)
+        for breach, place in zip(listed, places, strict=True)
     ]

@@ -54,7 +54,7 @@ _SPREADSHEET_DATE = (
 1203-1-2 are codes."""
 
 _NUMBERED = ("name", "address", "unit", "floor", "room")
-"""Columns beside codes in which a date is one that a spreadsheet made."""
+"""Columns besides codes in which a date can only be a number that a spreadsheet converted."""
 
 _ONE_LINE = ("code", "name")
 _CONTROL = r"[\x00-\x1f\x7f\x{80}-\x{9f}]"
@@ -113,7 +113,7 @@ def check_batch(
     cast = replace(batch, columns=columns)
     if layer == "region" and "code" in columns:
         faults += _division_code_faults(columns["code"])
-    faults += _made_date_faults(batch)
+    faults += _spreadsheet_date_faults(batch)
     faults += _missing_value_faults(cast, layer)
     faults += _domain_faults(cast, layer)
     faults += _reference_faults(cast, layer, known)
@@ -258,8 +258,8 @@ def _division_code_faults(codes: pa.Array) -> list[Fault]:
     ]
 
 
-def _made_date_faults(batch: Batch) -> list[Fault]:
-    """Find codes, names and parts of addresses that a spreadsheet made a date."""
+def _spreadsheet_date_faults(batch: Batch) -> list[Fault]:
+    """Find codes, names and parts of addresses that a spreadsheet has converted to dates."""
     faults = []
     for name, values in batch.columns.items():
         if (is_code(name) or name in _NUMBERED) and pa.types.is_string(values.type):
@@ -367,8 +367,8 @@ def _geometry_faults(batch: Batch, layer: str) -> list[Fault]:
     faults = [
         Fault("geometry_of_other_kind", wrong, lambda row: _kind_detail(values[row], kind)),
         Fault("geometry_empty", empty, lambda _: {"column": "geom"}),
-        _off_the_earth(batch),
-        _too_detailed(batch),
+        _find_off_the_earth(batch),
+        _find_too_detailed(batch),
     ]
     if not nullable:
         faults.insert(0, Fault("value_missing", ~there, lambda _: {"column": "geom"}))
@@ -399,7 +399,8 @@ def _kind_detail(shape: Any, kind: str) -> dict[str, Any]:
     return {"value": shape.geom_type, "kind": kind}
 
 
-def _off_the_earth(batch: Batch) -> Fault:
+def _find_off_the_earth(batch: Batch) -> Fault:
+    """Find geometries with vertices outside the range of degrees."""
     values = batch.geometry
     bounds = np.abs(shapely.bounds(values))
     # Bounds ignore a NaN vertex, lengths don't.
@@ -414,7 +415,8 @@ def _off_the_earth(batch: Batch) -> Fault:
     return Fault("geometry_off_the_earth", rows, detail)
 
 
-def _too_detailed(batch: Batch) -> Fault:
+def _find_too_detailed(batch: Batch) -> Fault:
+    """Find geometries with more vertices than are allowed."""
     corners = shapely.get_num_coordinates(batch.geometry)
 
     def detail(row: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a delivered file holds: its columns with some values, and how they are probably read.
 
-A person corrects the proposal on the data desk before anything is imported.
+A person corrects the proposal on the import page before anything is imported.
 """
 
 from collections.abc import Sequence

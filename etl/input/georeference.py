@@ -294,14 +294,14 @@ def _are_equivalent(crs: pyproj.CRS, other: pyproj.CRS) -> bool:
     if crs.equals(other, ignore_axis_order=True):
         return True
     area = crs.area_of_use
-    kinds = [(one.is_projected, one.is_geographic) for one in (crs, other)]
+    kinds = [(system.is_projected, system.is_geographic) for system in (crs, other)]
     if area is None or kinds[0] != kinds[1]:
         return False
     is_same_datum = crs.ellipsoid == other.ellipsoid or not (
         has_other_datum(crs) or has_other_datum(other)
     )
     place = (area.west + area.east) / 2, (area.south + area.north) / 2
-    first, second = (_coordinates(one, place) for one in (crs, other))
+    first, second = (_coordinates(system, place) for system in (crs, other))
     return is_same_datum and bool(np.allclose(first, second, rtol=0, atol=1e-3))
 
 

@@ -1,6 +1,7 @@
-"""Sheets of items found on site with one row a building and one column an item.
+"""Tables of fire items with one row per building and one column per item.
 
-Crews keep them beside lists with one row an item; their rows become such rows while they are read.
+Fire crews deliver such tables as well as lists with one row per item. While a table is read,
+each of its rows becomes one row per item.
 """
 
 import re
@@ -17,33 +18,33 @@ from etl.input.source import Source
 
 LAYER = "building_fire"
 ITEM, VALUE, PLACE = "item", "value", "place"
-"""Columns that the rows get, named as those of the layer."""
+"""Columns of the resulting rows, with the names of the layer's columns."""
 
-_DETAIL = re.compile("(位置|部位|所在位置|设置位置|place|location)$")
-_FIGURE = re.compile("(数量|情况|说明|个数|及数量|count|value)$")
+_PLACE_ENDING = re.compile("(位置|部位|所在位置|设置位置|place|location)$")
+_VALUE_ENDING = re.compile("(数量|情况|说明|个数|及数量|count|value)$")
 _NOT_COLLECTED = "未采集"
-_JOINT = "；"
+_SEPARATOR = "；"
 
 
 @dataclass
 class ItemColumns:
-    """The columns of a file that hold what there is of an item, and where it is."""
+    """The columns of a file that describe an item: its values and its places."""
 
     values: list[str] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
 
 
 def unpivot_items(source: Source) -> Source:
-    """Return a layer with one row for each item that a row of it holds.
+    """Return a layer with one row for each item in a row of the given layer.
 
-    A layer without a column named like an item, or with a column of items, stays as it is. A cell
-    that is empty, or says that nothing was collected, is no item.
+    A layer is returned unchanged if no column has the name of an item, or if it already has a
+    column of item names. A cell that is empty or says "not collected" is no item.
     """
     items = find_item_columns(source.fields)
     if not items:
         return source
-    of_items = {name for own in items.values() for name in (*own.values, *own.places)}
-    others = [name for name in source.fields if name not in of_items | {ITEM, VALUE, PLACE}]
+    item_columns = {name for item in items.values() for name in (*item.values, *item.places)}
+    others = [name for name in source.fields if name not in item_columns | {ITEM, VALUE, PLACE}]
 
     def read_batches() -> Iterator[Batch]:
         for batch in source.batches():
@@ -54,21 +55,22 @@ def unpivot_items(source: Source) -> Source:
 
 
 def find_item_columns(fields: Sequence[str]) -> dict[str, ItemColumns]:
-    """Return the columns of each item; nothing if the file has a column of items."""
+    """Return the columns of each item; nothing if the file has a column of item names."""
     names = {field: synonyms.normalize_name(field) for field in fields}
-    of_rows = {ITEM, *synonyms.COLUMNS[LAYER][ITEM].split()}
+    list_columns = {ITEM, *synonyms.COLUMNS[LAYER][ITEM].split()}
     items: dict[str, ItemColumns] = {}
-    if of_rows & {*names.values()}:
+    if list_columns & {*names.values()}:
         return items
     for name, plain in names.items():
-        if item := _item_of(plain) or _item_of(_FIGURE.sub("", plain)):
+        if item := _find_item(plain) or _find_item(_VALUE_ENDING.sub("", plain)):
             items.setdefault(item, ItemColumns()).values.append(name)
-        elif item := _item_of(_DETAIL.sub("", plain)):
+        elif item := _find_item(_PLACE_ENDING.sub("", plain)):
             items.setdefault(item, ItemColumns()).places.append(name)
-    return items if any(own.values for own in items.values()) else {}
+    return items if any(columns.values for columns in items.values()) else {}
 
 
-def _item_of(header: str) -> str | None:
+def _find_item(header: str) -> str | None:
+    """Return the item that a normalized column name stands for, None if it is no item."""
     known = synonyms.value_translations(ITEM, LAYER)
     return {synonyms.normalize_name(word): item for word, item in known.items()}.get(header)
 
@@ -84,17 +86,18 @@ def _rows_of_item(
     columns |= {ITEM: pa.array([item] * len(batch), pa.string()), **texts}
     rows: Flags = np.array([bool(v or p) for v, p in zip(values, places, strict=True)], dtype=bool)
     used = {*others, *items[item].values, *items[item].places}
-    return replace(batch, columns=columns, faults=_faults_of(batch, used)).take(rows)
+    return replace(batch, columns=columns, faults=_select_faults(batch, used)).take(rows)
 
 
 def _join_texts(batch: Batch, names: Sequence[str]) -> list[str | None]:
     """Return the texts of some columns, side by side where several are filled."""
     cells = [_texts(batch.columns[name]) for name in names]
     rows = ([text for text in row if text] for row in zip(*cells, strict=True))
-    return [_JOINT.join(row) or None for row in rows] if cells else [None] * len(batch)
+    return [_SEPARATOR.join(row) or None for row in rows] if cells else [None] * len(batch)
 
 
 def _texts(values: pa.Array) -> list[str | None]:
+    """Return values as trimmed texts, None for empty and "not collected"."""
     if isinstance(values, pa.DictionaryArray):
         values = values.dictionary_decode()
     if pa.types.is_floating(values.type):  # spreadsheets deliver 2 as 2.0
@@ -105,11 +108,11 @@ def _texts(values: pa.Array) -> list[str | None]:
     return texts
 
 
-def _faults_of(batch: Batch, used: set[str]) -> np.ndarray | None:
-    """Return the faults of the rows, without those of columns of other items."""
+def _select_faults(batch: Batch, used: set[str]) -> np.ndarray | None:
+    """Return the faults of each row in the used columns."""
     if batch.faults is None:
         return None
     faults = np.empty(len(batch), dtype=object)
-    for row, found in enumerate(batch.faults):
-        faults[row] = [f for f in found or () if f.column is None or f.column in used] or None
+    for row, row_faults in enumerate(batch.faults):
+        faults[row] = [f for f in row_faults or () if f.column is None or f.column in used] or None
     return faults

@@ -1,4 +1,4 @@
-"""Columns of pipes that surveying bureaus deliver in the headers or values of other columns."""
+"""Columns of pipes that surveying bureaus write into headers or values of other columns."""
 
 from collections.abc import Mapping
 
@@ -8,31 +8,36 @@ import pyarrow.compute as pc
 from etl.input import synonyms
 
 DEPTH_COLUMNS = ("burial_depth_m", "depth_from_m", "depth_to_m")
-"""Depths of a pipe, of which a header can say what they are measured to."""
+"""Depths of a pipe; their headers can say what they are measured to, such as the pipe's top."""
 
 
 def find_depth_of(sources: Mapping[str, str]) -> str | None:
-    """Return what the depths of a file are measured to, if all their headers say the same.
+    """Return what the depths of a file are measured to, None if their headers do not agree on it.
 
     Parameters
     ----------
     sources
-        Header in the file by column of ours.
+        Header in the file by column of the layer.
     """
     headers = [sources[column] for column in DEPTH_COLUMNS if column in sources]
-    measured_to = {_depth_of_in_header(header) for header in headers}
+    measured_to = {_read_depth_of(header) for header in headers}
     return measured_to.pop() if len(measured_to) == 1 else None
 
 
-def _depth_of_in_header(header: str) -> str | None:
-    for ours, words in synonyms.DEPTH_WORDS.items():
+def _read_depth_of(header: str) -> str | None:
+    """Return what a header says that depths are measured to, None if it does not say."""
+    for depth_of, words in synonyms.DEPTH_WORDS.items():
         if any(word in header for word in words):
-            return ours
+            return depth_of
     return None
 
 
 def separate_pressure_classes(columns: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
-    """Return pressures and their classes, which bureaus write into one column: 0.2 MPa, 中压A."""
+    """Return separate columns of pressures and pressure classes from one column with both.
+
+    Bureaus write figures and classes into one column: 0.2 MPa, 中压A. Nothing is returned if the
+    file has a column of classes.
+    """
     pressures = columns["pressure_mpa"]
     if "pressure_class" in columns:
         return {}
@@ -46,13 +51,14 @@ def separate_pressure_classes(columns: Mapping[str, pa.Array]) -> dict[str, pa.A
 
 
 def merge_sections(diameters: pa.Array | None, sections: pa.Array) -> pa.Array:
-    """Return diameters, and the sizes of ducts and culverts where there is none.
+    """Return diameters, and the sections of ducts and culverts where there is no diameter.
 
-    A diameter and another size of one pipe stay side by side, for the checks to report.
+    Where a pipe has a diameter and a different section, both are returned as one text, which the
+    checks report.
     """
     sizes = sections.to_pylist()
-    own = [None] * len(sizes) if diameters is None else diameters.to_pylist()
-    merged = [_one_size(*pair) for pair in zip(own, sizes, strict=True)]
+    widths = [None] * len(sizes) if diameters is None else diameters.to_pylist()
+    merged = [_one_size(*pair) for pair in zip(widths, sizes, strict=True)]
     if any(isinstance(size, str) for size in merged):
         return pa.array([None if size is None else str(size) for size in merged], pa.string())
     return pa.array(merged, pa.float64())
@@ -75,12 +81,12 @@ def _as_number(size: float | str | None) -> float | str | None:
 
 
 def fill_hydrant_types(types: pa.Array | None, kinds: pa.Array) -> pa.Array:
-    """Return how hydrants are built, where a node's kind alone says it: 地下消火栓.
+    """Return the types of hydrants, taken from the node's kind where it names one: 地下消火栓.
 
     Parameters
     ----------
     types
-        Types of the hydrants as far as they have a column.
+        Types of the hydrants; None if the file has no such column.
     kinds
         Kinds of the nodes as they are written in the file.
     """

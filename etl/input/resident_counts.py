@@ -143,14 +143,14 @@ class Counter:
         unreadable = self._find_unreadable_rows(batch) | ~_has_place(places)
         unreadable |= _has_withheld_words(places)
         self._unreadable += batch.numbers[unreadable].tolist()
-        kept = ~unreadable & ~self._find_repeated(columns, places)
+        is_counted = ~unreadable & ~self._find_repeated(columns, places)
         frame = self._figures_of(columns, len(batch))
         for name in PLACES:
             frame[name] = places[name]
         frame["key"] = [_dwelling_key(row) for row in zip(*places.values(), strict=True)]
         frame["number"] = batch.numbers
         self._count("counted", len(batch))
-        self._sums.append(_add_up(frame[kept]))
+        self._sums.append(_add_up(frame[is_counted]))
         if len(self._sums) > 20:
             self._sums = [_add_up(pd.concat(self._sums))]
 
@@ -175,7 +175,7 @@ class Counter:
         if batch.faults is None:
             return np.zeros(len(batch), dtype=bool)
         ignored = {*self.ignored}
-        return np.array([bool(faults_of_columns(found, ignored)) for found in batch.faults])
+        return np.array([bool(faults_of_columns(faults, ignored)) for faults in batch.faults])
 
     def _places(self, columns: dict[str, list[Any]], raw: Batch) -> dict[str, list[str | None]]:
         """Return the columns of the place, without any text that identifies a person."""
@@ -336,9 +336,9 @@ def _add_up(frame: pd.DataFrame) -> pd.DataFrame:
         .sum(min_count=0)
         .where(groups[[*COUNTS]].count().eq(groups.size(), axis=0))
     )
-    first = groups[[*PLACES]].first().where(lambda one: one.notna(), None)
+    first = groups[[*PLACES]].first().where(lambda column: column.notna(), None)
     # A dwelling of which two persons say different uses has none that is known.
-    uses = groups["occupancy"].agg(lambda values: _only(values.dropna().unique()))
+    uses = groups["occupancy"].agg(lambda values: _common_value(values.dropna().unique()))
     rest = pd.DataFrame(
         {
             "occupancy": uses.astype(object).where(uses.notna(), None),
@@ -349,7 +349,8 @@ def _add_up(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([sums, first, rest], axis=1).reset_index()
 
 
-def _only(values: Any) -> Any:
+def _common_value(values: Any) -> Any:
+    """Return the only one of some distinct values; ``?`` for several, None for none."""
     return values[0] if len(values) == 1 else "?" if len(values) > 1 else None
 
 
@@ -357,7 +358,7 @@ def _alone(counted: pd.DataFrame) -> pd.Series:
     """Return 1 for a dwelling whose one resident is 60 or older, else 0; NaN where unknown."""
     old: pd.Series = counted["age_60_79"] + counted["age_80_up"]
     return old.where(
-        counted["residents"] == 1, counted["residents"].where(lambda one: one != one, 0)
+        counted["residents"] == 1, counted["residents"].where(lambda counts: counts != counts, 0)
     )
 
 

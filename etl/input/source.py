@@ -162,16 +162,16 @@ def open_layer(
     names = names or table_names()
     known = sorted(names.headers)
     if suffix == ".xlsx":
-        found = sandbox.run_task(
+        sheet_info = sandbox.run_task(
             path, "find_sheet", sheet=layer, known=known, words=list(names.sheet_words)
         )
-        notes = _sheet_notes(found)
-        arguments = {"sheet": found["sheet"], "known": known, "size": BATCH_ROWS}
-        return _open_table(path, found["sheet"], coordinates, "read_xlsx", notes, **arguments)
+        notes = _sheet_notes(sheet_info)
+        arguments = {"sheet": sheet_info["sheet"], "known": known, "size": BATCH_ROWS}
+        return _open_table(path, sheet_info["sheet"], coordinates, "read_xlsx", notes, **arguments)
     notes = {}
     if suffix in TEXT_TABLE_SUFFIXES or suffix == ".shp" or DRIVERS.get(suffix) == "GeoJSON":
-        found = sandbox.run_task(path, "text_encoding", encoding=encoding)
-        encoding, notes = found["encoding"], found["notes"]
+        detected = sandbox.run_task(path, "text_encoding", encoding=encoding)
+        encoding, notes = detected["encoding"], detected["notes"]
     if suffix in TEXT_TABLE_SUFFIXES:
         arguments = {"encoding": encoding, "known": known, "size": BATCH_ROWS}
         return _open_table(path, path.stem, coordinates, "read_csv", notes, **arguments)
@@ -179,12 +179,12 @@ def open_layer(
     return _select_cad_layers(source, cad_layers) if suffix == ".dxf" else source
 
 
-def _sheet_notes(found: dict[str, Any]) -> Notes:
+def _sheet_notes(sheet_info: dict[str, Any]) -> Notes:
     """Return the notes on the sheets that are not read."""
     return {
-        key: {"sheet": found["sheet"], "sheets": ", ".join(found[what])}
+        key: {"sheet": sheet_info["sheet"], "sheets": ", ".join(sheet_info[what])}
         for what, key in (("skipped", "sheets_skipped"), ("hidden", "sheets_hidden"))
-        if found[what]
+        if sheet_info[what]
     }
 
 

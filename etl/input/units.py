@@ -43,8 +43,8 @@ COLUMN_UNITS = {
     "_percent": ("%", "‰"),
     "_kv": ("kV", "V"),
 }
-"""Usual units of a column by the ending of its name. In a column these are read in any case: its
-``mpa`` is no millipascal."""
+"""Usual units of a column by the ending of its name, read in upper or lower case: in a pressure
+column ``mpa`` means megapascal, not millipascal."""
 
 _TARGET_UNITS = {
     **{"_mm": "mm", "_m": "m", "_mpa": "MPa", "_l_s": "l/s", "_t": "t", "_percent": "percent"},
@@ -53,13 +53,13 @@ _TARGET_UNITS = {
 """Unit in which a column is stored, by the ending of its name."""
 
 _UNITS_IN_MESSAGES = {"_mpa": "MPa", "_l_s": "L/s", "_percent": "%", "_kv": "kV"}
-"""How people write a stored unit that is not the ending of its column."""
+"""Stored units as people write them, where the ending of the column is written differently."""
 
 SIZE_COLUMNS = ("diameter_mm", "section_mm")
 """Columns of the size of a pipe: a nominal diameter, or the section of a duct or culvert."""
 
 COUNTERS = ("层", "户", "level", "levels", "storey", "storeys", "floor", "floors", "flats")
-"""What may stand after a number of things."""
+"""Words that may follow a count."""
 
 COLUMN_COUNTERS = {
     "storeys_above": ("层", "f"),
@@ -71,12 +71,13 @@ COLUMN_COUNTERS = {
     "year_built": ("年",),
     "ducts": ("孔",),
 }
-"""What may stand after the whole numbers of a column, or in brackets in its header."""
+"""Words that may follow the whole numbers of a column, or stand in brackets in its header."""
 
 _USUAL_SPELLINGS = {unit.lower() for units in COLUMN_UNITS.values() for unit in units}
 
 _CONVERTED_DIGITS = 12
-"""Significant digits of a converted figure: more than any delivered, fewer than the error's."""
+"""Significant digits of a converted figure: more than delivered figures have, and few enough to
+round off the error of binary fractions."""
 
 _NUMBER = r"\d+(?:[.,]\d+)?"
 _FIGURE = re.compile(rf"([-+]?)({_NUMBER})\s*([^\d\s].*)?")
@@ -91,8 +92,8 @@ _SECTION = re.compile(
     re.IGNORECASE,
 )
 _LEAST_SIDE_MM, _MOST_SIDE_M = 100.0, 10.0
-"""Sides of a duct or culvert: figures without a unit from the first on are millimetres, as CJJ 61
-has them; with a decimal point and below the second, metres."""
+"""Sides of a duct or culvert without a unit are millimetres from the first limit on, as in CJJ 61;
+below the second limit and with a decimal point they are metres."""
 
 _HEADER = re.compile(r"(.+?)\s*[(\[【]\s*(?:单位:\s*)?([^()\[\]【】]+?)\s*[)\]】]")
 _HEADER_WITH_SIGN = re.compile(r"(.+?)\s*[_/:,-]\s*([^_:,()-]+)")
@@ -125,7 +126,7 @@ def read_quantity(
     if parts := _FEET_AND_INCHES.fullmatch(text):
         feet, inches = (_readings(number) for number in parts.groups())
         readings = [scale(a + b / 12, _factor("ft", unit)) for a in feet for b in inches]
-        return _only(readings, low, high)
+        return _only_possible(readings, low, high)
     figure = _FIGURE.fullmatch(text)
     if figure is None:
         return None
@@ -134,7 +135,7 @@ def read_quantity(
     if written_unit is None:
         return None
     factor = _factor(written_unit, unit) * (-1 if sign == "-" else 1)
-    return _only([scale(reading, factor) for reading in _readings(number)], low, high)
+    return _only_possible([scale(reading, factor) for reading in _readings(number)], low, high)
 
 
 def read_count(text: str, low: int, high: int) -> int | None:
@@ -148,7 +149,7 @@ def read_count(text: str, low: int, high: int) -> int | None:
     figure = _FIGURE.fullmatch(_normalize(text))
     if figure is None or figure[1] == "-" or (figure[3] and figure[3] not in COUNTERS):
         return None
-    count = _only([int(reading + 0.5) for reading in _readings(figure[2])], low, high)
+    count = _only_possible([int(reading + 0.5) for reading in _readings(figure[2])], low, high)
     return None if count is None else int(count)
 
 
@@ -191,7 +192,7 @@ def unit_factor(column: str, spelling: str) -> float | None:
 def split_header(header: str) -> tuple[str, str]:
     """Return a header's name and the unit after it: ``高度（米）`` and ``高度_m`` have one.
 
-    What stands in brackets is taken for a unit, what follows another sign only if it is one.
+    Any text in brackets counts as a unit; a text after another sign only if it is a known unit.
     """
     plain = _normalize(header)
     if parts := _HEADER.fullmatch(plain):
@@ -213,9 +214,10 @@ def units_of_title(text: str) -> list[str]:
 
 
 def find_contradiction(column: str, units: Sequence[str]) -> str | None:
-    """Return the unit of a table's title in which figures of a column without a unit may be.
+    """Return the unit of a table's title that contradicts the unit in which a column is stored.
 
-    None if the title gives the unit in which the column is stored, or none that measures the same.
+    The title gives the units of columns without one of their own. None if it names the stored unit,
+    or no unit of the same quantity.
     """
     factors = {unit: _factor_of_title(column, unit) for unit in units}
     if 1.0 in factors.values():
@@ -224,7 +226,10 @@ def find_contradiction(column: str, units: Sequence[str]) -> str | None:
 
 
 def _factor_of_title(column: str, unit: str) -> float | None:
-    """Return the factor from a unit of a title to that of a column; ``百户`` is not 1."""
+    """Return the factor from a unit of a title to that of a column, None if it is of another kind.
+
+    Infinite for a counter of hundreds or more, such as ``百户``: it contradicts any column.
+    """
     large = _LARGE_COUNTER.fullmatch(unit)
     is_counter = large is not None and large[1] in COLUMN_COUNTERS.get(column, ())
     return math.inf if is_counter else unit_factor(column, unit)
@@ -312,14 +317,17 @@ def _normalize(text: str) -> str:
 
 
 def _readings(number: str) -> list[float]:
-    """Return what a number can mean: a dot or comma before three digits may group thousands."""
+    """Return the values that a number may have.
+
+    A dot or comma before three digits is a decimal point or separates thousands.
+    """
     readings = [float(number.replace(",", "."))]
     if _TWO_READINGS.fullmatch(number):
         readings.append(float(re.sub("[.,]", "", number)))
     return readings
 
 
-def _only(readings: list[float], low: float, high: float) -> float | None:
+def _only_possible(readings: list[float], low: float, high: float) -> float | None:
     """Return the one possible reading, None if there are none or several."""
     possible = {reading for reading in readings if low <= reading <= high}
     return possible.pop() if len(possible) == 1 else None
@@ -327,12 +335,12 @@ def _only(readings: list[float], low: float, high: float) -> float | None:
 
 @cache
 def _factor(unit: str, target: str) -> float:
-    """Return by what a figure is multiplied to convert it from a unit to another."""
+    """Return the factor that converts a figure from a unit to another."""
     return float(_registry().Quantity(1.0, unit).to(target).magnitude)
 
 
 @cache
 def _registry() -> "pint.UnitRegistry[float]":
-    import pint  # takes half a second, which commands that read no units need not wait
+    import pint  # takes half a second, so only commands that read units import it
 
     return pint.UnitRegistry()

@@ -114,8 +114,8 @@ def choose_sheet(
                 names = ", ".join(book.sheetnames)
                 raise InputError("sheet_missing", file=path, sheet=sheet, sheets=names)
             return {"sheet": sheet, "skipped": [], "hidden": []}
-        visible = [one for one in book.worksheets if one.sheet_state == "visible"]
-        hits = {one.title: _count_hits(path, one, known) for one in visible}
+        visible = [worksheet for worksheet in book.worksheets if worksheet.sheet_state == "visible"]
+        hits = {worksheet.title: _count_hits(path, worksheet, known) for worksheet in visible}
     finally:
         book.close()
     filled = [name for name, count in hits.items() if count is not None]
@@ -126,7 +126,9 @@ def choose_sheet(
     choice = next((names for names in (filled, fitting, named) if len(names) == 1), None)
     if choice is None:
         raise InputError("several_layers", file=path, layers=", ".join(fitting or filled))
-    hidden = [one.title for one in book.worksheets if one.sheet_state != "visible"]
+    hidden = [
+        worksheet.title for worksheet in book.worksheets if worksheet.sheet_state != "visible"
+    ]
     skipped = [name for name in filled if name != choice[0]]
     return {"sheet": choice[0], "skipped": skipped, "hidden": hidden}
 

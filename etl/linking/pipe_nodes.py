@@ -30,7 +30,7 @@ SELECT EXISTS (SELECT FROM import_run WHERE source = :source AND status = 'publi
     AND (position('pipe_node' IN layer) > 0 OR jsonb_exists(report -> 'columns', 'pipe_node')))
 """
 
-_SAYS_MORE = """(n.kind NOT IN ('junction', 'end') OR n.name <> '' OR n.is_open IS NOT NULL
+_IS_SURVEYED = """(n.kind NOT IN ('junction', 'end') OR n.name <> '' OR n.is_open IS NOT NULL
     OR n.in_service IS NOT NULL OR n.burial_depth_m IS NOT NULL)"""
 
 # Every pipe end, with the number of the spot where it meets others.
@@ -107,12 +107,13 @@ def stage_missing_nodes(
 
 
 def _without_nodes(connection: Connection, segments: Staged, source: str) -> Sequence[str]:
-    """Return the networks of some pipes that have no nodes but those made from earlier pipes.
+    """Return the networks of some pipes that have no surveyed nodes, only generated ones.
 
-    Nodes of the source itself are surveyed if it delivered nodes and any says more than made ones.
+    Nodes of other sources are surveyed. Those of the source itself are if it delivered nodes, and
+    any node has a value that generated ones never have.
     """
     delivers_nodes = connection.execute(text(_DELIVERS_NODES), {"source": source}).scalar()
-    is_surveyed = "n.source <> :source" + (f" OR {_SAYS_MORE}" if delivers_nodes else "")
+    is_surveyed = "n.source <> :source" + (f" OR {_IS_SURVEYED}" if delivers_nodes else "")
     return connection.scalars(
         text(
             f"SELECT DISTINCT network FROM {segments.table} s WHERE network IS NOT NULL "

@@ -18,7 +18,7 @@ class Counts:
     unchanged: int
 
     @property
-    def touched(self) -> int:
+    def rows_written(self) -> int:
         """Return the number of rows written."""
         return self.added + self.changed + self.removed
 
@@ -30,7 +30,7 @@ class Counts:
     @property
     def is_all_added(self) -> bool:
         """Return whether every feature of the delivery is new, and nothing else changes."""
-        return self.added > 0 and self.added == self.touched + self.unchanged
+        return self.added > 0 and self.added == self.rows_written + self.unchanged
 
 
 @dataclass(frozen=True)

@@ -262,14 +262,14 @@ def describe_changes(
     connection: Connection, staged: Mapping[str, Staged], counts: Mapping[str, Counts]
 ) -> dict[str, Any]:
     """Return the differences for the report: the first ones in full, many of them as a density."""
-    touched = {name: one for name, one in staged.items() if counts[name].touched}
-    many = [name for name in touched if counts[name].touched > SHOWN]
-    densities = {name: _density(connection, touched[name], counts[name]) for name in many}
+    changed = {name: table for name, table in staged.items() if counts[name].rows_written}
+    many = [name for name in changed if counts[name].rows_written > SHOWN]
+    densities = {name: _density(connection, changed[name], counts[name]) for name in many}
     return {
         "differences": {
-            name: _sample_changes(connection, one, SHOWN) for name, one in touched.items()
+            name: _sample_changes(connection, table, SHOWN) for name, table in changed.items()
         },
-        "density": {name: one for name, one in densities.items() if one},
+        "density": {name: density for name, density in densities.items() if density},
     }
 
 

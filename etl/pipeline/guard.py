@@ -91,7 +91,7 @@ def _find_many_changes(
 ) -> list[Concern]:
     """Return a concern if too many live features are removed, and one if too many are changed.
 
-    However few they are, not all go because every delivered one was rejected.
+    If every delivered feature was rejected, removals are a concern however few they are.
     """
     removed = _check_share(guard, "removed", layer, counts.removed, live, always=is_all_rejected)
     changed = _check_share(guard, "changed", layer, counts.changed, live)

@@ -81,19 +81,19 @@ def write_changes(
     What depends on them is noted before, for :func:`etl.pipeline.cascade.apply_cascade`.
     """
     connection, source = run.connection, delivery.scope.source
-    touched = [name for name in delivery.staged if counts[name].touched]
+    changed_layers = [name for name in delivery.staged if counts[name].rows_written]
     revision = delivery.written or next_revision(connection)
     if "region" in counts and counts["region"].removed:
         store.lock_all_communities(connection)  # plans name the regions that are deleted
     with run.timed("publish"):
         cascade.note_affected(connection, delivery.staged)
-        for done, name in enumerate(touched):
-            progress("publish", done, len(touched))
+        for done, name in enumerate(changed_layers):
+            progress("publish", done, len(changed_layers))
             if delivery.written is None:
                 _write_layer(connection, delivery.staged[name], counts[name], source, revision)
             _record_changes(connection, run.number, delivery.staged[name])
             set_layer_revision(connection, name, revision, run.number)
-        progress("publish", len(touched), len(touched))
+        progress("publish", len(changed_layers), len(changed_layers))
         _prune_recorded_changes(connection, source)
     return revision
 
@@ -109,7 +109,7 @@ def keep_staged(run: Run, delivery: Delivery) -> None:
         "scope": asdict(delivery.scope),
         "columns": {name: staged.columns for name, staged in delivery.staged.items()},
     }
-    for table in [*(one.table for one in delivery.staged.values()), delivery.rejected]:
+    for table in [*(staged.table for staged in delivery.staged.values()), delivery.rejected]:
         run.connection.execute(text(f"ALTER TABLE {table} SET LOGGED"))
 
 
@@ -134,7 +134,7 @@ def _analyze(connection: Connection, counts: Mapping[str, Counts]) -> None:
     """ANALYZE heavily changed layers so that later queries are planned well."""
     with connection.begin():
         for name, count in counts.items():
-            if count.touched > max(_ANALYZE_ROWS, count.unchanged * _ANALYZE_SHARE):
+            if count.rows_written > max(_ANALYZE_ROWS, count.unchanged * _ANALYZE_SHARE):
                 connection.execute(text(f"ANALYZE {name}"))
                 connection.execute(_MERGE_PENDING_NAMES, {"name": name})
 

@@ -123,7 +123,7 @@ class Reader:
             for part in self.opened.parts:
                 staged, earlier = tables[part.layer], last_rows[part.layer]
                 delivered: dict[str, Bounds] = {}
-                for checked in self._layer_reader(part).read_batches(writer):
+                for checked in self._create_layer_reader(part).read_batches(writer):
                     batch = _complete_batch(checked, staged, earlier)
                     after_batch(staged, batch, writer.copy(staged, batch))
                     last_rows[part.layer] = int(batch.numbers.max(initial=earlier))
@@ -139,7 +139,8 @@ class Reader:
         }
         self.is_done = True
 
-    def _layer_reader(self, part: Part) -> "LayerReader":
+    def _create_layer_reader(self, part: Part) -> "LayerReader":
+        """Return a reader that adds repairs and concerns to the findings of the file."""
         repairs = self.findings.repairs.setdefault(part.layer, Repairs())
         known = self.known_values[part.layer]
         concerns = self.findings.concerns
@@ -451,11 +452,11 @@ def _unread_fault(raw: Batch) -> Fault:
     rows = np.zeros(len(raw), dtype=bool)
     rows[list(values)] = True
 
-    def detail(row: int) -> dict[str, Any]:
+    def describe_row(row: int) -> dict[str, Any]:
         column, value = values[row]
         return {"column": column, "value": format_value(value)}
 
-    return Fault("coordinate_unread", rows, detail)
+    return Fault("coordinate_unread", rows, describe_row)
 
 
 def _far_faults(placed: Batch, layer: str, georeference: Georeference) -> list[Fault]:
@@ -464,13 +465,13 @@ def _far_faults(placed: Batch, layer: str, georeference: Georeference) -> list[F
     if not far.any():
         return []
 
-    def detail(row: int) -> dict[str, Any]:
+    def describe_row(row: int) -> dict[str, Any]:
         corners = shapely.get_coordinates(placed.geometry[row])
         outside = corners[georeference.is_outside(corners)]
         lon, lat = outside[0] if len(outside) else corners[0]
         return {"place": f"{lon:.6g} {lat:.6g}"}
 
-    return [Fault("far_from_city", far, detail)]
+    return [Fault("far_from_city", far, describe_row)]
 
 
 def _may_lack_place(layer: str) -> bool:

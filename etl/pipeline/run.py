@@ -63,7 +63,7 @@ class Request:
     again
         Read the file even if it is the one of the last run.
     uploaded_by
-        Who uploaded the file to the data desk; empty if it lies on the server.
+        Who uploaded the file on the import page; empty if it lies on the server.
     """
 
     layer: str
@@ -208,7 +208,7 @@ def _run_publishing_stages(run: Run, delivery: Delivery, progress: Progress) -> 
         concerns = find_concerns(run.connection, delivery, counts)  # guard
     if concerns:
         return _hold_run(run, delivery, counts, concerns)
-    if not any(count.touched for count in counts.values()):
+    if not any(count.rows_written for count in counts.values()):
         return finish_run(run, delivery, counts, RunStatus.UNCHANGED)
     report, before = dict(run.report), run.connection.begin_nested()
     revision = write_changes(run, delivery, counts, progress)  # publish

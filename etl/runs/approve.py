@@ -68,10 +68,11 @@ def reject(engine: Engine, number: int, *, actor: str = "") -> None:
     with run_records.open_session(engine) as connection:
         row = _claim_run(connection, number)
         run = Run(number, row.source, connection, report=row.report | {"dismissed_by": actor})
-        run.transact(lambda _: _drop_held(run))
+        run.transact(lambda _: _reject_run(run))
 
 
-def _drop_held(run: Run) -> None:
+def _reject_run(run: Run) -> None:
+    """Close a held run without publishing it, and settle what its features left in quarantine."""
     run_records.close_run(run.connection, run.number, RunStatus.REJECTED, run.report)
     run_records.drop_staging_tables(run.connection, run.number)
     audit_on_finish("dismiss", run.report["dismissed_by"], run.number)(run.connection, run.number)

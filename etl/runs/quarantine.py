@@ -239,8 +239,8 @@ def _replay_group(
 
 def _original_mapping(report: dict[str, Any], row: Row[Any]) -> tuple[Mapping, pyproj.CRS | None]:
     """Return the mapping that a layer was imported with, and the system of its file."""
-    mappings = [validate_mapping(one, "run") for one in report.get("mapping", [])]
-    original = next((one for one in mappings if one.table == row.layer), None)
+    mappings = [validate_mapping(mapping, "run") for mapping in report.get("mapping", [])]
+    original = next((mapping for mapping in mappings if mapping.table == row.layer), None)
     if _is_mapped(row) or original is None:
         names = mappable_columns(row.layer)
         columns = {name: name for name in row.properties if name in names}
@@ -265,9 +265,10 @@ def _quarantine_source(
     else:
         shapes = np.array([corrections[row.id][1] for row in rows], dtype=object)
     needed = [rule.source for rule in mapping.columns.values() if rule.source] + mapping.key
-    names = list(dict.fromkeys([*(name for one in properties for name in one), *needed]))
+    names = list(dict.fromkeys([*(name for values in properties for name in values), *needed]))
     columns: dict[str, pa.Array] = {
-        name: to_arrow_array(pd.Series([one.get(name) for one in properties])) for name in names
+        name: to_arrow_array(pd.Series([values.get(name) for values in properties]))
+        for name in names
     }
     numbers = np.arange(1, len(rows) + 1, dtype=np.int64)
     batch = Batch(columns, shapes, numbers)

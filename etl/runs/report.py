@@ -66,10 +66,10 @@ def terminal_lines(outcome: Outcome) -> Iterator[str]:
         yield message("import.moved", count=report["moved_count"])
     for what in ("units_removed", "ends_loosened"):
         if report.get(what):
-            codes = ", ".join(one["code"] for one in report[what][:5])
+            codes = ", ".join(feature["code"] for feature in report[what][:5])
             yield message(f"import.{what}", count=report[f"{what}_count"], codes=codes)
     if report.get("register_left"):
-        codes = ", ".join(one["building"] for one in report["register_left"][:5])
+        codes = ", ".join(entry["building"] for entry in report["register_left"][:5])
         yield message("import.register_left", count=report["register_left_count"], codes=codes)
     if report.get("stale"):
         yield message("import.stale", count=len(report["stale"]))
@@ -92,7 +92,7 @@ PIPE_FINDINGS = (
     *("loose_ends", "near_misses", "reversed", "far_ends"),
     *("doubles", "parallels", "loose_valves"),
 )
-"""What a report says of a pipe network, by key of the catalogue."""
+"""Findings of a pipe network that a report lists, by key of the catalogue."""
 
 
 def _network_lines(network: dict[str, Any]) -> Iterator[str]:
@@ -100,7 +100,7 @@ def _network_lines(network: dict[str, Any]) -> Iterator[str]:
         yield message("import.nodes_made", count=network["made"])
     for what in PIPE_FINDINGS:
         if network.get(what):
-            codes = ", ".join(str(one["code"]) for one in network[what][:5])
+            codes = ", ".join(str(finding["code"]) for finding in network[what][:5])
             yield message(f"import.{what}", count=len(network[what]), codes=codes)
 
 
@@ -212,7 +212,7 @@ def _page(run: dict[str, Any], picture: "Picture | None") -> str:
         map=picture,
         say=message,
         lang=language(),
-        concerns=[concern_text(one) for one in report.get("concerns", [])],
+        concerns=[concern_text(concern) for concern in report.get("concerns", [])],
         reading=reading_lines(report),
         reasons={key: reason_text(key) for key in report.get("rejected", {})},
         pixels=MAP_PIXELS,
@@ -236,42 +236,42 @@ class Picture:
 def changes_map(connection: Connection, report: dict[str, Any]) -> Picture | None:
     """Return the map of what a run changed; None if nothing has a place."""
     shown = [
-        (layer, one["fate"], one["code"], shapely.from_geojson(json.dumps(one["shape"])))
+        (layer, change["fate"], change["code"], shapely.from_geojson(json.dumps(change["shape"])))
         for layer, changes in report.get("differences", {}).items()
-        for one in changes
-        if one.get("shape")
+        for change in changes
+        if change.get("shape")
     ]
-    shown = [one for one in shown if not one[3].is_empty]
+    shown = [change for change in shown if not change[3].is_empty]
     points = _points(report)
     cells = [*_cells(report)]
     places = [shape for *_, shape in shown] + [shapely.Point(p["lon"], p["lat"]) for p in points]
-    places += [one["box"] for one in cells]
+    places += [cell["box"] for cell in cells]
     if not places:
         return None
     view = _View.around(np.array(places, dtype=object))
     return Picture(
         [view.path(shape) for shape in _communities(connection, view)],
-        [one | {"path": view.path(one["box"])} for one in cells],
+        [cell | {"path": view.path(cell["box"])} for cell in cells],
         [
             {"layer": layer, "fate": fate, "code": code, "path": view.path(shape)}
             for layer, fate, code, shape in shown
         ],
-        [view.placed(point) for point in points],
+        [view.add_pixels(point) for point in points],
     )
 
 
 def _cells(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the cells of the densities, with their share of the densest cell."""
     for layer, density in report.get("density", {}).items():
-        wide, most = density["cell"], max(one["count"] for one in density["cells"])
-        for one in density["cells"]:
-            west, south = one["lon"], one["lat"]
+        side, largest_count = density["cell"], max(cell["count"] for cell in density["cells"])
+        for cell in density["cells"]:
+            west, south = cell["lon"], cell["lat"]
             yield {
                 "layer": layer,
-                "fate": one["fate"],
-                "count": one["count"],
-                "share": round(0.1 + 0.5 * (one["count"] / most) ** 0.5, 2),
-                "box": shapely.box(west, south, west + wide, south + wide),
+                "fate": cell["fate"],
+                "count": cell["count"],
+                "share": round(0.1 + 0.5 * (cell["count"] / largest_count) ** 0.5, 2),
+                "box": shapely.box(west, south, west + side, south + side),
             }
 
 
@@ -294,13 +294,13 @@ def _points(report: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the places of breaches, loose ends and far ends."""
     network, topology = report.get("network", {}), report.get("topology", {})
     return [
-        {"kind": kind, "lon": one["lon"], "lat": one["lat"]}
+        {"kind": kind, "lon": place["lon"], "lat": place["lat"]}
         for kind, places in (
             ("breach", topology.get("breaches", [])),
             ("loose", network.get("loose_ends", [])),
             ("loose", network.get("far_ends", [])),
         )
-        for one in places
+        for place in places
     ]
 
 
@@ -328,8 +328,8 @@ class _View:
         x, y = (lon - self.west) / self.per_x, (self.north - lat) / self.per_y
         return round(float(x), 1), round(float(y), 1)
 
-    def placed(self, point: dict[str, Any]) -> dict[str, Any]:
-        """Return a point with its pixels."""
+    def add_pixels(self, point: dict[str, Any]) -> dict[str, Any]:
+        """Return a point with its position in pixels added."""
         x, y = self.pixel(point["lon"], point["lat"])
         return point | {"x": x, "y": y}
 
@@ -338,14 +338,15 @@ class _View:
         if shape.geom_type == "Point":
             x, y = self.pixel(shape.x, shape.y)
             return f"M{x - 3} {y}L{x} {y - 3}L{x + 3} {y}L{x} {y + 3}Z"
-        return "".join(self._line(part) for part in _lines_of(shape))
+        return "".join(self._line(part) for part in _lines_and_rings(shape))
 
     def _line(self, line: Any) -> str:
         corners = [self.pixel(x, y) for x, y in shapely.get_coordinates(line)]
         return "M" + "L".join(f"{x} {y}" for x, y in corners)
 
 
-def _lines_of(shape: shapely.Geometry) -> list[Any]:
+def _lines_and_rings(shape: shapely.Geometry) -> list[Any]:
+    """Return the lines of a geometry; of a polygon its rings."""
     if shapely.get_dimensions(shape) == 2:
         polygons = shapely.get_parts(shape)
         return [ring for polygon in polygons for ring in (polygon.exterior, *polygon.interiors)]

@@ -152,7 +152,7 @@ def _publish_before(
     verify_references(run)
     outcome = finish_run(run, delivery, counts, RunStatus.PUBLISHED, revision)
     for name in staged:
-        if counts[name].touched:
+        if counts[name].rows_written:
             _restore_sources(connection, name, run.number)
     connection.execute(
         update(ImportRun)

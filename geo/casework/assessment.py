@@ -126,7 +126,7 @@ def close_months(connection: Connection) -> list[date]:
 
 def _close(connection: Connection, month: date) -> None:
     """Store the measures of a month with the indicators in force."""
-    indicators = [one.model_dump(mode="json") for one in indicators_in_force()]
+    indicators = [indicator.model_dump(mode="json") for indicator in indicators_in_force()]
     connection.execute(insert(AssessmentMonth), {"month": month, "indicators": indicators})
     rows = [
         {"month": month, "area_code": area, "measure": name, "value": value}
@@ -158,7 +158,7 @@ def read_month(
     measures: Measures = {}
     for area, name, value in rows:
         measures.setdefault(area, {})[name] = value
-    indicators = tuple(Indicator.model_validate(one) for one in closed.indicators)
+    indicators = tuple(Indicator.model_validate(indicator) for indicator in closed.indicators)
     return indicators, measures, closed.frozen_at
 
 
@@ -194,7 +194,7 @@ def figures_of(
             code=code,
             name=names[code],
             measures=chosen[code],
-            values={one.key: one.value(chosen[code]) for one in indicators},
+            values={indicator.key: indicator.value(chosen[code]) for indicator in indicators},
             score=scores[code],
             rank=_rank(scores[code], known),
         )
@@ -249,4 +249,7 @@ def list_months(connection: Connection) -> list[dict[str, Any]]:
     months: dict[date, datetime | None] = {**closed, newest: None}
     while (month := next_month(month)) <= newest:
         months.setdefault(month, None)
-    return [{"month": f"{one:%Y-%m}", "frozen_at": months[one]} for one in sorted(months)][::-1]
+    return [
+        {"month": f"{month:%Y-%m}", "frozen_at": months[month]}
+        for month in sorted(months, reverse=True)
+    ]

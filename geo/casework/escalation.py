@@ -1,4 +1,4 @@
-"""What happens to running cases when time passes: escalation, new routes, deadlines."""
+"""Periodic work on running cases: escalation, new routes, deadlines."""
 
 from sqlalchemy import Connection, exists, func, literal, select, text
 

@@ -79,9 +79,9 @@ class _Catalogue(Strict):
 def score_of(indicators: tuple[Indicator, ...], measures: dict[str, int]) -> float | None:
     """Return the mean of the points by weight, of the indicators that measured anything."""
     points = [
-        (one.weight, value)
-        for one in indicators
-        if one.weight and (value := one.points(measures)) is not None
+        (indicator.weight, value)
+        for indicator in indicators
+        if indicator.weight and (value := indicator.points(measures)) is not None
     ]
     if not points:
         return None
@@ -109,7 +109,7 @@ def load_indicators(file: Path) -> tuple[Indicator, ...]:
         fault = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, fault["loc"]))
         raise InputError("indicators_invalid", file=file, where=where, said=fault["msg"]) from None
-    keys = [one.key for one in indicators]
+    keys = [indicator.key for indicator in indicators]
     if twice := next((key for key in keys if keys.count(key) > 1), None):
         raise InputError("indicator_twice", file=file, where=twice)
     return indicators

@@ -1,7 +1,7 @@
-"""Removal of personal information once its period has ended (PIPL, article 47).
+"""Deletion of personal information when its retention period ends (PIPL, article 47).
 
-What is left of a case or visit counts in the assessment and names nobody: kind, steps, days, grid,
-and a rounded place.
+An anonymized case or visit still counts in the assessment. It has its kind, steps, days, grid and a
+rounded place, and nothing that identifies a person.
 """
 
 from collections.abc import Mapping
@@ -13,16 +13,16 @@ from sqlalchemy import Connection, func, select, text
 from geo.settings import settings
 
 KEY_DAYS = 90
-"""Days for which idempotency keys are kept: a phone may be out of reach for long."""
+"""Days for which idempotency keys are stored: a phone may be offline for a long time."""
 
 COUNT_DAYS = 1
-"""Days for which counts of requests by address and device are kept."""
+"""Days for which counts of requests by address and device are stored."""
 
 BATCH_ROWS = 1_000
-"""Cases or visits that a run anonymizes, so that it holds no locks for long."""
+"""Most cases or visits that one run anonymizes, so that it holds its locks for a short time."""
 
 PLACE_STEP_DEGREES = 0.001
-"""To which a place that is kept is rounded: about 100 m."""
+"""Step to which the place of an anonymized case is rounded: about 100 m."""
 
 _DELETE_CONTACTS = text(
     "DELETE FROM case_contact USING service_case c WHERE c.id = case_id AND c.closed_at < :before"
@@ -35,13 +35,13 @@ _ANONYMIZE_CASES = text(
         geom = ST_ReducePrecision(geom, :step), revision = revision + 1
     WHERE id IN (
         SELECT id FROM service_case WHERE closed_at < :before AND anonymized_at IS NULL
-        ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
+        ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     RETURNING id
     """
 )
-_EMPTY_NOTES = text("UPDATE case_event SET note = '' WHERE case_id = ANY (:cases) AND note <> ''")
-_OF_CASES = tuple(
+_CLEAR_NOTES = text("UPDATE case_event SET note = '' WHERE case_id = ANY (:cases) AND note <> ''")
+_DELETE_CASE_ROWS = tuple(
     text(f"DELETE FROM {table} WHERE case_id = ANY (:cases)")  # noqa: S608  (our own names)
     for table in ("case_photo", "case_contact", "case_key")
 )
@@ -51,19 +51,19 @@ _ANONYMIZE_VISITS = text(
         anonymized_at = now()
     WHERE id IN (
         SELECT id FROM visit WHERE visited_at < :before AND anonymized_at IS NULL
-        ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
+        ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     """
 )
 
 
 def remove_expired(connection: Connection, now: datetime | None = None) -> None:
-    """Delete what is only kept for days; anonymize cases and visits after years.
+    """Delete expired contacts, keys and counts, and anonymize cases and visits after years.
 
     Parameters
     ----------
     now
-        The present by default, by the database's clock.
+        By default the time of the database's clock.
     """
     now = now or connection.execute(select(func.now())).scalar_one()
     _delete_older(connection, _DELETE_CONTACTS, now, settings().case_contact_days)
@@ -71,7 +71,7 @@ def remove_expired(connection: Connection, now: datetime | None = None) -> None:
     _delete_older(connection, _DELETE_COUNTS, now, COUNT_DAYS)
     _anonymize_cases(connection, _years_before(now, settings().case_years))
     before = _years_before(now, settings().visit_years)
-    connection.execute(_ANONYMIZE_VISITS, {"before": before, "most": BATCH_ROWS})
+    connection.execute(_ANONYMIZE_VISITS, {"before": before, "limit": BATCH_ROWS})
 
 
 def _delete_older(connection: Connection, statement: Any, now: datetime, days: int) -> None:
@@ -79,16 +79,16 @@ def _delete_older(connection: Connection, statement: Any, now: datetime, days: i
 
 
 def _anonymize_cases(connection: Connection, before: datetime) -> None:
-    """Remove words, photos, contact and exact place of cases that were closed before a time."""
-    limits: Mapping[str, Any] = {"before": before, "most": BATCH_ROWS, "step": PLACE_STEP_DEGREES}
-    cases = list(connection.execute(_ANONYMIZE_CASES, limits).scalars())
+    """Remove texts, photos, contact and exact place of cases that were closed before a time."""
+    values: Mapping[str, Any] = {"before": before, "limit": BATCH_ROWS, "step": PLACE_STEP_DEGREES}
+    cases = list(connection.execute(_ANONYMIZE_CASES, values).scalars())
     if cases:
-        for statement in (_EMPTY_NOTES, *_OF_CASES):
+        for statement in (_CLEAR_NOTES, *_DELETE_CASE_ROWS):
             connection.execute(statement, {"cases": cases})
 
 
 def _years_before(now: datetime, years: int) -> datetime:
-    """Return the time some years before; 29 February becomes 28 February."""
+    """Return a time some years earlier; 29 February becomes 28 February."""
     try:
         return now.replace(year=now.year - years)
     except ValueError:

@@ -182,9 +182,13 @@ def find_transition(flow: Flow, state: CaseState, action: Action, role: str) -> 
     NotAllowedError
         If the role may not take it.
     """
-    of_action = [one for one in TRANSITIONS if one.action is action and flow in one.flows]
-    possible = [one for one in of_action if state in one.sources]
-    if of_action and not any(role in one.roles for one in of_action):
+    of_action = [
+        transition
+        for transition in TRANSITIONS
+        if transition.action is action and flow in transition.flows
+    ]
+    possible = [transition for transition in of_action if state in transition.sources]
+    if of_action and not any(role in transition.roles for transition in of_action):
         raise NotAllowedError("case_role_may_not", action=action_name(action), role=role)
     if not possible:
         allowed = allowed_actions(flow, state, role)
@@ -200,9 +204,9 @@ def find_transition(flow: Flow, state: CaseState, action: Action, role: str) -> 
 def allowed_actions(flow: Flow, state: CaseState, role: str) -> list[Action]:
     """Return the actions that a role may take in a state, in the order of the table."""
     return [
-        one.action
-        for one in TRANSITIONS
-        if flow in one.flows and state in one.sources and role in one.roles
+        transition.action
+        for transition in TRANSITIONS
+        if flow in transition.flows and state in transition.sources and role in transition.roles
     ]
 
 
@@ -226,9 +230,11 @@ def check_required(transition: Transition, values: dict[str, Any]) -> None:
 def apply_step(status: CaseStatus, step: Step) -> CaseStatus:
     """Return the status after a step; whether it is allowed has been checked before."""
     target = next(
-        one.target
-        for one in TRANSITIONS
-        if one.action is step.action and status.flow in one.flows and status.state in one.sources
+        transition.target
+        for transition in TRANSITIONS
+        if transition.action is step.action
+        and status.flow in transition.flows
+        and status.state in transition.sources
     )
     changed = replace(status, state=target or status.state, revision=status.revision + 1)
     return replace(changed, **_changes(changed, step))

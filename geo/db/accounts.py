@@ -101,6 +101,7 @@ def _bind_grids(connection: Connection, number: int, role: str, grids: Sequence[
 def _validate(
     connection: Connection, name: str, role: str, scope: str, networks: Sequence[str]
 ) -> None:
+    """Refuse an unknown role, and a scope or networks that do not fit the role."""
     roles = [known.value for known in Role if known is not Role.PUBLIC]
     if role not in roles:
         raise InputError("role_unknown", role=role, roles=", ".join(roles))

@@ -76,7 +76,7 @@ def member_name(table: str) -> str:
 
 @contextmanager
 def open_archive(file: Path) -> Iterator[zipfile.ZipFile]:
-    """Open an archive.
+    """Open a backup after checking that it is one of ours, complete and undamaged.
 
     Raises
     ------

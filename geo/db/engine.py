@@ -249,7 +249,7 @@ def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
         locks.acquire(connection, Lock.MIGRATION)
         _refuse_newer_revision(connection, url)
         if revision != "head" or not is_current_on(connection):
-            _alembic("upgrade", connection, revision)
+            _run_alembic("upgrade", connection, revision)
         if is_current_on(connection):
             security.apply_rules(connection)
 
@@ -270,7 +270,7 @@ def downgrade(bind: Engine, revision: str) -> None:
     """Migrate a database's tables down to a revision."""
     with bind.begin() as connection:
         security.withdraw_rights(connection)
-        _alembic("downgrade", connection, revision)
+        _run_alembic("downgrade", connection, revision)
 
 
 def migrate(connection: Connection, revision: str) -> None:
@@ -279,7 +279,7 @@ def migrate(connection: Connection, revision: str) -> None:
     The rights must have been withdrawn (:func:`geo.db.security.withdraw_rights`).
     """
     is_older = revision < revision_of(connection) if revision != "head" else False
-    _alembic("downgrade" if is_older else "upgrade", connection, revision)
+    _run_alembic("downgrade" if is_older else "upgrade", connection, revision)
 
 
 def revision_of(connection: Connection) -> str:
@@ -323,7 +323,8 @@ def _refuse_newer_revision(connection: Connection, url: str) -> None:
             raise SetupError("database_from_the_future", url=url, revision=revision)
 
 
-def _alembic(command: str, connection: Connection, revision: str) -> None:
+def _run_alembic(command: str, connection: Connection, revision: str) -> None:
+    """Upgrade or downgrade the tables to a revision, by the name of Alembic's command."""
     from alembic import command as commands
 
     getattr(commands, command)(alembic_config(connection), revision)

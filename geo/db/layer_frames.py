@@ -95,7 +95,7 @@ def read_frame(
     **values
         Values of the query's parameters.
     """
-    columns: dict[str, Any] = _values(connection, statement, values)
+    columns: dict[str, Any] = _read_columns(connection, statement, values)
     geometry = shapely.from_wkb(np.array(columns.pop("geom"), dtype=object))
     if system is not None:
         geometry = systems.transform(geometry, systems.STORAGE, system)
@@ -106,15 +106,16 @@ def read_frame(
 
 def read_table(connection: Connection, statement: Select[*tuple[Any, ...]]) -> pd.DataFrame:
     """Return the rows of a query without geometry."""
-    values = _values(connection, statement)
+    values = _read_columns(connection, statement)
     return pd.DataFrame({name: pd.Series(column) for name, column in values.items()})
 
 
-def _values(
+def _read_columns(
     connection: Connection,
     statement: Select[*tuple[Any, ...]],
     values: dict[str, Any] | None = None,
 ) -> dict[str, tuple[Any, ...]]:
+    """Return the values of each column of a query's result, by the column's name."""
     result = connection.execute(statement, values)
     names = list(result.keys())
     rows = result.fetchall()

@@ -64,7 +64,7 @@ def set_override(
         )
     _set_revision(connection, layer, revision)
     detail = {"fields": dict(fields), "revision": revision}
-    _record(connection, actor, "correct", layer, code, detail)
+    _insert_audit_event(connection, actor, "correct", layer, code, detail)
 
 
 def clear_override(connection: Connection, layer: str, code: str, actor: str) -> list[str]:
@@ -92,7 +92,7 @@ def clear_override(connection: Connection, layer: str, code: str, actor: str) ->
     _set_revision(
         connection, layer, connection.execute(select(REVISIONS.next_value())).scalar_one()
     )
-    _record(connection, actor, "release", layer, code, {"fields": sorted(fields)})
+    _insert_audit_event(connection, actor, "release", layer, code, {"fields": sorted(fields)})
     return sorted(fields)
 
 
@@ -191,7 +191,7 @@ def _set_revision(connection: Connection, layer: str, revision: int) -> None:
         connection.execute(insert(LayerRevision).values(layer=layer, revision=revision))
 
 
-def _record(
+def _insert_audit_event(
     connection: Connection,
     actor: str,
     action: str,

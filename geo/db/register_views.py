@@ -1,4 +1,4 @@
-"""The views of the register's counts (``register_views.sql``), with the columns that they sum."""
+"""Views of the register's counts: the columns that ``register_views.sql`` sums."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,20 +9,20 @@ FIRE_COUNTS = (
     *("dwellings", "residents", "need_help", "uncounted"),
     *("verified_share", "oldest_verification", "changed_at"),
 )
-"""Counts of the register that the fire service reads, by unit and upwards."""
+"""Counts of the register that the fire service reads, of stairwell units and larger areas."""
 
 SUMMED_LAYERS = {
     "building": "recount_buildings",
     "dwelling": "recount_rows",
     "entity": "recount_rows",
 }
-"""Layers whose changes change the sums of communities, with the functions of their triggers."""
+"""Trigger function by layer; a change of the layer changes the stored sums of communities."""
 
 _SQL = Path(__file__).with_suffix(".sql")
 _PEOPLE = ("residents", "registered", "floating", *AGE_BANDS, "alone_60_up", "need_help")
 _LAST_STALE_DAY = "(current_date - interval '12 months')::date"
 
-# Of rows, d is a dwelling and e an organisation; of totals, the sums of a community.
+# In sums of rows, d is a dwelling and e an organisation; in totals, both are stored sums.
 _COUNTS = {
     "dwellings": "count(*)",
     **{str(use): f"count(*) FILTER (WHERE d.occupancy = '{use}')" for use in Occupancy},
@@ -36,7 +36,7 @@ _ROW_SUMS = _COUNTS | {
     "oldest_verification": "min(d.verified_on)",
     "changed_at": "max(d.valid_from)",
 }
-# What was verified lately changes with the day, so the days are stored, in order.
+# The number of recent verifications changes from day to day, so their sorted dates are stored.
 _STORED_SUMS = _COUNTS | {
     "verification_days": "array_agg(d.verified_on ORDER BY d.verified_on) "
     "FILTER (WHERE d.verified_on IS NOT NULL)",
@@ -67,7 +67,7 @@ _ENTITY_TOTALS = {
 
 
 def register_views() -> str:
-    """Return the statements that create the sums of communities, and the views of all counts."""
+    """Return the script that creates the stored sums of communities and the views of all counts."""
     script = _SQL.read_text(encoding="utf-8")
     for name, columns in {
         "dwelling_sums": _ROW_SUMS,
@@ -81,14 +81,14 @@ def register_views() -> str:
 
 
 def register_triggers() -> list[str]:
-    """Return the statements that create the triggers which keep the sums of communities."""
+    """Return the statements that create the triggers which update the stored sums."""
     tables = {"INSERT": ("NEW",), "UPDATE": ("OLD", "NEW"), "DELETE": ("OLD",), "TRUNCATE": ()}
     return [
         f"CREATE TRIGGER count_register_{event.lower()} AFTER {event} ON {layer} "
-        + (f"REFERENCING {_transition_tables(seen)} " if seen else "")
+        + (f"REFERENCING {_transition_tables(versions)} " if versions else "")
         + f"FOR EACH STATEMENT EXECUTE FUNCTION published.{function}()"
         for layer, function in SUMMED_LAYERS.items()
-        for event, seen in tables.items()
+        for event, versions in tables.items()
     ]
 
 
@@ -96,5 +96,5 @@ def _select_list(columns: Mapping[str, str]) -> str:
     return ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
 
 
-def _transition_tables(seen: tuple[str, ...]) -> str:
-    return " ".join(f"{version} TABLE AS {version.lower()}_rows" for version in seen)
+def _transition_tables(versions: tuple[str, ...]) -> str:
+    return " ".join(f"{version} TABLE AS {version.lower()}_rows" for version in versions)

@@ -383,6 +383,7 @@ def withdraw_rights(connection: Connection) -> None:
 
 
 def _statements() -> Iterator[str]:
+    """Yield the statements that create roles, row-level security and views."""
     roles, functions, views = _SQL.read_text(encoding="utf-8").split(_PART_SEPARATOR)
     yield roles
     yield functions

@@ -47,7 +47,7 @@ def city_at(connection: Connection, lon: float, lat: float) -> str:
 
 
 def list_cities(connection: Connection) -> list[str]:
-    """Return the cities whose outline is on record; one empty string where there is none."""
+    """Return the codes of the cities whose outline is on record; an empty code if there is none."""
     statement = select(Region.code).where(Region.level == "city", Region.geom.is_not(None))
     codes = connection.execute(statement.order_by(Region.code)).scalars()
     return [code[:4] for code in codes] or [""]

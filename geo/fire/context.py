@@ -138,7 +138,7 @@ class FireContextCache:
                 with suppress(InputError):  # without pipes in use in this city
                     sectors = self.pipe_sectors(connection, city, network, changes)
                     graphs[Network(network)] = sectors.graph
-            snapshot = self.snapshots.snapshot_of(connection, city) if at_buildings else None
+            snapshot = self.snapshots.get_snapshot(connection, city) if at_buildings else None
             cached = version, check_pipes(connection, city, graphs, snapshot, rules)
             self._pipe_findings[key] = cached
         return cached[1]
@@ -181,7 +181,7 @@ class FireContextCache:
         NotFoundError
             If the city has no regions, buildings or roads.
         """
-        snapshot = self.snapshots.snapshot_of(connection, city, layer_changes)
+        snapshot = self.snapshots.get_snapshot(connection, city, layer_changes)
         rules = rules_in_force()
         with self._lock:
             context = self._contexts.get(city)

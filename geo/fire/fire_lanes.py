@@ -105,6 +105,7 @@ def check_lane_attributes(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> l
 
 
 def _attributes(rules: Rules, road: Any) -> list[Finding]:
+    """Return findings of the width, clear height and slope of a fire lane."""
     slope = _float_or_none(abs(road["slope_percent"] or 0.0))
     is_steepest = slope is not None and slope > rules.figure("lane_slope_most")
     checks = (
@@ -139,6 +140,7 @@ def _lane(
     required: float | None = None,
     shortfall: float | None = None,
 ) -> Finding:
+    """Return a finding of a road."""
     code, shape = str(road["code"]), road["geom"]
     return Finding(
         name, severity, "road", code, shape, measured, required, shortfall, detail=detail

@@ -32,11 +32,11 @@ class GridInspection:
     Attributes
     ----------
     seen
-        Number of the last inspection that the manager knew; None if there was none.
+        Number of the last inspection of the hydrant that the manager's phone had; None for none.
     inspected_at, device_at
-        When by the server's clock, and what the device's clock showed.
+        Time by the server's clock, and time by the clock of the device.
     flow_l_s
-        Litres a second, if it was measured.
+        Litres per second; None if it was not measured.
     """
 
     hydrant: str
@@ -49,7 +49,7 @@ class GridInspection:
 
 
 def list_own_hydrants(connection: Connection) -> list[RowMapping]:
-    """Return the hydrants in the caller's grids with their last inspections, the first due first.
+    """Return the hydrants in the caller's grids with their last inspections, ordered by due date.
 
     ``geometry`` is GeoJSON as text.
     """
@@ -66,13 +66,13 @@ def inspect_hydrant(
     Raises
     ------
     InputError
-        If it failed and no reason is given.
+        If the hydrant failed and no reason is given.
     NotFoundError
-        If the hydrant is in no grid of the actor's.
+        If the hydrant is in none of the actor's grids.
     ConflictError
         If the key was used for another inspection.
     StaleError
-        If it was inspected since; ``current`` holds the hydrant with that inspection.
+        If the hydrant has been inspected since; ``current`` holds it with the new inspection.
     """
     code = inspection.hydrant
     name = key_digest(f"inspection {actor.name}", key or secrets.token_hex())
@@ -99,7 +99,7 @@ def inspect_hydrant(
 
 
 def describe_hydrant(row: RowMapping) -> dict[str, object]:
-    """Return a hydrant with its geometry as an object."""
+    """Return the columns of a hydrant, with its geometry as an object instead of text."""
     return {**row, "geometry": orjson.loads(row["geometry"])}
 
 
@@ -111,6 +111,7 @@ def _find_hydrant(connection: Connection, code: str) -> RowMapping:
 
 
 def _is_recorded(connection: Connection, key: str, digest: str) -> bool:
+    """Return whether an inspection is stored under a key; raise if it is another inspection."""
     request = select(HydrantInspection.request).where(HydrantInspection.key == key)
     earlier = connection.execute(request).scalar()
     if earlier not in (None, digest):

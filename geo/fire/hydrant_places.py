@@ -1,4 +1,4 @@
-"""Where hydrants stand: their spacing along streets, and their distances from kerbs and walls."""
+"""Checks of where hydrants stand: spacing along streets, distances from kerbs and walls."""
 
 from itertools import pairwise
 
@@ -31,15 +31,15 @@ def check_hydrant_spacing(snapshot: CitySnapshot, rules: Rules) -> list[Finding]
     rows = np.intersect1d(snapshot.own_roads, np.flatnonzero(streets.to_numpy()))
     points = snapshot.hydrant.geometry.to_numpy()[snapshot.hydrant_works]
     findings = []
-    for members in _streets(snapshot, rows):
-        for line in _merged_lines(snapshot, members):
-            findings += _gaps(
+    for members in _group_by_street(snapshot, rows):
+        for line in _merge_lines(snapshot, members):
+            findings += _find_gaps(
                 snapshot, rules, members, line, float(road_width[members].max()), points
             )
     return findings
 
 
-def _streets(snapshot: CitySnapshot, rows: Ints) -> list[Ints]:
+def _group_by_street(snapshot: CitySnapshot, rows: Ints) -> list[Ints]:
     """Return the rows of each street: roads of one name and class, or a single nameless road."""
     names = snapshot.road["name"].to_numpy()[rows]
     classes = snapshot.road["road_class"].to_numpy()[rows]
@@ -49,14 +49,14 @@ def _streets(snapshot: CitySnapshot, rows: Ints) -> list[Ints]:
     return [np.array(members) for members in groups.values()]
 
 
-def _merged_lines(snapshot: CitySnapshot, members: Ints) -> list[shapely.LineString]:
+def _merge_lines(snapshot: CitySnapshot, members: Ints) -> list[shapely.LineString]:
     """Return the lines of a street, merged where its pieces join."""
     lines = snapshot.road.geometry.to_numpy()[members]
     merged = shapely.line_merge(shapely.multilinestrings([lines]))[0]
     return [line for line in shapely.get_parts(merged) if line.length > 0]
 
 
-def _gaps(
+def _find_gaps(
     snapshot: CitySnapshot,
     rules: Rules,
     members: Ints,
@@ -79,7 +79,7 @@ def _gaps(
             if end - start > figure + TOLERANCE_M:
                 lines = np.array([line], dtype=object)
                 part = substrings(lines, np.array([0]), np.array([start]), np.array([end]))[0]
-                findings.append(_gap(snapshot, members, part, side, end - start, figure))
+                findings.append(_gap_finding(snapshot, members, part, side, end - start, figure))
     return findings
 
 
@@ -89,14 +89,14 @@ def _is_left(line: shapely.LineString, points: Geometries) -> Bools:
     behind = shapely.get_coordinates(
         shapely.line_interpolate_point(line, np.maximum(offsets - 0.5, 0))
     )
-    on = shapely.get_coordinates(
+    ahead = shapely.get_coordinates(
         shapely.line_interpolate_point(line, np.minimum(offsets + 0.5, line.length))
     )
-    along, sideways = on - behind, shapely.get_coordinates(points) - behind
+    along, sideways = ahead - behind, shapely.get_coordinates(points) - behind
     return np.asarray(along[:, 0] * sideways[:, 1] - along[:, 1] * sideways[:, 0] > 0)
 
 
-def _gap(
+def _gap_finding(
     snapshot: CitySnapshot,
     members: Ints,
     part: shapely.LineString,
@@ -104,6 +104,7 @@ def _gap(
     length: float,
     figure: float,
 ) -> Finding:
+    """Return the finding of a part of a street without a hydrant, at the road in its middle."""
     lines = snapshot.road.geometry.to_numpy()[members]
     middle = shapely.line_interpolate_point(part, 0.5, normalized=True)
     row = members[int(np.argmin(shapely.distance(lines, middle)))]
@@ -124,7 +125,7 @@ def _gap(
 def check_hydrant_positions(
     snapshot: CitySnapshot, rules: Rules, only: Ints | None = None
 ) -> list[Finding]:
-    """Return findings of hydrants that don't work, or stand too near or far from kerb or wall.
+    """Return findings of hydrants that can't be used, or are too near to or far from kerb or wall.
 
     Parameters
     ----------
@@ -133,13 +134,14 @@ def check_hydrant_positions(
     """
     rows = np.arange(len(snapshot.hydrant)) if only is None else only
     return [
-        *_not_working(snapshot, rows),
-        *_at_kerb(snapshot, rules, rows),
-        *_at_wall(snapshot, rules, rows),
+        *_find_unusable(snapshot, rows),
+        *_check_kerb_distances(snapshot, rules, rows),
+        *_check_wall_distances(snapshot, rules, rows),
     ]
 
 
-def _not_working(snapshot: CitySnapshot, rows: Ints) -> list[Finding]:
+def _find_unusable(snapshot: CitySnapshot, rows: Ints) -> list[Finding]:
+    """Return findings of hydrants that are out of service or failed their last inspection."""
     points = snapshot.hydrant.geometry.to_numpy()
     codes = snapshot.hydrant["code"].to_numpy()
     return [
@@ -156,8 +158,8 @@ def _not_working(snapshot: CitySnapshot, rows: Ints) -> list[Finding]:
     ]
 
 
-def _at_kerb(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
-    """Return findings of distances to the kerb; only roads whose width is on record count."""
+def _check_kerb_distances(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
+    """Return findings of hydrants too near to or far from the kerb of a road with a known width."""
     roads = snapshot.road
     width = roads["width_m"].to_numpy(dtype=float)
     streets = np.flatnonzero(roads["road_class"].isin(STREET_CLASSES).to_numpy() & ~np.isnan(width))
@@ -192,16 +194,23 @@ def _at_kerb(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
 
 
 def _is_nearest(near: Ints, kerb: Floats) -> Bools:
-    """Return for each pair of hydrant and street whether its kerb is the hydrant's nearest."""
+    """Return for each pair of hydrant and street whether the hydrant has no nearer kerb.
+
+    Parameters
+    ----------
+    near, kerb
+        (p,) int64 hydrant, and (p,) float64 metres to the kerb, of each pair.
+    """
     order = np.lexsort((kerb, near))
     first = np.ones(len(order), dtype=bool)
     first[1:] = np.diff(near[order]) != 0
-    chosen = np.zeros(len(order), dtype=bool)
-    chosen[order[first]] = True
-    return chosen
+    is_nearest = np.zeros(len(order), dtype=bool)
+    is_nearest[order[first]] = True
+    return is_nearest
 
 
-def _at_wall(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
+def _check_wall_distances(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
+    """Return findings of hydrants too near to the wall of a building."""
     figure = rules.figure("hydrant_wall")
     points = snapshot.hydrant.geometry.to_numpy()[rows]
     if not len(points) or not len(snapshot.walls):

@@ -63,6 +63,7 @@ def _check_pressure(snapshot: CitySnapshot, rules: Rules) -> list[Finding]:
 
 
 def _below(snapshot: CitySnapshot, rules: Rules, rule: str, row: int, measured: float) -> Finding:
+    """Return the finding of a hydrant with less flow or pressure than required."""
     required = rules.figure(rule)
     return Finding(
         rule,

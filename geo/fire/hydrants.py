@@ -1,4 +1,4 @@
-"""What hydrants cover, in a straight line and by hose along roads."""
+"""Checks of what hydrants cover, in a straight line and by hose along roads."""
 
 import geopandas as gpd
 import numpy as np
@@ -104,6 +104,7 @@ def check_hydrant_coverage(
 
 
 def _straight(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
+    """Return findings of buildings with ground outside the radius of every water source."""
     radius = rules.figure("hydrant_radius")
     hydrants = snapshot.hydrant.geometry.to_numpy()[snapshot.hydrant_works]
     tree = shapely.STRtree(hydrants)

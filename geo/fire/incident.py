@@ -190,6 +190,7 @@ def _facilities(
     centre: shapely.Point,
     lang: Language,
 ) -> list[Details]:
+    """Return the facilities of some categories in an area, the nearest first."""
     columns = Facility.code, Facility.name, Facility.category, Facility.phone, wkb(Facility.geom)
     statement = select(*columns).where(
         Facility.category.in_(categories), _intersects(context, Facility.geom, area)
@@ -203,6 +204,7 @@ def _facilities(
 def _valves(
     connection: Connection, context: FireContext, area: shapely.Geometry, centre: shapely.Point
 ) -> list[Details]:
+    """Return the valves of gas and water pipes in an area, the nearest first."""
     statement = select(
         PipeNode.code, PipeNode.network, PipeNode.kind, PipeNode.is_open, wkb(PipeNode.geom)
     ).where(

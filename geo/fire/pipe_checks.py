@@ -38,22 +38,26 @@ def check_pipes(
     list
         The gravest first: pipes under buildings, then by shortfall.
     """
-    findings = [*_check_pairs(graphs, rules), *_check_cover(connection, city, graphs, rules)]
+    findings = [*_check_clearances(graphs, rules), *_check_cover(connection, city, graphs, rules)]
     if snapshot is not None and Network.GAS in graphs:
         gas = graphs[Network.GAS]
         outlines = snapshot.walls
         if snapshot.crs != gas.crs:
             outlines = systems.transform(outlines, snapshot.crs, gas.crs)
         findings += find_pipes_at_buildings(gas, snapshot.codes.tolist(), outlines, rules)
-    return sorted(findings, key=_gravity)
+    return sorted(findings, key=_severity_order)
 
 
-def _gravity(finding: PipeFinding) -> tuple[int, float, tuple[str, ...]]:
+def _severity_order(finding: PipeFinding) -> tuple[int, float, tuple[str, ...]]:
+    """Return a sorting key: severity, then shortfall, the worst first."""
     rank = ("high", "medium", "missing").index(finding.severity)
     return rank, -(finding.shortfall or 0.0), finding.codes
 
 
-def _check_pairs(graphs: Mapping[Network, PipeGraph], rules: PipeRules) -> Iterator[PipeFinding]:
+def _check_clearances(
+    graphs: Mapping[Network, PipeGraph], rules: PipeRules
+) -> Iterator[PipeFinding]:
+    """Yield findings of pipes of two networks that are too close to each other."""
     for first, other in pairs_of_networks():
         if first in graphs and other in graphs:
             yield from find_conflicts(graphs[first], graphs[other], rules)
@@ -65,6 +69,7 @@ def _check_cover(
     graphs: Mapping[Network, PipeGraph],
     rules: PipeRules,
 ) -> Iterator[PipeFinding]:
+    """Yield findings of pipes that lie too shallow under or beside the roads of a city."""
     if not graphs:
         return
     area = func.ST_MakeEnvelope(*city_extent(connection, city), STORAGE_SRID)

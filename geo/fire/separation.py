@@ -64,6 +64,7 @@ def fire_properties(snapshot: CitySnapshot) -> FireProperties:
 
 
 def _bodies(snapshot: CitySnapshot) -> FireProperties:
+    """Return the properties of the buildings that decide their fire separation."""
     frame = snapshot.building
     recorded_height = frame["height_m"].to_numpy(dtype=float)
     storeys = frame["storeys_above"].to_numpy(dtype=float)
@@ -223,6 +224,7 @@ def _finding(
     distance: float,
     name: str,
 ) -> Finding:
+    """Return the finding of two buildings that stand too close."""
     one, other = pair
     required = rules.figure(name)
     adjoining = distance <= rules.figure("separation_adjoining")

@@ -1,4 +1,4 @@
-"""The snapshots of all cities in memory, kept as current as the database."""
+"""Cache of the snapshots of cities in memory."""
 
 import threading
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ from geo.fire.snapshot import LAYER_COLUMNS, CitySnapshot, load_snapshot
 
 
 class SnapshotCache:
-    """The snapshots of all cities, each read again when a layer has changed."""
+    """The last snapshot of each city; it is replaced when one of its layers has changed."""
 
     def __init__(self) -> None:
         self._snapshots: dict[str, CitySnapshot] = {}
         self._lock = threading.Lock()
 
-    def snapshot_of(
+    def get_snapshot(
         self, connection: Connection, city: str, layer_changes: Mapping[str, int] | None = None
     ) -> CitySnapshot:
         """Return the current snapshot of a city.
@@ -43,6 +43,7 @@ class SnapshotCache:
 
 
 def _is_current(snapshot: CitySnapshot, layer_changes: Mapping[str, int]) -> bool:
-    # Segments are not part of it, but overlays take the state of their layers from it.
+    """Return whether none of the layers has changed since a snapshot was loaded."""
+    # A snapshot has no pipe segments, but overlays compare the state of that layer with it.
     names = (*LAYER_COLUMNS, INSPECTION, "pipe_segment")
     return all(layer_changes.get(name) == snapshot.layer_changes.get(name) for name in names)

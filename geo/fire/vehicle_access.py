@@ -146,14 +146,14 @@ def hose_gaps(
     Parameters
     ----------
     figure
-        Metres of hose that are enough.
+        Longest hose that the rules permit, metres.
     rows
         (k,) int64 rows of buildings; all by default.
 
     Returns
     -------
     ndarray of float64
-        (k,) infinite where there is no way.
+        (k,) metres, infinite where a hose reaches no wall.
     """
     rows = np.arange(len(snapshot.building)) if rows is None else rows
     gap = hose_gaps_along_roads(snapshot, reach)[rows]
@@ -218,6 +218,7 @@ def find_obstacles(snapshot: CitySnapshot, reach: VehicleReach, row: int) -> lis
 def _obstacle(
     snapshot: CitySnapshot, vehicle: Vehicle, road: int, kind: str, line: shapely.LineString
 ) -> dict[str, Any]:
+    """Describe an obstacle on a road: what is measured, what the engine needs, and where."""
     row = snapshot.road.iloc[road]
     column, needed = {
         WIDTH: ("width_m", vehicle.lane_m),
@@ -290,6 +291,7 @@ def reach_overview(
 def _finding(
     snapshot: CitySnapshot, rules: Rules, reach: VehicleReach, row: int, gap: float
 ) -> Finding:
+    """Return the finding of a building that the hose of an engine does not reach."""
     code = str(snapshot.building["code"].iloc[row])
     wall = snapshot.walls[row]
     if snapshot.access.building[row] < 0 or (

@@ -147,7 +147,7 @@ class FireItem(StrEnum):
 
 
 SITE_SOURCE = "site"
-"""Source of the items that are recorded in the fire desk."""
+"""Source of the items that are recorded on the fire page."""
 
 
 class BuildingFireItem(Feature, Base):

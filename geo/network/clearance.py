@@ -190,6 +190,7 @@ def _findings(
     figures: np.ndarray,
     places: Geometries,
 ) -> list[PipeFinding]:
+    """Return findings of pairs of pipes that are too close, or lack data to tell."""
     one, two = pairs
     least, most, chosen = figures_by_laying(rows, other.words("laying")[two].tolist(), figures)
     is_unknown = np.isnan(measured) & ~np.isnan(least)

@@ -71,6 +71,7 @@ class Sectors:
 
     @cached_property
     def _arcs(self) -> tuple[Ints, Ints, Ints]:
+        """Return (m,) tails, heads and int32 capacities of the flow network."""
         entry = self.count + np.arange(len(self.valves))
         exit_ = entry + len(self.valves)
         start = self.count + 2 * len(self.valves)

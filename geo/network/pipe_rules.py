@@ -1,4 +1,4 @@
-"""Figures for buried pipes: what they keep from each other, from buildings, and from the surface.
+"""Figures for buried pipes: required distances from pipes and buildings, and required depth.
 
 How far each clause was verified is in ``docs/decisions/clauses-of-the-fire-rules.md``.
 """
@@ -38,13 +38,13 @@ IN_EARTH = frozenset({Laying.DIRECT, Laying.TRENCHLESS, Laying.UNDER_WATER})
 IN_DUCTS = frozenset({Laying.DUCT, Laying.DUCT_BANK, Laying.TRENCH, Laying.IN_DRAIN})
 ANY_LAYING = frozenset(Laying) - NOT_BURIED
 _NOT_TRENCH = ANY_LAYING - {Laying.TRENCH}
-_DUCTS_ALONE = IN_DUCTS - {Laying.TRENCH}
+_DUCTS_WITHOUT_TRENCH = IN_DUCTS - {Laying.TRENCH}
 _LAYING_SUFFIX = {
     ANY_LAYING: "",
     _NOT_TRENCH: "",
     IN_EARTH: "_in_earth",
     IN_DUCTS: "_in_ducts",
-    _DUCTS_ALONE: "_in_ducts",
+    _DUCTS_WITHOUT_TRENCH: "_in_ducts",
 }
 
 PRESSURE_STEPS = ("low", "medium_b", "medium_a", "sub_high_b", "sub_high_a")
@@ -55,7 +55,7 @@ DRAINS = (Network.SEWAGE, Network.STORM, Network.COMBINED)
 
 @dataclass(frozen=True)
 class Clearance:
-    """What a network keeps from another one, metres.
+    """The required distances of a network from another one, metres.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Clearance:
 
     @property
     def stem(self) -> str:
-        """What the names of the row's figures begin with."""
+        """Common beginning of the names of the row's figures."""
         return f"{self.first}_{self.other}{_LAYING_SUFFIX[self.laying]}"
 
     def figures(self) -> dict[str, float]:
@@ -120,8 +120,8 @@ class Cover:
 
     def with_figures(self, figures: Mapping[str, float]) -> "Cover":
         """Return the row with some of its figures replaced."""
-        own = [figures.get(name, figure) for name, figure in self.figures().items()]
-        carriageway, roadside, elsewhere = [*own, np.nan][:3]
+        zone_figures = [figures.get(name, figure) for name, figure in self.figures().items()]
+        carriageway, roadside, elsewhere = [*zone_figures, np.nan][:3]
         return replace(self, carriageway=carriageway, roadside=roadside, elsewhere=elsewhere)
 
 
@@ -151,7 +151,7 @@ CLEARANCES: tuple[Clearance, ...] = (
 """Rows of tables 6.3.3-1 and 6.3.3-2 of GB 50028-2006, and of GB 50289-2016."""
 
 BUILDING_CLEARANCE_M = (0.7, 1.0, 1.5, 5.0, 13.5)
-"""What a gas pipe keeps from a building by the steps of its pressure: from the foundation, from
+"""Required distances of a gas pipe from a building by pressure step: from the foundation, and from
 sub-high pressure on from the outer wall (table 6.3.3-1)."""
 
 BUILDING_SOURCE = _GAS_TABLE
@@ -164,7 +164,7 @@ COVERS: tuple[Cover, ...] = (
     Cover(Network.WATER, 0.7, 0.6, np.nan, _PLANNING_COVER),
     *(Cover(drain, 0.7, 0.6, np.nan, _PLANNING_COVER) for drain in DRAINS),
     Cover(Network.POWER, 1.0, 0.7, np.nan, _PLANNING_COVER, IN_EARTH),
-    Cover(Network.POWER, 0.5, 0.5, np.nan, _PLANNING_COVER, _DUCTS_ALONE),
+    Cover(Network.POWER, 0.5, 0.5, np.nan, _PLANNING_COVER, _DUCTS_WITHOUT_TRENCH),
     Cover(Network.TELECOM, 0.9, 0.6, np.nan, _PLANNING_COVER, _NOT_TRENCH),
     Cover(Network.HEAT, 1.0, 0.7, np.nan, _PLANNING_COVER, IN_EARTH),
 )
@@ -178,9 +178,9 @@ class PipeRules:
     Attributes
     ----------
     building
-        What a gas pipe keeps from a building, metres, by the steps of its pressure.
+        Required distances of a gas pipe from a building by pressure step, metres.
     overridden
-        Names of the figures that are the city's own.
+        Names of the figures that the city has set.
     """
 
     clearances: tuple[Clearance, ...] = CLEARANCES
@@ -207,17 +207,18 @@ STANDARD_RULES = PipeRules()
 
 
 def pipe_rules_in_force(figures: Mapping[str, Any] | None = None) -> PipeRules:
-    """Return the figures with those that the city sets, those of the settings by default.
+    """Return the figures of the standards, replaced where the city has set its own.
 
     Parameters
     ----------
     figures
-        A number, or a text of a number and ``m``, by name of the figure.
+        The city's figures by name: a number, or a text of a number and ``m``. By default those of
+        the settings.
 
     Raises
     ------
     InputError
-        If there is no such figure, or it is no number, of another unit or negative.
+        If a name is unknown, or a figure is not a number, has another unit or is negative.
     """
     given = settings().pipe_figures if figures is None else figures
     known = STANDARD_RULES.figures()
@@ -225,13 +226,15 @@ def pipe_rules_in_force(figures: Mapping[str, Any] | None = None) -> PipeRules:
         if name not in known:
             listed = ", ".join(known)
             raise InputError("no_such_rule", rule=name, rules=listed, setting=FIGURES_SETTING)
-    own = {name: parse_figure(name, value, "m", FIGURES_SETTING) for name, value in given.items()}
+    city_figures = {
+        name: parse_figure(name, value, "m", FIGURES_SETTING) for name, value in given.items()
+    }
     building = STANDARD_RULES.building_figures()
     return PipeRules(
-        tuple(row.with_figures(own) for row in CLEARANCES),
-        tuple(row.with_figures(own) for row in COVERS),
-        tuple(own.get(name, figure) for name, figure in building.items()),
-        frozenset(own),
+        tuple(row.with_figures(city_figures) for row in CLEARANCES),
+        tuple(row.with_figures(city_figures) for row in COVERS),
+        tuple(city_figures.get(name, figure) for name, figure in building.items()),
+        frozenset(city_figures),
     )
 
 
@@ -284,13 +287,14 @@ def describe_rules(lang: Language, rules: PipeRules | None = None) -> list[dict[
 
 
 def _rows(lang: Language, rules: PipeRules) -> Iterator[dict[str, Any]]:
+    """Yield each figure with its clause and the fields of its text."""
     for row in rules.clearances:
         by_pressure = len(set(row.horizontal)) > 1
         key = "pipe_rule.beside_by_pressure" if by_pressure else "pipe_rule.beside"
         fields = _fields(row, lang) | {"figures": " / ".join(f"{f:g}" for f in row.horizontal)}
-        own = row.figures()
-        vertical = {f"{row.stem}_crossing": own.pop(f"{row.stem}_crossing")}
-        yield _row(row.source, key, fields | {"figure": f"{row.horizontal[0]:g}"}, own)
+        beside = row.figures()
+        vertical = {f"{row.stem}_crossing": beside.pop(f"{row.stem}_crossing")}
+        yield _row(row.source, key, fields | {"figure": f"{row.horizontal[0]:g}"}, beside)
         yield _row(
             row.source, "pipe_rule.crossing", fields | {"figure": f"{row.vertical:g}"}, vertical
         )

@@ -210,7 +210,7 @@ class PipeGraph:
 
     @cached_property
     def faults(self) -> list[NetworkFault]:
-        """Faults of the network."""
+        """Faults of the network: loose ends, pieces without length, islands and the like."""
         return find_faults(self)
 
     @cached_property

@@ -1,6 +1,7 @@
-"""Changes of communities on paper: merge neighbours, divide one, move the border between two.
+"""Hypothetical changes of communities: merge neighbours, divide one, move a border between two.
 
-The results are communities as if they had been read from the database with the new borders.
+Nothing is stored. The results are communities as they would be read from the database if their
+borders had been changed there.
 """
 
 from collections.abc import Sequence
@@ -21,10 +22,10 @@ from geo.partition.community import BARRIER_SEARCH_M, Community
 from geo.types import Bools, Floats, Ints, Polygons
 
 GAP_M = 1.0
-"""Communities this near to each other are neighbours; narrower gaps between them are closed."""
+"""Communities up to this far apart are neighbours; the gap between them is closed."""
 
 MIN_COMMON_BORDER_M = 5.0
-"""Communities with a shorter common border meet at a corner: they are no neighbours."""
+"""Communities with a shorter common border only meet at a corner and are not neighbours."""
 
 NEAR_LAYERS = ("compounds", "roads", "railways", "waters", "facilities")
 """Layers of features in and around a community."""
@@ -47,16 +48,16 @@ def merge_communities(communities: Sequence[Community]) -> Community:
     if len(set(codes)) < max(len(codes), 2):
         raise InputError("boundary_needs_two", codes=", ".join(codes))
     system = communities[0].buildings.crs
-    placed = [_to_system(community, system) for community in communities]
-    _check_neighbours(placed)
+    transformed = [_transform_community(community, system) for community in communities]
+    _check_neighbours(transformed)
     layers = {
-        name: _concatenate([getattr(community, name) for community in placed])
+        name: _concatenate([getattr(community, name) for community in transformed])
         for name in ("buildings", "units", *NEAR_LAYERS)
     }
     return Community(
         codes[0],
-        " + ".join(community.name for community in placed),
-        _unite_land([community.polygon for community in placed]),
+        " + ".join(community.name for community in transformed),
+        _unite_land([community.polygon for community in transformed]),
         **layers,
     )
 
@@ -84,7 +85,7 @@ def divide_community(community: Community, line: shapely.Geometry) -> tuple[Comm
         If the line does not divide the buildings into two parts.
     """
     land = _divide_land(community, line)
-    parts = _take_parts(community, land)
+    parts = _split_layers(community, land)
     parts.sort(key=lambda part: -int(part.buildings["households"].sum()))
     centres = shapely.get_coordinates(shapely.centroid([part.polygon for part in parts]))
     first, second = (
@@ -95,11 +96,12 @@ def divide_community(community: Community, line: shapely.Geometry) -> tuple[Comm
 
 
 def move_border(
-    one: Community, other: Community, line: shapely.Geometry
+    first: Community, second: Community, line: shapely.Geometry
 ) -> tuple[Community, Community]:
     """Move the border between two neighbours to a line from border to border.
 
-    Each keeps code and name, and gets the side on which it has more of its households.
+    Each community keeps its code and name, and gets the side of the line on which more of its
+    households live.
 
     Parameters
     ----------
@@ -109,26 +111,27 @@ def move_border(
     Raises
     ------
     InputError
-        If they are not neighbours, or the line does not divide their buildings into two parts.
+        If the communities are not neighbours, or the line does not divide their buildings into
+        two parts.
     """
-    merged = merge_communities([one, other])
-    parts = _take_parts(merged, _divide_land(merged, line))
+    merged = merge_communities([first, second])
+    parts = _split_layers(merged, _divide_land(merged, line))
 
-    def common_households(part: Community, before: Community) -> int:
-        is_same = part.buildings["code"].isin(before.buildings["code"])
-        return int(part.buildings.loc[is_same, "households"].sum())
+    def common_households(part: Community, community: Community) -> int:
+        is_common = part.buildings["code"].isin(community.buildings["code"])
+        return int(part.buildings.loc[is_common, "households"].sum())
 
-    straight = common_households(parts[0], one) + common_households(parts[1], other)
-    crossed = common_households(parts[1], one) + common_households(parts[0], other)
-    first, second = parts if straight >= crossed else parts[::-1]
+    in_order = common_households(parts[0], first) + common_households(parts[1], second)
+    swapped = common_households(parts[1], first) + common_households(parts[0], second)
+    first_part, second_part = parts if in_order >= swapped else parts[::-1]
     return (
-        replace(first, code=one.code, name=one.name),
-        replace(second, code=other.code, name=other.name),
+        replace(first_part, code=first.code, name=first.name),
+        replace(second_part, code=second.code, name=second.name),
     )
 
 
-def _to_system(community: Community, system: object) -> Community:
-    """Return a community in a metric system."""
+def _transform_community(community: Community, system: object) -> Community:
+    """Return a community in another metric system."""
     source = community.buildings.crs
     if source == system:
         return community
@@ -141,29 +144,29 @@ def _to_system(community: Community, system: object) -> Community:
 
 
 def _check_neighbours(communities: Sequence[Community]) -> None:
-    """Raise an error unless each community borders on those before it, in some order."""
+    """Raise an error unless the communities form one connected area."""
     reached, remaining = [communities[0]], list(communities[1:])
     while remaining:
         adjacent = [
             community
             for community in remaining
-            if any(_are_neighbours(community, before) for before in reached)
+            if any(_are_neighbours(community, neighbour) for neighbour in reached)
         ]
         if not adjacent:
             raise InputError(
                 "communities_not_adjacent",
-                one=remaining[0].title(),
+                community=remaining[0].title(),
                 others=", ".join(community.title() for community in reached),
             )
         reached += adjacent
         remaining = [community for community in remaining if community not in adjacent]
 
 
-def _are_neighbours(one: Community, other: Community) -> bool:
-    if not shapely.dwithin(one.polygon, other.polygon, GAP_M):
+def _are_neighbours(first: Community, second: Community) -> bool:
+    if not shapely.dwithin(first.polygon, second.polygon, GAP_M):
         return False
     common = shapely.intersection(
-        shapely.boundary(one.polygon), shapely.buffer(other.polygon, GAP_M)
+        shapely.boundary(first.polygon), shapely.buffer(second.polygon, GAP_M)
     )
     return bool(shapely.length(common) >= MIN_COMMON_BORDER_M)
 
@@ -175,14 +178,14 @@ def _unite_land(polygons: list[shapely.Geometry]) -> shapely.Geometry:
     united = shapely.union_all(clean)
     if shapely.get_num_geometries(united) <= 1 + int(pieces.sum()):
         return united
-    # A gap that is open at its ends: what is near to two of the polygons closes it.
+    # coverage_clean leaves gaps that are open at their ends: fill what is near to two polygons.
     near = shapely.buffer(clean, GAP_M / 2 + 1e-3, join_style="mitre")
     gaps = [shapely.intersection(a, b) for number, a in enumerate(near) for b in near[number + 1 :]]
     return shapely.union_all([united, *gaps])
 
 
 def _concatenate(frames: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
-    """Return the rows of all frames, each code once."""
+    """Return the rows of all frames, without repeated codes."""
     filled = [frame for frame in frames if len(frame)] or frames[:1]
     rows = pd.concat(filled, ignore_index=True)
     return gpd.GeoDataFrame(
@@ -193,7 +196,7 @@ def _concatenate(frames: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
 def _divide_land(community: Community, line: shapely.Geometry) -> Polygons:
     """Return (2,) the polygons on both sides of a line.
 
-    Land without buildings that the line cuts off goes to the side from which it is cut off.
+    A piece of land without buildings goes to the side with which it shares most border.
     """
     lines = shapely.get_parts(shapely.line_merge(line))
     barriers = Barriers(lines, np.full(len(lines), Kind.OPEN, dtype=np.int8), lines[:0])
@@ -208,16 +211,18 @@ def _divide_land(community: Community, line: shapely.Geometry) -> Polygons:
 
 
 def _join_faces(faces: Polygons, is_built: Bools) -> Ints:
-    """Return (f,) int64 the part of each face: one part a built face, without gaps from 0.
+    """Return (f,) int64 the part that each face belongs to, numbered from 0 without gaps.
+
+    Each face with buildings is a part of its own. A face without buildings joins the neighbour with
+    which it shares most border. An island joins the nearest face, even if it has buildings, since
+    no line cuts it off.
 
     Parameters
     ----------
     faces
         (f,) polygons that meet in identical segments.
     is_built
-        (f,) bool, whether buildings stand on it. A face without joins the neighbour with which it
-        shares most border, an island without joins the nearest face; an island with buildings too,
-        since no line cuts it off.
+        (f,) bool, whether buildings stand on a face.
     """
     shared = find_borders(faces)
     inner = shared.left >= 0
@@ -226,16 +231,16 @@ def _join_faces(faces: Polygons, is_built: Bools) -> Ints:
     common += common.T
     is_island = common.sum(axis=1) == 0
     target = np.arange(len(faces))
-    joins = (~is_built | is_island) & (len(faces) > 1)
-    for face in np.flatnonzero(joins):
-        others = np.flatnonzero(~joins)
-        if len(others) == 0:
+    is_joined = (~is_built | is_island) & (len(faces) > 1)
+    for face in np.flatnonzero(is_joined):
+        kept_faces = np.flatnonzero(~is_joined)
+        if len(kept_faces) == 0:
             return np.zeros(len(faces), dtype=np.int64)
-        beside = others[common[face, others] > 0]
+        neighbours = kept_faces[common[face, kept_faces] > 0]
         target[face] = (
-            beside[common[face, beside].argmax()]
-            if len(beside)
-            else others[shapely.distance(faces[face], faces[others]).argmin()]
+            neighbours[common[face, neighbours].argmax()]
+            if len(neighbours)
+            else kept_faces[shapely.distance(faces[face], faces[kept_faces]).argmin()]
         )
     return np.asarray(np.unique(target, return_inverse=True)[1], dtype=np.int64)
 
@@ -250,8 +255,8 @@ def _locate_buildings(buildings: gpd.GeoDataFrame, polygons: Polygons) -> Ints:
     return location
 
 
-def _take_parts(community: Community, land: Polygons) -> list[Community]:
-    """Return the parts of a community with the layers in and around each."""
+def _split_layers(community: Community, land: Polygons) -> list[Community]:
+    """Return one community for each polygon, with the buildings on it and the layers around it."""
     side = _locate_buildings(community.buildings, land)
     side_of_building = dict(zip(community.buildings["code"], side, strict=True))
     side_of_unit = community.units["building_code"].map(side_of_building)
@@ -272,8 +277,14 @@ def _take_parts(community: Community, land: Polygons) -> list[Community]:
 
 
 def _name_part(name: str, offset: Floats) -> str:
-    """Return the name of a part that lies at (2,) float64 metres from the other one."""
-    lang: Language = "zh" if any("\u4e00" <= sign <= "\u9fff" for sign in name) else "en"
+    """Return the name of a part of a community by the side on which it lies: ``NAME east``.
+
+    Parameters
+    ----------
+    offset
+        (2,) float64 metres from the centre of the other part to the centre of this one.
+    """
+    lang: Language = "zh" if any("\u4e00" <= character <= "\u9fff" for character in name) else "en"
     east, north = offset
     horizontal = "east" if east > 0 else "west"
     vertical = "north" if north > 0 else "south"

@@ -1,7 +1,7 @@
-"""The line along a street from border to border of a community, to divide it.
+"""The line along a street that divides a community, from border to border.
 
-Where the street ends inside, the line goes on along the nearest barriers (streets, railways,
-waters, walls) to the border.
+Where the street ends inside the community, the line continues to the border along the nearest
+barriers (streets, railways, waters, walls).
 """
 
 import unicodedata
@@ -24,19 +24,19 @@ from geo.partition.community import Community, build_barriers
 from geo.types import Bools, Floats, Ints, Lines, Points
 
 SAME_STREET_M = 200.0
-"""Lines of one name farther from each other than this are different streets."""
+"""Lines with the same name that are farther apart than this are different streets."""
 
 MIN_ALONG_SHARE = 0.5
 """Share of the line that must run on the street itself."""
 
 STREET_FACTOR = 0.1
-"""Cost of a metre along the street, of a metre along another barrier."""
+"""Cost of a metre along the street, where a metre along another barrier costs 1."""
 
 MAIN_PART_SHARE = 0.25
-"""Parts of the street shorter than this share of its longest part do not matter."""
+"""Parts of the street shorter than this share of its longest part are ignored."""
 
-MAX_NAMES = 12
-"""Names of streets that an error lists."""
+MAX_LISTED = 12
+"""Most names or codes of streets that an error message lists."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ class _Network:
         return coo_array((pairs["cost"], (pairs[0], pairs[1])), shape=(n, n)).tocsr()
 
 
-def line_along_street(community: Community, street: str) -> StreetLine:
-    """Return the line along a street from border to border of a community.
+def find_street_line(community: Community, street: str) -> StreetLine:
+    """Find the line along a street from border to border of a community.
 
     Parameters
     ----------
@@ -136,30 +136,32 @@ def _find_street(community: Community, street: str) -> tuple[str, Lines]:
         row = int(has_code.argmax())
         if not keys.iloc[row]:
             return street.strip(), rows.geometry.to_numpy()[has_code]
-        same = rows[(keys == keys.iloc[row]) & (rows["layer"] == rows["layer"].iloc[row])]
-        group = _group_nearby(same)
-        at = int(np.flatnonzero(same["code"] == street.strip())[0])
-        return rows["name"].iloc[row], same.geometry.to_numpy()[group == group[at]]
+        namesakes = rows[(keys == keys.iloc[row]) & (rows["layer"] == rows["layer"].iloc[row])]
+        group = _group_nearby(namesakes)
+        position = int(np.flatnonzero(namesakes["code"] == street.strip())[0])
+        return rows["name"].iloc[row], namesakes.geometry.to_numpy()[group == group[position]]
     matches = rows[(keys == wanted) & (keys != "")]
     if matches.empty and wanted:
         matches = rows[keys.str.contains(wanted, regex=False)]
     names = sorted(set(matches["name"]))
     if not names:
         known = sorted({name for name in rows["name"] if name})
-        more = ["…"] if len(known) > MAX_NAMES else []
+        more = ["…"] if len(known) > MAX_LISTED else []
         raise NotFoundError(
             "street_unknown",
             street=street,
             community=community.title(),
-            known=", ".join([*known[:MAX_NAMES], *more]) or "-",
+            known=", ".join([*known[:MAX_LISTED], *more]) or "-",
         )
     group = _group_nearby(matches)
     if len({_normalize(name) for name in names}) > 1:
-        raise InputError("street_names", street=street, names=", ".join(names[:MAX_NAMES]))
+        raise InputError("street_names", street=street, names=", ".join(names[:MAX_LISTED]))
     if group.max() > 0 or matches["layer"].nunique() > 1:
-        of_each = matches.assign(group=group).drop_duplicates(["layer", "group"])
-        codes = ", ".join(of_each["code"][:MAX_NAMES])
-        raise InputError("street_ambiguous", street=names[0], count=len(of_each), codes=codes)
+        first_of_group = matches.assign(group=group).drop_duplicates(["layer", "group"])
+        codes = ", ".join(first_of_group["code"][:MAX_LISTED])
+        raise InputError(
+            "street_ambiguous", street=names[0], count=len(first_of_group), codes=codes
+        )
     return names[0], matches.geometry.to_numpy()
 
 
@@ -185,10 +187,10 @@ def _normalize(name: str) -> str:
 
 
 def _group_nearby(rows: gpd.GeoDataFrame) -> Ints:
-    """Return (r,) int64 groups of lines that are near to each other."""
+    """Return (r,) int64 the group of each line; lines near to each other are in one group."""
     shapes = rows.geometry.to_numpy()
-    one, other = shapely.STRtree(shapes).query(shapes, "dwithin", distance=SAME_STREET_M)
-    matrix = coo_array((np.ones(len(one)), (one, other)), shape=(len(rows), len(rows)))
+    left, right = shapely.STRtree(shapes).query(shapes, "dwithin", distance=SAME_STREET_M)
+    matrix = coo_array((np.ones(len(left)), (left, right)), shape=(len(rows), len(rows)))
     return np.asarray(connected_components(matrix, directed=False)[1], dtype=np.int64)
 
 
@@ -236,26 +238,29 @@ def _find_path(network: _Network) -> Ints | None:
 
 
 def _find_main_path(network: _Network, costs: Floats) -> Ints:
-    """Return the nodes of the way along the street between two ends of it, none if there is none.
+    """Return (k,) int64 nodes of the path between the two outermost ends of the street.
 
-    The ends are far from each other and the way between them is cheap: it follows one of two
-    carriageways or banks.
+    Of all pairs of ends, it joins the two for which their distance less the cost of the path is
+    largest: so it follows one of two carriageways or banks, and does not return on the other.
+    Empty if no two ends are connected.
     """
     tips = _street_tips(network)
     matrix = network.matrix(costs, np.ones(len(costs), dtype=bool))
-    cost, before = shortest_path(matrix, directed=False, indices=tips, return_predecessors=True)
-    apart = cdist(network.xy[tips], network.xy[tips]) - cost[:, tips]
-    np.fill_diagonal(apart, -np.inf)
-    first, last = np.unravel_index(apart.argmax(), apart.shape)
-    if not np.isfinite(apart[first, last]):
+    cost, predecessors = shortest_path(
+        matrix, directed=False, indices=tips, return_predecessors=True
+    )
+    gain = cdist(network.xy[tips], network.xy[tips]) - cost[:, tips]
+    np.fill_diagonal(gain, -np.inf)
+    first, last = np.unravel_index(gain.argmax(), gain.shape)
+    if not np.isfinite(gain[first, last]):
         return np.empty(0, dtype=np.int64)
-    return _trace(before[first], int(tips[last]))
+    return _trace_path(predecessors[first], int(tips[last]))
 
 
 def _street_tips(network: _Network) -> Ints:
-    """Return the nodes at which the street ends, all of its nodes if it is a ring.
+    """Return the nodes at which the street ends; all of its nodes if it is a ring.
 
-    Short parts of the street, in a corner of the community, are left out.
+    Parts of the street that are short compared with its longest part are ignored.
     """
     ends, lengths = network.ends[network.is_street], network.lengths()[network.is_street]
     n = len(network.xy)
@@ -269,19 +274,19 @@ def _street_tips(network: _Network) -> Ints:
     return tips if len(tips) > 1 else nodes
 
 
-def _trace(before: NDArray[np.int32], node: int) -> Ints:
-    """Return the nodes of a path from its begin to a node, by (n,) int32 predecessors."""
+def _trace_path(predecessors: NDArray[np.int32], node: int) -> Ints:
+    """Return the nodes of a path from its start to a node, by (n,) int32 predecessors."""
     nodes = [node]
-    while before[nodes[-1]] >= 0:
-        nodes.append(int(before[nodes[-1]]))
+    while predecessors[nodes[-1]] >= 0:
+        nodes.append(int(predecessors[nodes[-1]]))
     return np.array(nodes[::-1], dtype=np.int64)
 
 
 def _extend_to_border(network: _Network, nodes: Ints) -> Ints:
-    """Return a path whose last node is on the border, if the barriers lead there.
+    """Return a path extended along barriers, so that its last node is on the border if possible.
 
-    The path may be left before its end, at the cost of what is left out: the street may go on as a
-    dead end.
+    The extension may branch off before the end of the path: the last part of a street may be a dead
+    end. The part of the path that is dropped then counts as a cost.
 
     Parameters
     ----------
@@ -293,33 +298,33 @@ def _extend_to_border(network: _Network, nodes: Ints) -> Ints:
     lengths = network.lengths()
     position = np.full(len(network.xy), -1, dtype=np.int64)
     position[nodes] = np.arange(len(nodes))
-    at = position[network.ends]
-    is_free = (at < 0).any(axis=1) | (np.abs(np.diff(at, axis=1))[:, 0] > 1)
-    is_free &= ~((at >= 0) & (at < len(nodes) // 2)).any(axis=1)
+    on_path = position[network.ends]
+    is_free = (on_path < 0).any(axis=1) | (np.abs(np.diff(on_path, axis=1))[:, 0] > 1)
+    is_free &= ~((on_path >= 0) & (on_path < len(nodes) // 2)).any(axis=1)
     matrix = network.matrix(lengths, np.ones(len(lengths), dtype=bool))
     steps = [matrix[a, b] + matrix[b, a] for a, b in pairwise(nodes)]
-    left_out = np.append(np.cumsum(steps[::-1])[::-1], 0.0) + 1e-6
+    dropped = np.append(np.cumsum(steps[::-1])[::-1], 0.0) + 1e-6
     exits = np.arange(len(nodes) // 2, len(nodes))
     source, n = len(network.xy), len(network.xy) + 1
     graph = network.matrix(lengths, is_free).tocoo()
     rows = np.append(graph.coords[0], np.full(len(exits), source)).astype(np.int64)
     columns = np.append(graph.coords[1], nodes[exits]).astype(np.int64)
-    with_source = coo_array((np.append(graph.data, left_out[exits]), (rows, columns)), shape=(n, n))
-    cost, before = shortest_path(
+    with_source = coo_array((np.append(graph.data, dropped[exits]), (rows, columns)), shape=(n, n))
+    cost, predecessors = shortest_path(
         with_source.tocsr(), directed=False, indices=source, return_predecessors=True
     )
     border = np.flatnonzero(network.is_end)
     nearest = border[cost[border].argmin()] if len(border) else -1
     if nearest < 0 or not np.isfinite(cost[nearest]):
         return nodes
-    tail = _trace(before, int(nearest))[1:]
+    tail = _trace_path(predecessors, int(nearest))[1:]
     joins = position[tail]
     last_join = int(np.flatnonzero(joins >= 0)[-1])
     return np.append(nodes[: joins[last_join] + 1], tail[last_join + 1 :])
 
 
 def _pieces_between(network: _Network, nodes: Ints, costs: Floats) -> Ints:
-    """Return the cheapest piece between each two nodes that follow each other."""
+    """Return (k - 1,) int64 the cheapest piece between consecutive nodes of a path."""
     number = {}
     for piece in np.argsort(-costs, kind="stable"):
         number[frozenset(network.ends[piece].tolist())] = int(piece)

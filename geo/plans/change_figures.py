@@ -1,4 +1,4 @@
-"""The figures of communities and their grids before and after a change of borders."""
+"""Figures of communities and their grids before and after a change of borders."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -60,7 +60,7 @@ class Totals:
     grids, households
         General grids; all households.
     per_grid
-        Households a general grid.
+        Households per general grid.
     within_limits
         Share of the general grids within the limits.
     border_cost
@@ -90,8 +90,9 @@ class WhatIf:
     atoms
         Buildings, or units of large ones: ``code``, ``unit_code``, ``households``,
         ``community_before``, ``community_after``, ``grid_before`` (None if unknown),
-        ``grid_after``, ``grid_changed`` and the footprint of the building in metres. A grid is the
-        same as before if it shares most households with the one before.
+        ``grid_after``, ``grid_changed`` and the footprint of the building in metres. Grids before
+        and after are matched by the households that they have in common; ``grid_changed`` marks
+        the atoms that leave their matched grid.
     """
 
     kind: ChangeKind
@@ -102,20 +103,20 @@ class WhatIf:
 
     def totals(self) -> tuple[Totals, Totals]:
         """Return the figures before and after."""
-        return _add_up(self.before), _add_up(self.after)
+        return _sum_figures(self.before), _sum_figures(self.after)
 
-    def changed_community(self) -> gpd.GeoDataFrame:
+    def atoms_with_other_community(self) -> gpd.GeoDataFrame:
         """Return the atoms that change community."""
         return self.atoms[self.atoms["community_before"] != self.atoms["community_after"]]
 
-    def changed_grid(self) -> gpd.GeoDataFrame:
+    def atoms_with_other_grid(self) -> gpd.GeoDataFrame:
         """Return the atoms that change grid."""
         return self.atoms[self.atoms["grid_changed"]]
 
     def as_json(self) -> dict[str, Any]:
         """Return all figures as plain values."""
         before, after = self.totals()
-        moved = self.changed_community()
+        moved = self.atoms_with_other_community()
         border = self.border and {
             "street": self.border.street,
             "length_m": float(shapely.length(self.border.line)),
@@ -130,11 +131,11 @@ class WhatIf:
             "total_after": asdict(after),
             "changed_community_households": int(moved["households"].sum()),
             "changed_community_buildings": int(moved["code"].nunique()),
-            "changed_grid_households": int(self.changed_grid()["households"].sum()),
+            "changed_grid_households": int(self.atoms_with_other_grid()["households"].sum()),
         }
 
     def layers(self) -> dict[str, gpd.GeoDataFrame]:
-        """Return the grids, communities, buildings and border afterwards, in EPSG:4490."""
+        """Return the grids, communities, buildings and border after the change, in EPSG:4490."""
         layers = self._areas(self.after, "grid_after") | {"building": self.atoms}
         if self.border is not None:
             layers["border"] = gpd.GeoDataFrame(
@@ -152,53 +153,58 @@ class WhatIf:
         }
 
     def _areas(
-        self, planned: Sequence[PlannedCommunity], grid_column: str
+        self, communities: Sequence[PlannedCommunity], grid_column: str
     ) -> dict[str, gpd.GeoDataFrame]:
-        """Return the grids and the communities of plans in the metres of the atoms."""
+        """Return the grids and the communities of plans in the metric system of the atoms."""
         system = self.atoms.crs
         grids = pd.concat(
             [
-                one.plan.grids[["code", "name", "kind", "geom"]]
+                planned.plan.grids[["code", "name", "kind", "geom"]]
                 .to_crs(system)
-                .assign(community_code=one.community.code, community_name=one.community.name)
-                for one in planned
+                .assign(
+                    community_code=planned.community.code, community_name=planned.community.name
+                )
+                for planned in communities
             ],
             ignore_index=True,
         )
         households = self.atoms.groupby(grid_column)["households"].sum()
         grids["households"] = grids["code"].map(households).fillna(0).astype(int)
         polygons = [
-            crs.transform(one.community.polygon, one.community.buildings.crs, system)
-            for one in planned
+            crs.transform(planned.community.polygon, planned.community.buildings.crs, system)
+            for planned in communities
         ]
-        communities = gpd.GeoDataFrame(
+        areas = gpd.GeoDataFrame(
             {
-                "code": [one.community.code for one in planned],
-                "name": [one.community.name for one in planned],
-                "households": [one.card.households for one in planned],
-                "grids": [int(one.plan.general().sum()) for one in planned],
+                "code": [planned.community.code for planned in communities],
+                "name": [planned.community.name for planned in communities],
+                "households": [planned.card.households for planned in communities],
+                "grids": [int(planned.plan.general().sum()) for planned in communities],
                 "geom": polygons,
             },
             geometry="geom",
             crs=system,
         )
-        return {"grid": grids, "community": communities}
+        return {"grid": grids, "community": areas}
 
 
-def _add_up(planned: Sequence[PlannedCommunity]) -> Totals:
-    general = np.array([one.plan.general().sum() for one in planned], dtype=np.int64)
-    cards = [one.card for one in planned]
+def _sum_figures(communities: Sequence[PlannedCommunity]) -> Totals:
+    """Return the figures of communities together."""
+    general = np.array([planned.plan.general().sum() for planned in communities], dtype=np.int64)
+    cards = [planned.card for planned in communities]
     within = sum(card.within_limits * count for card, count in zip(cards, general, strict=True))
     households = sum(card.households for card in cards)
     grids = int(general.sum())
-    owners = pd.concat(
+    compounds = pd.concat(
         [
-            one.community.buildings[["compound_code", "households"]].assign(of=one.community.code)
-            for one in planned
+            planned.community.buildings[["compound_code", "households"]].assign(
+                community=planned.community.code
+            )
+            for planned in communities
         ]
     )
-    owners = owners[owners["compound_code"].notna() & (owners["households"] > 0)]
-    divided = owners.groupby("compound_code")["of"].nunique() > 1
+    compounds = compounds[compounds["compound_code"].notna() & (compounds["households"] > 0)]
+    divided = compounds.groupby("compound_code")["community"].nunique() > 1
     return Totals(
         grids=grids,
         households=households,

@@ -37,7 +37,7 @@ class Comparison:
     added_m: float
     removed_m: float
 
-    def moved(self) -> gpd.GeoDataFrame:
+    def moved_atoms(self) -> gpd.GeoDataFrame:
         """Return the atoms whose grid differs from the previous one."""
         before = self.atoms["before"]
         return self.atoms[before.notna() & (before != self.atoms["grid"])]

@@ -1,4 +1,4 @@
-"""The changes of a draft that edits make: move atoms, split, merge, lock and rename grids."""
+"""Changes of a draft by kind of edit: move atoms; split, merge, lock and rename grids."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -83,13 +83,13 @@ def assign_codes(draft: Draft, targets: Mapping[int, str], names: Mapping[str, s
             grids[code] = (None, {"name": names.get(code, ""), "kind": kind, "locked": False})
         elif names.get(code, before["name"]) != before["name"]:
             grids[code] = (before, before | {"name": names[code]})
-    for code in change.touched() & draft.grids.keys():
+    for code in change.grids_with_moved_atoms() & draft.grids.keys():
         draft.unlocked_grid(code)
     return Change(change.members, grids)
 
 
 def _check_atoms(draft: Draft, atoms: Iterable[int]) -> list[int]:
-    """Return the distinct atoms; raise an error where one is not of the plan, or none is given."""
+    """Return the distinct atoms; raise an error if none is given or one is not in the plan."""
     atom_ids = list(dict.fromkeys(atoms))
     if not atom_ids:
         raise InputError("no_atoms")

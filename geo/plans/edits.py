@@ -124,7 +124,7 @@ def _toggle_edit(connection: Connection, draft: Draft, edits: Any, error_key: st
         {int(atom): tuple(pair) for atom, pair in edit["members"].items()},
         {code: tuple(pair) for code, pair in edit["grids"].items()},
     )
-    change = change if edit["undone"] else change.reversed()
+    change = change if edit["undone"] else change.inverse()
     toggled = update(PlanEdit).where(PlanEdit.id == edit["id"])
     connection.execute(toggled.values(undone=not edit["undone"]))
     _write_change(connection, draft, change)
@@ -149,7 +149,7 @@ def _write_change(connection: Connection, draft: Draft, change: Change) -> int:
     added = {code: after for code, (before, after) in change.grids.items() if before is None}
     _add_grids(connection, draft, added, shapes)
     _move_members(connection, draft, change)
-    remove_micro_grids(connection, draft.number, sorted(change.touched()))
+    remove_micro_grids(connection, draft.number, sorted(change.grids_with_moved_atoms()))
     removed = [code for code, (_, after) in change.grids.items() if after is None]
     if removed:
         connection.execute(delete(Grid).where(Grid.plan_id == draft.number, Grid.code.in_(removed)))
@@ -166,8 +166,8 @@ def _write_change(connection: Connection, draft: Draft, change: Change) -> int:
 
 def _union_cells(connection: Connection, draft: Draft, change: Change) -> dict[str, str]:
     """Return the geometry (hexadecimal EWKB) of each grid whose atoms change, by code."""
-    touched = change.touched()
-    atoms = [atom for atom, code in draft.grid_of.items() if code in touched]
+    moved_grids = change.grids_with_moved_atoms()
+    atoms = [atom for atom, code in draft.grid_of.items() if code in moved_grids]
     cells = read_cells(connection, atoms)
     parts, of_cell = shapely.get_parts(list(cells.values()), return_index=True)
     has_area = ~shapely.is_empty(parts)  # of two atoms on one cell only the first has its area

@@ -1,4 +1,4 @@
-"""A draft that is locked to be edited, and what an edit changes in it."""
+"""A draft that is locked for an edit, and the change that an edit makes to it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Change:
     Attributes
     ----------
     members
-        Code of the grid before and after, by atom id.
+        Code of its grid before and after the edit, by atom id.
     grids
         Attributes before and after, by grid code; None before a grid is added, or after it is
         removed.
@@ -36,15 +36,15 @@ class Change:
     members: Mapping[int, tuple[str, str]]
     grids: Mapping[str, tuple[Attributes | None, Attributes | None]]
 
-    def reversed(self) -> "Change":
+    def inverse(self) -> "Change":
         """Return the change that undoes this one."""
         return Change(
             {member: (after, before) for member, (before, after) in self.members.items()},
             {code: (after, before) for code, (before, after) in self.grids.items()},
         )
 
-    def touched(self) -> set[str]:
-        """Return the codes of the grids whose atoms change."""
+    def grids_with_moved_atoms(self) -> set[str]:
+        """Return the codes of the grids that atoms leave or join."""
         return {code for pair in self.members.values() for code in pair}
 
 
@@ -74,7 +74,7 @@ class Draft:
     workload: dict[int, int | None]
 
     def size(self, atom: int) -> int:
-        """Return what the limits of the plan count of an atom."""
+        """Return the workload of an atom if the plan balances workload, else its households."""
         workload = self.workload[atom]
         if self.limits.balance is Balance.HOUSEHOLDS or workload is None:
             return self.households[atom]

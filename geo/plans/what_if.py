@@ -1,4 +1,4 @@
-"""What if the borders of communities changed: draw the grids before and after, and compare.
+"""Comparison of the grids before and after a hypothetical change of communities.
 
 Nothing is stored.
 """
@@ -20,19 +20,19 @@ from geo.partition.draw import Drawing, draw
 from geo.partition.matching import match_grids
 from geo.partition.previous_plan import PreviousPlan
 from geo.partition.scoring.review import review_plan
-from geo.partition.street_line import StreetLine, line_along_street
+from geo.partition.street_line import StreetLine, find_street_line
 from geo.plans import store
 from geo.plans.change_figures import ChangeKind, PlannedCommunity, WhatIf
 from geo.plans.comparison import previous_grids
 from geo.progress import Progress
 
 MIN_LAND_M2 = 1.0
-"""Land of a grid on the other side of a new border that is only rounding."""
+"""Smaller parts of a grid on the other side of a new border come from rounding: ignore them."""
 
 
 @dataclass(frozen=True)
 class BoundaryChange:
-    """A change of communities.
+    """A change of communities that is to be tried.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ def read_and_compare(
 def change_communities(
     communities: Sequence[Community], change: BoundaryChange
 ) -> tuple[tuple[Community, ...], StreetLine | None]:
-    """Return communities after a change, and the new border.
+    """Return the communities after a change, and the new border; None for a merger.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def change_communities(
         return (merge_communities(communities),), None
     whole = merge_communities(communities) if change.kind is ChangeKind.MOVE else communities[0]
     if change.line is None:
-        border = line_along_street(whole, change.street)
+        border = find_street_line(whole, change.street)
     else:
         line = crs.transform(change.line, crs.STORAGE, whole.buildings.crs)
         border = StreetLine(shapely.intersection(line, whole.polygon), "", 0.0)
@@ -132,7 +132,7 @@ def compare_change(
     drawings, planned_after = [], []
     for number, community in enumerate(after, len(before)):
         report("draw", number, steps)
-        previous = None if constraints.fresh else _plan_of_land(community, planned_before)
+        previous = None if constraints.fresh else _cut_plans(community, planned_before)
         drawing = draw(community, constraints, previous)
         drawings.append(drawing)
         planned_after.append(
@@ -155,22 +155,23 @@ def _review_or_draw(
 
 
 def _as_plan(drawing: Drawing) -> PreviousPlan:
+    """Return a drawing as if it were a stored plan."""
     members = drawing.members[drawing.members["building_code"].notna()]
     columns = ["grid", "building_code", "unit_code", "households"]
     return PreviousPlan(drawing.grids, pd.DataFrame(members[columns]))
 
 
-def _plan_of_land(community: Community, planned: Sequence[PlannedCommunity]) -> PreviousPlan:
-    """Return the plans before on the land and for the buildings of a community."""
+def _cut_plans(community: Community, before: Sequence[PlannedCommunity]) -> PreviousPlan:
+    """Return the grids before the change, cut to the land and the buildings of a community."""
     system = community.buildings.crs
     grids = pd.concat(
-        [one.plan.grids[["code", "name", "kind", "geom"]].to_crs(system) for one in planned],
+        [planned.plan.grids[["code", "name", "kind", "geom"]].to_crs(system) for planned in before],
         ignore_index=True,
     )
     inside = shapely.intersection(grids.geometry.to_numpy(), community.polygon)
     grids = grids.set_geometry(gpd.GeoSeries(inside, index=grids.index, crs=system))
     grids = grids[grids.area > MIN_LAND_M2].reset_index(drop=True)
-    members = pd.concat([one.plan.members for one in planned], ignore_index=True)
+    members = pd.concat([planned.plan.members for planned in before], ignore_index=True)
     is_here = members["building_code"].isin(community.buildings["code"])
     is_here &= members["grid"].isin(grids["code"])
     return PreviousPlan(grids, members[is_here].reset_index(drop=True))
@@ -195,7 +196,7 @@ def _compare_atoms(
         for planned in reversed(before)
         for code in planned.community.buildings["code"]
     }
-    footprints = pd.concat([one.buildings.set_index("code").geometry for one in after])
+    footprints = pd.concat([community.buildings.set_index("code").geometry for community in after])
     frame = pd.DataFrame(
         {
             "code": atoms["building_code"],
@@ -207,18 +208,20 @@ def _compare_atoms(
             "grid_after": atoms["grid"],
         }
     )
-    frame["grid_changed"] = _changes_grid(frame)
+    frame["grid_changed"] = _is_grid_changed(frame)
     shapes = footprints.reindex(frame["code"]).to_numpy()
     return gpd.GeoDataFrame(frame, geometry=gpd.GeoSeries(shapes, crs=after[0].buildings.crs))
 
 
-def _changes_grid(atoms: pd.DataFrame) -> pd.Series:
-    """Return which atoms are in another grid; grids are matched by the households they share."""
+def _is_grid_changed(atoms: pd.DataFrame) -> pd.Series:
+    """Return for each atom whether its grid is another; grids are matched by common households."""
     known = atoms["grid_before"].notna()
-    one, codes = pd.factorize(atoms.loc[known, "grid_after"])
-    other, codes_before = pd.factorize(atoms.loc[known, "grid_before"])
+    grid_after, codes_after = pd.factorize(atoms.loc[known, "grid_after"])
+    grid_before, codes_before = pd.factorize(atoms.loc[known, "grid_before"])
     weights = atoms.loc[known, "households"].to_numpy() + 1e-3
-    shape = (len(codes), len(codes_before))
-    left, right, _ = match_grids(one.astype(np.int64), other.astype(np.int64), weights, shape)
-    same = dict(zip(codes[left], codes_before[right], strict=True))
-    return known & (atoms["grid_after"].map(same) != atoms["grid_before"])
+    shape = (len(codes_after), len(codes_before))
+    left, right, _ = match_grids(
+        grid_after.astype(np.int64), grid_before.astype(np.int64), weights, shape
+    )
+    matches = dict(zip(codes_after[left], codes_before[right], strict=True))
+    return known & (atoms["grid_after"].map(matches) != atoms["grid_before"])

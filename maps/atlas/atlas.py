@@ -137,6 +137,7 @@ def _streets(entries: Sequence[AtlasEntry]) -> list[dict[str, Any]]:
 
 
 def _row(entry: AtlasEntry) -> dict[str, Any]:
+    """Return the figures of a community for the table of the index page."""
     within = entry.score.get("within_limits")
     return {
         "code": entry.code,

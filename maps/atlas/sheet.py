@@ -213,6 +213,7 @@ def _limit(parameters: Any, name: str, default: int) -> ColumnElement[int]:
 
 
 def _figures() -> Any:
+    """Return the subquery of the number of grids and households of each plan."""
     return (
         select(
             Grid.plan_id,

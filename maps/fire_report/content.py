@@ -112,6 +112,7 @@ def _missing(context: FireContext, region: str) -> list[MissingData]:
 
 
 def _region(connection: Connection, region: str) -> tuple[str, shapely.Geometry | None]:
+    """Return name and border of a region; its code and None if it is a prefix of codes."""
     code = region.ljust(12, "0")
     statement = select(Region.name, func.ST_AsBinary(Region.geom)).where(Region.code == code)
     row = connection.execute(statement).first()
@@ -137,6 +138,7 @@ def _parts(connection: Connection, region: str) -> list[tuple[str, shapely.Geome
 def _rows(
     connection: Connection, context: FireContext, region: str, site: str, lang: Language
 ) -> Iterator[dict[str, Any]]:
+    """Yield the findings of a region with their texts and links to the map."""
     point = func.ST_PointOnSurface(FireFinding.geom)
     columns = [c for c in FireFinding.__table__.c if c.name not in {"geom", "geom_3857"}]
     places = func.ST_X(point).label("lon"), func.ST_Y(point).label("lat")
@@ -195,6 +197,7 @@ def _count_affected(context: FireContext, rows: list[dict[str, Any]]) -> dict[st
 def _blocks(
     connection: Connection, context: FireContext, region: str, site: str, lang: Language
 ) -> Iterator[dict[str, Any]]:
+    """Yield the fire blocks of a region with their figures and links to the map."""
     snapshot = context.snapshot
     pairs = finding_queries.read_close_pairs(connection, snapshot.city, region)
     names = dict(zip(snapshot.region["code"], snapshot.region["name"], strict=True))

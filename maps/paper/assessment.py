@@ -29,7 +29,7 @@ def assessment_workbook(
     ranking.freeze_panes = "A3"
     for area in areas:
         code, name = text_cell(ranking, area.code), text_cell(ranking, area.name)
-        values = (area.values[one.key] for one in indicators)
+        values = (area.values[indicator.key] for indicator in indicators)
         ranking.append(
             [area.rank, code, name, _round_value(area.score), *map(_round_value, values)]
         )
@@ -62,7 +62,7 @@ def assessment_pdf(
             str(area.rank or "–"),
             area.name,
             _decimal(area.score),
-            *(_decimal(area.values[one.key], one.unit) for one in indicators),
+            *(_decimal(area.values[indicator.key], indicator.unit) for indicator in indicators),
         ]
         for area in areas
     ]
@@ -90,7 +90,7 @@ def _state_text(month: str, frozen_at: datetime | None, lang: Language) -> str:
 def _header(indicators: Sequence[Indicator], lang: Language) -> list[str]:
     columns = ("rank", "code", "area", "score")
     names = [text(f"assessment.{name}", lang=lang) for name in columns]
-    return names + [f"{one.text(lang)}{_unit(one.unit)}" for one in indicators]
+    return names + [f"{indicator.text(lang)}{_unit(indicator.unit)}" for indicator in indicators]
 
 
 def _unit(unit: str) -> str:
@@ -100,7 +100,8 @@ def _unit(unit: str) -> str:
 def _formula_rows(indicators: Sequence[Indicator], lang: Language) -> list[list[str]]:
     """Return name, formula, weight and standard of each indicator."""
     return [
-        [one.text(lang), _formula(one, lang), f"{one.weight:g}", one.source] for one in indicators
+        [indicator.text(lang), _formula(indicator, lang), f"{indicator.weight:g}", indicator.source]
+        for indicator in indicators
     ]
 
 

@@ -163,7 +163,9 @@ def _micro_grid_rows(
     lines = []
     for part in parts:
         people = [
-            one for one in informants.get(part["grid"], []) if one["micro_grid"] == part["serial"]
+            informant
+            for informant in informants.get(part["grid"], [])
+            if informant["micro_grid"] == part["serial"]
         ]
         places = [
             *(names.get(code, code) for code in part["buildings"]),
@@ -174,8 +176,8 @@ def _micro_grid_rows(
                 int(grid_serial(part["grid"])),
                 part["serial"],
                 part["households"],
-                "、".join(one["name"] for one in people),
-                "、".join(one["phone"] for one in people),
+                "、".join(informant["name"] for informant in people),
+                "、".join(informant["phone"] for informant in people),
                 "、".join(places),
             ]
         )
@@ -196,6 +198,7 @@ def _unit_names(
 
 
 def _rows(connection: Connection, plan: int) -> list[list[Any]]:
+    """Return the rows of the first sheet: the buildings and units of each grid."""
     result = connection.execute(
         select(
             Grid.code,

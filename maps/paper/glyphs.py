@@ -1,4 +1,4 @@
-"""Characters that no installed font can draw, which PDF files show by their number."""
+"""Replacement of characters that no installed font can draw by their Unicode numbers."""
 
 import unicodedata
 import warnings
@@ -15,22 +15,23 @@ _SIZES_PX = (16, 109)
 """Sizes to draw a font in: coloured emoji are pictures of the second size alone."""
 
 _NONCHARACTER = "\U0010fffe"
-"""No font has it: it is drawn as the box that stands for missing characters."""
+"""A code point that no font has: fonts draw the box for missing characters instead."""
 
-_NEVER_DRAWN = {"Cc", "Cf", "Zs", "Zl", "Zp"}
-"""Unicode categories of controls, joiners and blanks."""
+_INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
+"""Unicode categories of control characters, joiners and spaces, which need no glyph."""
 
 
 @cache
 def system_fonts() -> Fonts:
-    """Return the fonts of the system."""
+    """Return the fonts that are installed in the system, without those of typst."""
     return Fonts(include_system_fonts=True, include_embedded_fonts=False)
 
 
 def replace_undrawable(content: str) -> str:
     """Return a text with ``[U+2A70E]`` for each character that no installed font has.
 
-    A font would draw a box for each, from which nobody sees what is missing. A warning lists them.
+    Otherwise a font draws a box, from which nobody sees which character is missing. A warning lists
+    the replaced characters.
     """
     missing = sorted(character for character in set(content) if not is_drawable(character))
     if not missing:
@@ -43,21 +44,23 @@ def replace_undrawable(content: str) -> str:
 
 @lru_cache(maxsize=65_536)
 def is_drawable(character: str) -> bool:
-    """Return whether an installed font has a character, or nothing is drawn for it."""
+    """Return whether an installed font has a character, or the character is invisible."""
     is_selector = character in "\ufe0e\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
-    if is_selector or unicodedata.category(character) in _NEVER_DRAWN:
+    if is_selector or unicodedata.category(character) in _INVISIBLE:
         return True
-    return any(_draw(font, character) != _draw(font, _NONCHARACTER) for font in _faces())
+    return any(
+        _rasterize(font, character) != _rasterize(font, _NONCHARACTER) for font in _load_fonts()
+    )
 
 
-def _draw(font: ImageFont.FreeTypeFont, character: str) -> tuple[tuple[int, int], bytes]:
+def _rasterize(font: ImageFont.FreeTypeFont, character: str) -> tuple[tuple[int, int], bytes]:
     mask = font.getmask(character)
     return mask.size, bytes(mask)
 
 
 @cache
-def _faces() -> list[ImageFont.FreeTypeFont]:
-    """Return the installed fonts; those of most characters first."""
+def _load_fonts() -> list[ImageFont.FreeTypeFont]:
+    """Return the installed fonts; CJK fonts first, since they have most of the characters."""
     fonts = system_fonts().fonts()
     files = dict.fromkeys((font.path, font.index) for font in fonts if font.path is not None)
     order = sorted(files, key=lambda file: "CJK" not in str(file[0]))

@@ -183,8 +183,10 @@ def _parts_with_informants(
     """Return a line for each micro-grid: its serial, households and informants."""
     lines = []
     for part in parts:
-        people = [one for one in informants if one["micro_grid"] == part["serial"]]
-        who = " ".join(f"{one['name']} {one['phone']}".strip() for one in people)
+        people = [
+            informant for informant in informants if informant["micro_grid"] == part["serial"]
+        ]
+        who = " ".join(f"{informant['name']} {informant['phone']}".strip() for informant in people)
         fields = {"serial": part["serial"], "households": part["households"], "who": who}
         lines.append(text("paper.micro_grid_line", lang=lang, **fields).strip())
     return lines

@@ -70,6 +70,7 @@ def read_staff(connection: Connection, community: str) -> Staff:
 
 
 def _station(connection: Connection, community: str) -> dict[str, str]:
+    """Return the service station of a community; empty texts if there is none."""
     statement = (
         select(Facility.name, Facility.phone, Facility.address)
         .where(Facility.category == Category.SERVICE_STATION)

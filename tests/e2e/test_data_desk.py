@@ -1,4 +1,4 @@
-"""The data desk: a held import approved and taken back, the quarantine mended, the layers seen."""
+"""The import page: a held import approved and rolled back, quarantine corrected, layers viewed."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The fire desk: a building in two gestures, the incident circle, the shut-off, overlays."""
+"""The fire page: a building in two gestures, the incident circle, the shut-off, overlays."""
 
 import re
 import unicodedata

@@ -96,10 +96,10 @@ def divide_grid(
         ],
         dtype=object,
     )
-    kept = np.array([known[n] if n < len(known) else 0 for n in numbers], dtype=np.int64)
+    kept_serials = np.array([known[n] if n < len(known) else 0 for n in numbers], dtype=np.int64)
     centres = shapely.get_coordinates(shapely.centroid(polygons))
     general: Bools = np.zeros(len(numbers), dtype=bool)
-    serials = assign_serials(centres, shapely.area(polygons), general, kept)
+    serials = assign_serials(centres, shapely.area(polygons), general, kept_serials)
     sums = np.bincount(part, households, len(numbers)).astype(np.int64)
     reasons = explain_parts(households, sums, cells, serials)
     return MicroGrids(part[cells.node], serials, polygons, sums, reasons)
@@ -133,18 +133,19 @@ def _search_components(graph: Graph, before: PreviousLabels | None, seed: int) -
     used: set[int] = set()
     for number in np.argsort(-inhabited, kind="stable"):
         nodes = np.flatnonzero(component == number)
-        own = None if before is None else before.of(nodes)
-        if own is not None:
-            own = replace(own, label=np.where(np.isin(own.label, list(used)), -1, own.label))
-            own = own if (own.label >= 0).any() else None
-        found = _search(graph.subgraph(nodes), own, seed)
-        kept = np.empty(0, dtype=np.int64) if own is None else own.label
-        is_new = ~np.isin(found, kept)
-        new, place = np.unique(found[is_new], return_inverse=True)
-        found[is_new] = following + place.ravel()
+        previous = None if before is None else before.of(nodes)
+        if previous is not None:
+            is_used = np.isin(previous.label, list(used))
+            previous = replace(previous, label=np.where(is_used, -1, previous.label))
+            previous = previous if (previous.label >= 0).any() else None
+        parts = _search(graph.subgraph(nodes), previous, seed)
+        previous_parts = np.empty(0, dtype=np.int64) if previous is None else previous.label
+        is_new = ~np.isin(parts, previous_parts)
+        new, rank = np.unique(parts[is_new], return_inverse=True)
+        parts[is_new] = following + rank.ravel()
         following += len(new)
-        used |= set(found.tolist())
-        label[nodes] = found
+        used |= set(parts.tolist())
+        label[nodes] = parts
     return label
 
 

@@ -207,21 +207,22 @@ def _evolve(run: _Run, populations: list[_Population]) -> None:
 
 
 def _draw_island(run: _Run, count: int, generation: int, island: int) -> SearchResult:
-    """Return the drawing of an island: a single chain's in the first generation.
+    """Return the drawing of an island.
 
-    That shows which numbers of grids are hopeless.
+    In the first generation it is that of a single chain: enough to show which numbers of grids
+    can't meet the limits.
     """
     number = generation * ISLANDS + island
     if generation == 0:
-        return _chain(run, count, number)
+        return _anneal(run, count, number)
     seed = run.seed + 1009 * number
-    drawings = [_chain(run, count, number * CHAINS + chain) for chain in range(CHAINS)]
+    drawings = [_anneal(run, count, number * CHAINS + chain) for chain in range(CHAINS)]
     while len(drawings) > 1:
         ranked = sorted(drawings, key=attrgetter("cost"))
         seed += 1
         drawings = [
-            _improve(run, _recombine(run, seed, one, other), IMPROVEMENTS, seed)
-            for one, other in zip(ranked[::2], ranked[1::2], strict=True)
+            _improve(run, _recombine(run, seed, first, second), IMPROVEMENTS, seed)
+            for first, second in zip(ranked[::2], ranked[1::2], strict=True)
         ]
     return _improve(run, drawings[0], LAST_IMPROVEMENTS, seed + 1)
 
@@ -235,12 +236,13 @@ def _merge_islands(
     return reduce(partial(_recombine, run, run.seed + population.generations), ranked)
 
 
-def _chain(run: _Run, count: int, number: int) -> SearchResult:
+def _anneal(run: _Run, count: int, number: int) -> SearchResult:
+    """Return the drawing of one annealing chain with some number of grids."""
     return run_chain(run.problem, count, number, run.effort.moves_per_node, run.seed, run.stop)
 
 
-def _recombine(run: _Run, seed: int, one: SearchResult, other: SearchResult) -> SearchResult:
-    return recombine(run.problem, one, other, seed, run.stop)
+def _recombine(run: _Run, seed: int, first: SearchResult, second: SearchResult) -> SearchResult:
+    return recombine(run.problem, first, second, seed, run.stop)
 
 
 def _improve(run: _Run, drawing: SearchResult, attempts: int, seed: int) -> SearchResult:

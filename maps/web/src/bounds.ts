@@ -5,7 +5,7 @@ import type { Map as LibreMap, PaddingOptions } from "maplibre-gl";
 
 export type Extent = [number, number, number, number];
 
-/** West, south, east, north of geometries; west is east of east where there are no points. */
+/** West, south, east, north of geometries; without points, west is greater than east. */
 export function extentOf(...geometries: Geometry[]): Extent {
   const extent: Extent = [180, 90, -180, -90];
   for (const geometry of geometries) extend(extent, geometry);
@@ -40,13 +40,13 @@ export function meanCorner(outline: Exclude<Geometry, { type: "GeometryCollectio
   return [mean(0), mean(1)] as [number, number];
 }
 
-/** The extent of two extents. */
-export function uniteExtents(one: Extent, other: Extent): Extent {
+/** The smallest extent that holds two extents. */
+export function uniteExtents(first: Extent, second: Extent): Extent {
   return [
-    Math.min(one[0], other[0]),
-    Math.min(one[1], other[1]),
-    Math.max(one[2], other[2]),
-    Math.max(one[3], other[3]),
+    Math.min(first[0], second[0]),
+    Math.min(first[1], second[1]),
+    Math.max(first[2], second[2]),
+    Math.max(first[3], second[3]),
   ];
 }
 

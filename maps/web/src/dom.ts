@@ -47,14 +47,14 @@ export function afterPaint(callback: () => void): void {
   requestAnimationFrame(() => window.setTimeout(callback));
 }
 
-/** Settles when the texts written now are on the screen: what is heavy starts after it. */
-export async function textPainted(): Promise<void> {
-  await firstContentPainted();
-  // that may have been an earlier text; a second frame starts when the first one is drawn
+/** Wait until the texts that have been written are on the screen, so that heavy work can start. */
+export async function waitForPaintedText(): Promise<void> {
+  await waitForFirstPaint();
+  // the first paint may show an earlier text; a second frame starts when the first one is drawn
   for (let frames = 0; frames < 2; frames++) await new Promise<void>(afterPaint);
 }
 
-function firstContentPainted(): Promise<void> {
+function waitForFirstPaint(): Promise<void> {
   return new Promise((resolve) => {
     if (!PerformanceObserver.supportedEntryTypes.includes("paint")) return resolve();
     const observer = new PerformanceObserver((list) => {

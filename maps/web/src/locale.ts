@@ -31,7 +31,7 @@ export function switchLanguage(): void {
   location.reload();
 }
 
-/** Settles when the texts are loaded. */
+/** Resolves when the texts are loaded. */
 export let localeLoaded: Promise<void> = Promise.resolve();
 
 /** Load the texts of a language; `page` names the section of the catalogue. */

@@ -1,4 +1,4 @@
-// The style of the map, without the map library: legends and the map's data need not wait for it.
+// The style of the map, without the map library, so that legends need not wait for that.
 
 import type { Map as LibreMap, StyleSpecification } from "maplibre-gl";
 

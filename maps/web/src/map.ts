@@ -109,6 +109,6 @@ function authoriseRequest(url: string): { url: string; headers?: Record<string, 
 }
 
 /** Settles when a map has drawn its first picture. */
-export function loaded(map: LibreMap): Promise<void> {
+export function waitForLoad(map: LibreMap): Promise<void> {
   return new Promise((resolve) => void map.once("load", () => resolve()));
 }

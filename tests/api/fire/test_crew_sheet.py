@@ -1,4 +1,4 @@
-"""Plans, key units and the register's counts in the fire desk's API."""
+"""Plans, key units and the register's counts in the API of the fire page."""
 
 import io
 

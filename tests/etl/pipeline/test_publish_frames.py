@@ -47,7 +47,7 @@ def test_same_delivery_twice_writes_no_row(database):
     publish(database, {"facility": parks(("a", "A"))}, "s", rejected=broken)
     before = versions(database)
     again = publish(database, {"facility": parks(("a", "A"))}, "s", rejected=broken)
-    assert again["facility"].touched == 0
+    assert again["facility"].rows_written == 0
     assert versions(database) == before
     with database.connect() as connection:
         runs = connection.execute(text("SELECT status, revision FROM import_run ORDER BY id")).all()

@@ -66,4 +66,4 @@ def test_register_is_published_counted_and_unchanged_when_loaded_again(city, dat
     }
     write_geopackage(city, tmp_path / "city.gpkg")
     again = publish(database, read_sample(tmp_path / "city.gpkg"), "sample:S:1")
-    assert not any(count.touched for count in again.values())
+    assert not any(count.rows_written for count in again.values())

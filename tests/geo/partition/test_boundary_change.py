@@ -13,7 +13,7 @@ from geo.partition.community import Community
 from geo.partition.constraints import Constraints
 from geo.partition.draw import draw
 from geo.partition.search.strategy import Effort
-from geo.partition.street_line import line_along_street
+from geo.partition.street_line import find_street_line
 from tests.geo.partition.places import CRS, community, layer, rows_of_houses
 
 ONE, OTHER = "420606007001", "420606007002"
@@ -236,7 +236,7 @@ def test_no_line_loses_or_doubles_a_household(seed):
 
 def test_street_through_the_community_is_the_line():
     whole = place(0, 500, streets=(street("r1", "中山路", (200, -30), (210, 100), (200, 230)),))
-    found = line_along_street(whole, "中山路")
+    found = find_street_line(whole, "中山路")
     assert (found.street, found.line.geom_type) == ("中山路", "LineString")
     assert found.along_m == pytest.approx(found.line.length, abs=0.1)
     parts = divide_community(whole, found.line)
@@ -250,7 +250,7 @@ def test_street_that_ends_at_another_goes_on_along_it():
         street("r3", "次街", (225, 120), (225, 230)),
     )
     whole = place(0, 500, streets=streets)
-    found = line_along_street(whole, "r1")
+    found = find_street_line(whole, "r1")
     assert found.line.length == pytest.approx(120 + 25 + 80, abs=0.1)
     assert found.along_m == pytest.approx(120, abs=0.1)
 
@@ -260,7 +260,7 @@ def test_dead_end_of_the_street_is_left_out():
         street("r1", "中山路", (200, -30), (200, 150), (200, 170)),
         street("r2", "", (200, 150), (260, 230)),
     )
-    found = line_along_street(place(0, 500, streets=streets), "中山路")
+    found = find_street_line(place(0, 500, streets=streets), "中山路")
     assert found.along_m == pytest.approx(150, abs=0.1)
     assert found.line.bounds[3] == pytest.approx(200, abs=0.1)
 
@@ -276,7 +276,7 @@ def test_dual_carriageway_with_a_roundabout_divides_in_two():
         street("side", "横街", (220, 100), (600, 100)),
     )
     whole = place(0, 500, streets=streets)
-    parts = divide_community(whole, line_along_street(whole, "大道").line)
+    parts = divide_community(whole, find_street_line(whole, "大道").line)
     assert households(*parts) == households(whole)
     west = min(parts, key=lambda part: part.polygon.bounds[0])
     assert 190 <= west.polygon.bounds[2] <= 221
@@ -307,7 +307,7 @@ def test_street_that_cannot_be_the_border_is_refused_in_one_line(name, key):
         street("r8", "连巷", (200, 80), (300, 80)),
     )
     with pytest.raises((InputError, NotFoundError)) as refused:
-        line_along_street(place(0, 500, streets=streets), name)
+        find_street_line(place(0, 500, streets=streets), name)
     assert refused.value.key == key
     for lang in ("en", "zh"):
         assert "\n" not in refused.value.message(lang)
@@ -319,13 +319,13 @@ def test_code_tells_streets_of_one_name_apart():
         street("r4", "幸福路", (450, -30), (450, 100)),
         street("r5", "幸福路", (450, 100), (450, 230)),
     )
-    found = line_along_street(place(0, 500, streets=streets), "r5")
+    found = find_street_line(place(0, 500, streets=streets), "r5")
     assert found.line.bounds == pytest.approx((450, 0, 450, 200), abs=0.1)
 
 
 def test_part_of_a_name_and_full_width_letters_name_a_street():
     whole = place(0, 500, streets=(street("r1", "Ring Road 2", (200, -30), (200, 230)),))
-    assert line_along_street(whole, "ｒｉｎｇ ｒｏａｄ").street == "Ring Road 2"
+    assert find_street_line(whole, "ｒｉｎｇ ｒｏａｄ").street == "Ring Road 2"
 
 
 def test_railway_and_river_can_be_the_border():
@@ -338,5 +338,5 @@ def test_railway_and_river_can_be_the_border():
         railways=layer([rail], "code", "name", "tunnel"),
     )
     for name in ("护城河", "汉丹线"):
-        parts = divide_community(whole, line_along_street(whole, name).line)
+        parts = divide_community(whole, find_street_line(whole, name).line)
         assert households(*parts) == households(whole)

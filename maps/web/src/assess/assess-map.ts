@@ -12,7 +12,7 @@ import { extentOf, fitExtent } from "../bounds";
 import { fetchOpeningExtent } from "../cities";
 import { element, elementById, notify } from "../dom";
 import { type Language, text } from "../locale";
-import { createMap, loaded } from "../map";
+import { createMap, waitForLoad } from "../map";
 import { loadStyle } from "../map-style";
 import { type FiguresMap, type Indicator, SCORE } from "./assess-api";
 import {
@@ -40,7 +40,7 @@ export class AssessMap {
     const map = createMap(areaStyle(style), extent, { padding: PADDING });
     map.on("error", (event) => notify(event.error.message));
     Object.assign(window, { gridatlas: { map } });
-    await loaded(map);
+    await waitForLoad(map);
     map.on("click", "area-fill", ({ features }) => {
       const code = features?.[0]?.properties.code;
       if (code) choose(String(code));

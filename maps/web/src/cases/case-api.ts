@@ -24,16 +24,16 @@ export interface PointProperties {
   grid: string | null;
   is_overdue: boolean;
 }
-/** Of cases that are too many to be returned one by one. */
+/** Properties of a cluster, which stands for cases where they are too many. */
 export interface ClusterProperties {
   point_count: number;
 }
-/** Cases of a view of the map; `grids` counts all of the queue, wherever they are. */
+/** Cases in a view of the map; `grids` counts all cases of the queue, in the view or not. */
 export type CasePoints = FeatureCollection<Point, PointProperties | ClusterProperties> & {
   numberMatched: number;
   grids: Record<string, number>;
 };
-/** What the map shows; `bbox` in degrees. */
+/** The visible part of the map; `bbox` in degrees. */
 export interface MapView {
   bbox: string;
   zoom: string;

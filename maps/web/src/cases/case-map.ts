@@ -1,6 +1,6 @@
 // The map of cases: clustered points, and grids coloured by how many cases of the queue they have.
-// Up to some thousand cases the page has all of them; beyond that it has those of the view, or
-// clusters that the server makes, and reads them again when the view or a case changes.
+// The page holds all cases while they are few. Else it holds those in the view, or clusters that
+// the server makes, and requests them again when the view or a case changes.
 
 import type { FeatureCollection } from "geojson";
 import type {
@@ -15,7 +15,7 @@ import { isMotionReduced } from "../bounds";
 import { fetchOpeningExtent } from "../cities";
 import { element, elementById, notify } from "../dom";
 import { formatNumber, type Language, text } from "../locale";
-import { createMap, loaded } from "../map";
+import { createMap, waitForLoad } from "../map";
 import { loadStyle } from "../map-style";
 import type { CasePoints, CaseSummary, MapView } from "./case-api";
 import { isOverdue } from "./case-filter";
@@ -25,14 +25,14 @@ export const HEAT_COLOURS = ["#ffffb2", "#fecc5c", "#fd8d3c", "#f03b20", "#bd002
 const NO_COLOUR = "#00000000";
 const EMPTY: FeatureCollection = { type: "FeatureCollection", features: [] };
 const OPENED_ZOOM = 16;
-/** How long changes are collected before the map is drawn again, or its cases are read again. */
+/** Delay that collects changes before the map is drawn, or its cases are read, again. */
 const DRAW_DELAY_MS = 200;
 const STALE_DELAY_MS = 1000;
-/** How much closer a click on a cluster of the server leads. */
+/** Zoom levels that a click on a cluster of the server adds. */
 const CLUSTER_ZOOM_STEP = 2;
 const FONTS = ["PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"];
 const CLICKED_LAYERS = ["cases-cluster", "cases-point", "clusters-cluster", "clusters-point"];
-/** The number of a cluster's cases; of thousands only these. */
+/** The number of cases in a cluster; from 1000 on in thousands. */
 const SHORT_COUNT: ExpressionSpecification = [
   "case",
   [">=", ["get", "point_count"], 1000],
@@ -63,7 +63,7 @@ export class CaseMap {
   private staleTimer: number | undefined;
   /** Called when the cases of the view must be read again. */
   onStale: () => void = () => undefined;
-  /** What a click on the map does, in place of opening cases. */
+  /** What a click on the map does instead of opening a case. */
   onPlace: ((place: Place) => void) | null = null;
 
   private constructor(
@@ -81,7 +81,7 @@ export class CaseMap {
     const map = createMap(caseStyle(style), extent, { padding: PADDING });
     map.on("error", (event) => notify(event.error.message));
     Object.assign(window, { gridatlas: { map } });
-    await loaded(map);
+    await waitForLoad(map);
     const caseMap = new CaseMap(map, open);
     caseMap.attach();
     return caseMap;
@@ -164,7 +164,7 @@ export class CaseMap {
     this.map.resize();
   }
 
-  /** Whether the page has not all cases of the queue one by one. */
+  /** Whether some cases of the queue are missing, or only counted in clusters. */
   isPartial(): boolean {
     return this.points.features.length < this.points.numberMatched;
   }

@@ -1,6 +1,6 @@
 // The page of cases: the queue, the map and the panel of a case, kept current by the server's events.
 
-import { delay, element, elementById, notify, textPainted } from "../dom";
+import { delay, element, elementById, notify, waitForPaintedText } from "../dom";
 import { isOffline } from "../http";
 import { text } from "../locale";
 import { session } from "../session";
@@ -68,9 +68,9 @@ class CasePage {
   private cases: CaseSummary[] = [];
   private next: string | null = null;
   private opened: CaseDetails | null = null;
-  /** Counts the filters, so that a late answer to an earlier one is left unused. */
+  /** Number of the last request for the list, so that late answers to earlier ones are ignored. */
   private query = 0;
-  /** The same for the cases of the map. */
+  /** Number of the last request for the cases on the map. */
   private pointsQuery = 0;
   private isLoadingMore = false;
   private hasReadPoints = false;
@@ -103,7 +103,7 @@ class CasePage {
     const page = await firstPage;
     [this.cases, this.next] = [page.items, page.next];
     this.showQueue();
-    void textPainted().then(() =>
+    void waitForPaintedText().then(() =>
       this.resolveMap(openMap((number) => this.navigate(`/cases/${number}`))),
     );
     document.addEventListener("keydown", (event) => this.handleKey(event));
@@ -140,7 +140,7 @@ class CasePage {
     void this.refreshCounts();
     const { opened } = this;
     if (opened?.number === changed.number && opened.revision < changed.revision) {
-      // what is being typed is not thrown away; the server refuses a step on an old revision
+      // keep what is being typed; the server refuses a step on an old revision
       if (!elementById("panel").querySelector("form")) void this.openCase(changed.number, false);
     }
   }
@@ -163,10 +163,10 @@ class CasePage {
     const { filter } = this;
     const map = await this.map;
     map.onStale = () => void this.loadPoints();
-    const own = ++this.pointsQuery;
+    const query = ++this.pointsQuery;
     const view = map.view();
     const points = await fetchPoints(filterQuery(filter), view);
-    if (filter !== this.filter || own !== this.pointsQuery) return;
+    if (filter !== this.filter || query !== this.pointsQuery) return;
     map.show(points);
     if (map.isPartial() && map.view().bbox !== view.bbox) await this.loadPoints();
   }

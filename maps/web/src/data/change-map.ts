@@ -6,7 +6,7 @@ import { extentOf, fitExtent } from "../bounds";
 import { fetchOpeningExtent } from "../cities";
 import { element, elementById, notify } from "../dom";
 import { type Language, text } from "../locale";
-import { createMap, loaded } from "../map";
+import { createMap, waitForLoad } from "../map";
 import { loadStyle } from "../map-style";
 import type { Fate, Run, RunStatus } from "./import-api";
 import { label } from "./labels";
@@ -23,7 +23,7 @@ const WIDE_DEGREES = 0.004;
 
 let mapLoaded: Promise<LibreMap>;
 
-/** Settles when the map can show features; the lists beside it do not wait for it. */
+/** Resolves when the map can show features; the lists do not wait for it. */
 export const changeMap = (): Promise<LibreMap> => mapLoaded;
 
 export function openMap(lang: Language): void {
@@ -36,7 +36,7 @@ async function createChangeMap(lang: Language): Promise<LibreMap> {
   const map = createMap(style, extent, { padding: { top: 40, right: 40, bottom: 40, left: 40 } });
   map.on("error", (event) => notify(event.error.message));
   Object.assign(window, { gridatlas: { map } });
-  await loaded(map);
+  await waitForLoad(map);
   return map;
 }
 

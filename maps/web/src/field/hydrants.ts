@@ -1,4 +1,4 @@
-// Hydrants of the own grids: what is due, the last inspection, and the form of the next one.
+// Hydrants in the manager's grids: list with due dates, last inspection, form for the next one.
 
 import { definitionList, element } from "../dom";
 import { optionalText, text } from "../locale";
@@ -9,13 +9,13 @@ import { heading, link, list, row, type View, waiting } from "./views";
 
 const COLUMNS = ["passed", "reason", "flow_l_s", "inspected_on", "inspector"] as const;
 
-/** The hydrants, the first due first; those that wait to be sent are above. */
+/** The hydrants by due date; inspections that wait to be sent are listed above them. */
 export function hydrantsView({ hydrants }: Bundle, entries: Entry[], today: string): View {
-  const items = hydrants.map((one) => {
-    const last = one.inspected_on
-      ? text("field_app.inspected", { day: one.inspected_on })
+  const items = hydrants.map((hydrant) => {
+    const last = hydrant.inspected_on
+      ? text("field_app.inspected", { day: hydrant.inspected_on })
       : text("field_app.never_inspected");
-    return row(`#hydrant/${one.code}`, nameOf(one), last, markOf(one, today));
+    return row(`#hydrant/${hydrant.code}`, nameOf(hydrant), last, markOf(hydrant, today));
   });
   return [
     heading(text("field_app.hydrants")),
@@ -34,7 +34,7 @@ function nameOf({ name, code }: Hydrant): string {
 }
 
 export function hydrantView(bundle: Bundle, entries: Entry[], code: string): View {
-  const hydrant = bundle.hydrants.find((one) => one.code === code);
+  const hydrant = bundle.hydrants.find((candidate) => candidate.code === code);
   if (!hydrant) return [heading(text("field_app.none"))];
   const isWaiting = entries.some(
     ({ kind, fields }) => kind === "inspection" && fields.hydrant === code,
@@ -57,13 +57,13 @@ export function hydrantView(bundle: Bundle, entries: Entry[], code: string): Vie
   ];
 }
 
-/** The form of an inspection. */
+/** The form for an inspection; `onStored` gets the address of the view to show next. */
 export async function inspectionForm(
   bundle: Bundle,
   code: string,
   onStored: (hash: string) => void,
 ): Promise<View> {
-  const hydrant = bundle.hydrants.find((one) => one.code === code);
+  const hydrant = bundle.hydrants.find((candidate) => candidate.code === code);
   if (!hydrant) return [heading(text("field_app.none"))];
   const passed = select(
     ["true", "false"].map((key): [string, string] => [key, text(`field_app.passed_${key}`)]),
@@ -94,7 +94,7 @@ export async function inspectionForm(
   return [heading(nameOf(hydrant), text("field_app.inspect_note")), form];
 }
 
-/** A value of an inspection, for people. */
+/** Format a value of an inspection for display. */
 export function describeInspection(values: object, column: string): string {
   const value = (values as Record<string, unknown>)[column];
   if (value === null || value === undefined || value === "") return "–";

@@ -57,8 +57,8 @@ function contents({ fields, photos }: Entry): HTMLElement {
   return definitionList([...rows, ...changes]);
 }
 
-/** What was entered beside what is on the server: name, own and other value. */
-type Compared = [string, string, string][];
+/** Rows of column, entered value and value on the server. */
+type ComparedValues = [string, string, string][];
 
 function comparison(entry: Entry, current: Dwelling | Hydrant): HTMLElement {
   if ("inspection" in current)
@@ -66,7 +66,7 @@ function comparison(entry: Entry, current: Dwelling | Hydrant): HTMLElement {
   return comparisonTable(dwellingOf(entry)?.code ?? entry.title, compareCounts(entry, current));
 }
 
-function compareInspections({ fields }: Entry, current: Hydrant): Compared {
+function compareInspections({ fields }: Entry, current: Hydrant): ComparedValues {
   return ["passed", "reason", "flow_l_s", "inspected_on", "inspector"].map((column) => [
     column,
     column in fields ? describeInspection(fields, column) : text("field_app.mine_inspection"),
@@ -74,7 +74,7 @@ function compareInspections({ fields }: Entry, current: Hydrant): Compared {
   ]);
 }
 
-function compareCounts({ fields }: Entry, current: Dwelling): Compared {
+function compareCounts({ fields }: Entry, current: Dwelling): ComparedValues {
   const changes = fields.changes as Partial<Dwelling>;
   return [...Object.keys(changes), "verified_on", "verified_by"].map((column) => [
     column,
@@ -83,14 +83,14 @@ function compareCounts({ fields }: Entry, current: Dwelling): Compared {
   ]);
 }
 
-function comparisonTable(label: string, compared: Compared): HTMLElement {
-  const rows = compared.map(([column, own, other]) =>
+function comparisonTable(label: string, compared: ComparedValues): HTMLElement {
+  const rows = compared.map(([column, entered, current]) =>
     element(
       "tr",
       {},
       element("th", { scope: "row" }, text(`field_app.${column}`)),
-      element("td", {}, own),
-      element("td", {}, other),
+      element("td", {}, entered),
+      element("td", {}, current),
     ),
   );
   const head = ["", "field_app.mine", "field_app.servers"].map((key) =>

@@ -120,8 +120,8 @@ const COMPOSE: Record<EntryKind, (entry: Entry) => Record<string, unknown>> = {
     verified_at: serverTime(deviceAt),
     device_at: deviceAt,
   }),
-  inspection: ({ fields: { hydrant: _, ...found }, deviceAt }) => ({
-    ...found,
+  inspection: ({ fields: { hydrant: _, ...values }, deviceAt }) => ({
+    ...values,
     inspected_at: serverTime(deviceAt),
     device_at: deviceAt,
   }),

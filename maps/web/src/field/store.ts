@@ -38,7 +38,7 @@ export async function openStore(account: string): Promise<void> {
     },
   });
   bundle = (await database.get("state", "bundle")) as Bundle | undefined;
-  if (bundle) bundle.hydrants ??= []; // one that an earlier version of the app stored
+  if (bundle) bundle.hydrants ??= []; // missing where an earlier version of the app stored it
   sync = ((await database.get("state", "sync")) as SyncState | undefined) ?? NO_SYNC;
   key = bundle && (await importKey(bundle.device_key));
 }

@@ -69,7 +69,7 @@ async function renew(refused: string | null): Promise<void> {
   });
 }
 
-/** The body of an answer; one that breaks off counts as lost. */
+/** Read the body of a response; a connection lost meanwhile counts as an unreachable server. */
 export async function readJson<T>(response: Response): Promise<T> {
   try {
     return (await response.json()) as T;

@@ -1,4 +1,4 @@
-// The views that only read: map, buildings, dwellings, cases, the ledger of visits; and their parts.
+// Read-only views: map, buildings, dwellings, cases, ledger of visits; and elements of all views.
 
 import type { Map as LibreMap } from "maplibre-gl";
 

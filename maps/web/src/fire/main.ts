@@ -108,7 +108,7 @@ async function requestLayoutEarly(): Promise<Layout | null> {
 }
 
 async function openMap(lang: Language): Promise<LibreMap> {
-  const { createMap, loaded } = await import("../map");
+  const { createMap, waitForLoad } = await import("../map");
   const hasView = location.hash.includes("map=") || parseAddress(location.search) !== null;
   const [style, extent] = await Promise.all([
     loadStyle(lang, "published"),
@@ -117,7 +117,7 @@ async function openMap(lang: Language): Promise<LibreMap> {
   const map = createMap(fireStyle(style), extent, { padding: PADDING });
   map.on("error", (event) => notify(event.error.message));
   Object.assign(window, { gridatlas: { map } });
-  await loaded(map);
+  await waitForLoad(map);
   return map;
 }
 

@@ -4,7 +4,7 @@ import type { Polygon } from "geojson";
 
 import { button, element, icon } from "../dom";
 import { preferredLanguage, text } from "../locale";
-import { createMap, loaded } from "../map";
+import { createMap, waitForLoad } from "../map";
 import { loadStyle } from "../map-style";
 import { ICONS } from "./icons";
 import { fetchCommunities } from "./plan-api";
@@ -81,7 +81,7 @@ async function openShapeEditor(code: string, onFinish: (shape: Polygon, id: stri
     hash: false,
     padding: { top: 20, right: 20, bottom: 20, left: 20 },
   });
-  await loaded(map);
+  await waitForLoad(map);
   Object.assign(window, { gridatlas: { map } });
   return { map, shapes: new ShapeEditor(map, onFinish) };
 }

@@ -6,7 +6,7 @@ import type { Map as LibreMap } from "maplibre-gl";
 import { type Extent, fitExtent, uniteExtents } from "../bounds";
 import { element } from "../dom";
 import { formatNumber, type Language, text } from "../locale";
-import { createMap, loaded } from "../map";
+import { createMap, waitForLoad } from "../map";
 import { loadStyle } from "../map-style";
 import {
   colourOf,
@@ -61,7 +61,7 @@ export async function openHomeMap(lang: Language, extent: Extent | undefined): P
     padding: PADDING,
     isFadeless: true,
   });
-  const ready = loaded(map);
+  const ready = waitForLoad(map);
   attachLinks(map);
   Object.assign(window, { gridatlas: { map } });
   return {

@@ -1,20 +1,20 @@
-// Residents of the register, and those who need help to leave: of a building, and of the grids of a
-// draft.
+// Residents on the register, and those who need help to leave: by building, and by grid of a draft.
 
 import { element } from "../dom";
 import { formatNumber, text } from "../locale";
 import type { Atom, BuildingCounts } from "./plan-api";
 
-/** Counts of the register by building; buildings of other regions are not among them. */
+/** Counts of the register by building code, without buildings of other regions. */
 export type Register = ReadonlyMap<string, BuildingCounts>;
 
 export interface People {
-  /** Null where no dwelling's number is known, as are those who need help. */
+  /** Null if the number is unknown for every dwelling. */
   residents: number | null;
+  /** Null if the number is unknown for every dwelling. */
   needHelp: number | null;
   /** Dwellings whose residents are unknown. */
   uncounted: number;
-  /** Whether a building is divided among grids, which share its people by their households. */
+  /** Whether a building is divided between grids; its people are shared by households then. */
   isEstimate: boolean;
 }
 
@@ -25,21 +25,21 @@ export function peopleOfBuilding(register: Register, building: string | null): P
   return { residents, needHelp, uncounted, isEstimate: false };
 }
 
-/** People by grid; grids of which nobody is on the register are left out. */
+/** People by grid code, without grids of which nobody is on the register. */
 export function peopleOfGrids(register: Register, cells: readonly Atom[]): Map<string, People> {
-  const parts = new Map<string, Atom[]>();
+  const cellsByBuilding = new Map<string, Atom[]>();
   for (const cell of cells) {
     if (cell.building === null) continue;
-    parts.set(cell.building, [...(parts.get(cell.building) ?? []), cell]);
+    cellsByBuilding.set(cell.building, [...(cellsByBuilding.get(cell.building) ?? []), cell]);
   }
   const sums = new Map<string, People>();
-  for (const [building, own] of parts) {
+  for (const [building, parts] of cellsByBuilding) {
     const people = peopleOfBuilding(register, building);
     if (people === null) continue;
-    const households = own.reduce((sum, cell) => sum + cell.households, 0);
-    const isEstimate = own.some(({ grid }) => grid !== own[0]!.grid);
-    for (const cell of own) {
-      const share = households ? cell.households / households : 1 / own.length;
+    const households = parts.reduce((sum, cell) => sum + cell.households, 0);
+    const isEstimate = parts.some(({ grid }) => grid !== parts[0]!.grid);
+    for (const cell of parts) {
+      const share = households ? cell.households / households : 1 / parts.length;
       sums.set(cell.grid, addShare(sums.get(cell.grid), { ...people, isEstimate }, share));
     }
   }

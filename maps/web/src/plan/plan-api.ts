@@ -231,7 +231,7 @@ export async function fetchPlanSummaries(status: "draft" | "published"): Promise
   return pages.flatMap(({ items }) => items);
 }
 
-/** What the register counts by building of a community; the server keeps to the caller's scope. */
+/** Counts of the register by building of a community, within the caller's scope. */
 export async function fetchRegister(community: string): Promise<Map<string, BuildingCounts>> {
   const query = { region: community, limit: MAX_BUILDINGS };
   const params = { path: { area: "building" }, query } as const;

@@ -7,7 +7,7 @@ import type { Extent } from "../bounds";
 import { afterPaint } from "../dom";
 import { palette } from "../legend";
 import { type Language, text } from "../locale";
-import { createMap, loaded } from "../map";
+import { createMap, waitForLoad } from "../map";
 import { loadStyle } from "../map-style";
 import type { Draft } from "./draft";
 import type { Areas, MicroGrid } from "./plan-api";
@@ -53,7 +53,7 @@ export class PlanMap {
       isFadeless: true,
       title: text(container === "map" ? "plan.map" : "plan.map_other"),
     });
-    await loaded(map);
+    await waitForLoad(map);
     return new PlanMap(map, fills);
   }
 

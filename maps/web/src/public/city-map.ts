@@ -1,4 +1,4 @@
-// The map of the public page and what is chosen on it.
+// The map of the public page and the selection on it.
 
 import type { Map as LibreMap, MapMouseEvent, StyleSpecification } from "maplibre-gl";
 
@@ -46,11 +46,11 @@ export class CityMap {
     window.addEventListener("beforeprint", () => showOnPaper(map));
     window.addEventListener("afterprint", () => leavePaper(map));
     void restoreSelection(map, state.status);
-    // for the tests, which query what the map shows
+    // browser tests query the map
     Object.assign(window, { gridatlas: { map } });
   }
 
-  /** Show the texts of another language. */
+  /** Change to the style of another language. */
   async setStyle(style: StyleSpecification): Promise<void> {
     this.map.setStyle(style);
     hidePanel();

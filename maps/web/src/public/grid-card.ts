@@ -96,7 +96,7 @@ export function showCommunities(
   );
 }
 
-/** Add what the register counts to the communities of the list. */
+/** Add counts of the register to the communities in the list. */
 export function showRegister(items: PublicCounts[]): void {
   const list = elementById("list");
   for (const counts of items) {

@@ -10,7 +10,7 @@ import {
   fetchCityNames,
   regionsOf,
 } from "../cities";
-import { elementById, notify, textPainted } from "../dom";
+import { elementById, notify, waitForPaintedText } from "../dom";
 import { showLegend } from "../legend";
 import {
   languageTag,
@@ -34,7 +34,7 @@ const wideScreen = window.matchMedia("(min-width: 720px)");
 
 async function start(): Promise<void> {
   const lang = preferredLanguage();
-  // all at once: a first visit waits for requests made one after the other
+  // request all at once: a first visit would wait for one request after the other
   const published = loadStyle(lang, "published", true);
   const localeLoaded = loadLocale(lang);
   const stateLoaded = loadState(localeLoaded);
@@ -43,8 +43,8 @@ async function start(): Promise<void> {
   attachTextSize();
   const state = await stateLoaded;
   const style = await (state.status === "published" ? published : loadStyle(lang, state.status));
-  // the texts are there first: they work without the map, whose code is large
-  const map = textPainted().then(() => openCityMap(state, style));
+  // show the texts first: they work without the map, whose code is large
+  const map = waitForPaintedText().then(() => openCityMap(state, style));
   writePage(map, state, style);
   attachControls(map, state, style);
   const { grid, place } = readSelection(location.search);
@@ -59,14 +59,20 @@ async function openCityMap(state: PageState, style: StyleSpecification): Promise
 
 function attachControls(map: Promise<CityMap>, state: PageState, style: StyleSpecification): void {
   elementById("language").addEventListener("click", () => void switchLanguage(map, state));
-  elementById("here").addEventListener("click", () => void map.then((one) => one.locateReader()));
+  elementById("here").addEventListener(
+    "click",
+    () => void map.then((cityMap) => cityMap.locateReader()),
+  );
   elementById("help").addEventListener("click", () => showTour("public"));
-  attachSearch({ search: searchCity, choose: (hit) => void map.then((one) => one.goToHit(hit)) });
+  attachSearch({
+    search: searchCity,
+    choose: (hit) => void map.then((cityMap) => cityMap.goToHit(hit)),
+  });
   attachList(map, state, () => writePage(map, state, style));
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     toggleList(false);
-    void map.then((one) => one.clearSelection());
+    void map.then((cityMap) => cityMap.clearSelection());
   });
 }
 
@@ -128,7 +134,7 @@ function writePage(
   showLegend(style);
   showCommunities(regionsOf(communities, city), (extent) => {
     if (!wideScreen.matches) toggleList(false);
-    void map.then((one) => one.fit(extent));
+    void map.then((cityMap) => cityMap.fit(extent));
   });
   if (communities.features.length === 0) notify(text("page.empty"));
   else void fetchRegister(city?.code ?? "").then(showRegister);

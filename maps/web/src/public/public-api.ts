@@ -19,7 +19,7 @@ export async function fetchCommunities(status: Status): Promise<Communities> {
   return { ...pages[0]!, features: pages.flatMap((page) => page.features) };
 }
 
-/** What the register counts by community, figures of one or two left out. */
+/** Counts of the register by community; the server withholds counts of one or two. */
 export const fetchRegister = async (region: string): Promise<PublicCounts[]> =>
   (await bodyOf(api.GET("/register/communities", { params: { query: { region } } }))).items;
 

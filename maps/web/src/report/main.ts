@@ -1,6 +1,6 @@
 // The online site: report a problem, follow it up, what is nearby, the service guide.
 
-import { button, element, elementById, notify, textPainted } from "../dom";
+import { button, element, elementById, notify, waitForPaintedText } from "../dom";
 import {
   languageTag,
   loadLocale,
@@ -40,8 +40,8 @@ async function start(): Promise<void> {
   });
   const site = new Site(await kindsLoaded, picker, placeField);
   site.open(ticket);
-  // the form is there first: it works without the map, whose code is large
-  await textPainted();
+  // show the form first: it works without the map, whose code is large
+  await waitForPaintedText();
   await openPlaceMap(picker);
   site.handleMap();
 }
@@ -76,7 +76,7 @@ class Site {
     document.querySelector("footer")!.hidden = false; // not before: it would be pushed away
   }
 
-  /** The map has been loaded. */
+  /** Adapt the page to the map once it has been loaded. */
   handleMap(): void {
     if (tabOfAddress() === "nearby") void this.nearby.refresh();
   }

@@ -17,13 +17,13 @@ export class PlacePicker {
   place: Place | null = null;
   /** The grid in force at the place, once known. */
   grid: Grid | null = null;
-  /** The map, once loaded. */
+  /** The map; null until it is loaded. */
   map: LibreMap | null = null;
   private pin: Marker | null = null;
 
   constructor(private readonly onChange: (picker: PlacePicker) => void) {}
 
-  /** Choose places on a map; places were chosen without it before. */
+  /** Attach the map; until then a place can only be chosen without one. */
   attach(map: LibreMap, pin: Marker): void {
     this.map = map;
     this.pin = pin;
