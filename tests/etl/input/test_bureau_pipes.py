@@ -142,7 +142,7 @@ def test_section_that_can_be_read_in_two_ways_is_quarantined(database, tmp_path,
 
 def test_size_beside_one_that_can_not_be_read_is_compared_as_a_number(database, tmp_path):
     lines = [shapely.LineString([point(0, y), point(90, y)]) for y in (0, 50)]
-    sizes = {"管径": [300.0, 0.0], "断面尺寸": ["300", "3x4"]}
+    sizes = {"管径": [300, 0], "断面尺寸": ["300", "3x4"]}
     file = write(frame(lines, 管线编号=["p", "q"], **sizes), tmp_path / "管线.gpkg")
     how = mapping("pipe_segment", constants={"network": "water"}, guard={"rejected_percent": 100})
     bring(database, "pipe_segment", file, how)
