@@ -158,4 +158,4 @@ def inspect(
 def _check_time(moment: datetime) -> None:
     """Refuse a time that no correct clock shows."""
     if not datetime(2000, 1, 1, tzinfo=UTC) < moment < datetime.now(UTC) + CLOCK_TOLERANCE:
-        raise InputError("visit_time_unfit", at=moment.isoformat())
+        raise InputError("time_unfit", at=moment.isoformat())
