@@ -129,7 +129,8 @@ def case_view(connection: Connection, filters: CaseFilter, zoom: float) -> dict[
     """Return what a map shows of cases at a zoom: points, or clusters where they are many.
 
     All cases if there are at most :data:`MAX_POINTS`, else those in the box, else clusters of those
-    with ``point_count``. ``grids`` holds the number of cases by grid, whatever the box.
+    with ``point_count``, the largest :data:`MAX_MAP_CASES` at most. ``grids`` holds the number of
+    cases by grid, whatever the box.
     """
     by_grid = (
         select(CASE.c.grid_code, func.count().label("cases"))
@@ -186,6 +187,8 @@ def _clusters(connection: Connection, conditions: Conditions, zoom: float) -> li
         )
         .where(*conditions)
         .group_by(*squares)
+        .order_by(func.count().desc())
+        .limit(MAX_MAP_CASES)
     )
     groups = {kind.key: kind.group for kind in case_kinds().kinds}
     rows = connection.execute(statement).mappings()

@@ -149,12 +149,13 @@ def inspect(
     _check_time(given.inspected_at)
     refuse_markup(given.reason)
     inspection = GridInspection(hydrant=code, **given.model_dump())
-    row = inspect_hydrant(connection, inspection, actor_of(caller), key)
-    record(connection, caller, "inspect", "pipe_node", code, {"passed": given.passed})
+    row, is_new = inspect_hydrant(connection, inspection, actor_of(caller), key)
+    if is_new:
+        record(connection, caller, "inspect", "pipe_node", code, {"passed": given.passed})
     return HydrantResponse.model_validate(describe_hydrant(row))
 
 
 def _check_time(moment: datetime) -> None:
     """Refuse a time that no correct clock shows."""
     if not datetime(2000, 1, 1, tzinfo=UTC) < moment < datetime.now(UTC) + CLOCK_TOLERANCE:
-        raise InputError("visit_time_unfit", at=moment.isoformat())
+        raise InputError("time_unfit", at=moment.isoformat())

@@ -144,7 +144,7 @@ def add_visit(
         < visit.visited_at
         < datetime.now(UTC) + CLOCK_TOLERANCE
     ):
-        raise InputError("visit_time_unfit", at=visit.visited_at.isoformat())
+        raise InputError("time_unfit", at=visit.visited_at.isoformat())
     entry = VisitEntry(**visit.model_dump())
     return RecordedResponse(id=record_visit(connection, entry, actor_of(caller), key))
 

@@ -166,6 +166,8 @@ def take_step(connection: Connection, number: str, request: StepRequest, actor: 
     if request.revision is not None and request.revision != row.revision:
         raise StaleError("case_stale", number=number, revision=row.revision)
     _check_responsible(transition, status, actor)
+    if row.anonymized_at is not None and (request.note or request.photos):
+        raise ConflictError("case_anonymized", number=number)
     now: datetime = connection.execute(select(func.now())).scalar_one()
     data = _step_data(connection, transition, row, request, now)
     apply_to_case(connection, row, Step(request.action, now, data), actor, request)

@@ -142,7 +142,7 @@ FROM judged;
 -- it has committed.
 CREATE FUNCTION published.recount_register(communities text[]) RETURNS void
 LANGUAGE plpgsql STRICT SECURITY DEFINER
-SET search_path = pg_catalog, public SET plan_cache_mode = force_custom_plan AS $$
+SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
 BEGIN
     LOCK TABLE published.dwelling_sum IN SHARE ROW EXCLUSIVE MODE;
     DELETE FROM published.dwelling_sum WHERE region_code = ANY (communities);
@@ -161,7 +161,7 @@ $$;
 -- Recount the communities of changed dwellings or organisations. Unlike adding and subtracting,
 -- this is right in whatever order the triggers of one statement run.
 CREATE FUNCTION published.recount_rows() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, public SET plan_cache_mode = force_custom_plan AS $$
+SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
     buildings text[];
 BEGIN
@@ -187,7 +187,7 @@ $$;
 -- Recount the communities of buildings that come, go or move; one that comes may be on the register
 -- already.
 CREATE FUNCTION published.recount_buildings() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, public SET plan_cache_mode = force_custom_plan AS $$
+SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
     communities text[];
 BEGIN

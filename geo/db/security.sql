@@ -52,7 +52,7 @@ RETURN EXISTS (
 -- The changes of a layer, counted in the transaction that makes them. The setting is not a clause of
 -- the function: only a superuser may write that.
 CREATE FUNCTION count_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, public AS $$
+SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     owner_setting text := coalesce(current_setting('gridatlas.owner', true), '');
 BEGIN
@@ -143,14 +143,14 @@ WHERE status IN ('published', 'unchanged');
 -- Contact card of one grid: there is no list of telephone numbers.
 CREATE FUNCTION published.contact_card(asked text)
 RETURNS TABLE (name text, phone text, tasks text, duties text, has_photo boolean)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT m.name, m.phone, m.tasks, m.duties, m.photo IS NOT NULL FROM public.grid_manager m
     WHERE m.grid_code = asked AND m.valid_to IS NULL
         AND EXISTS (SELECT FROM published.grid g WHERE g.code = asked)
 $$;
 
 CREATE FUNCTION published.card_photo(asked text) RETURNS bytea
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT m.photo FROM public.grid_manager m
     WHERE m.grid_code = asked AND m.valid_to IS NULL
         AND EXISTS (SELECT FROM published.grid g WHERE g.code = asked)

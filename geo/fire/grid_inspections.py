@@ -58,10 +58,15 @@ def list_own_hydrants(connection: Connection) -> list[RowMapping]:
 
 def inspect_hydrant(
     connection: Connection, inspection: GridInspection, actor: Actor, key: str
-) -> RowMapping:
-    """Record an inspection of a hydrant; return the hydrant as it is then.
+) -> tuple[RowMapping, bool]:
+    """Record an inspection of a hydrant.
 
     With a key that the actor used for the same inspection before, nothing is changed.
+
+    Returns
+    -------
+    tuple of RowMapping and bool
+        The hydrant as it is then, and whether the inspection was recorded now.
 
     Raises
     ------
@@ -81,7 +86,7 @@ def inspect_hydrant(
     locks.acquire(connection, Lock.CASE_KEY, f"hydrant {code}")
     hydrant = _find_hydrant(connection, code)
     if _is_recorded(connection, name, digest):
-        return hydrant
+        return hydrant, False
     if hydrant["inspection"] != inspection.seen:
         raise StaleError("hydrant_stale", hydrant=code, current=describe_hydrant(hydrant))
     values = inspection_values(
@@ -95,7 +100,7 @@ def inspect_hydrant(
     origin = {"grid_code": hydrant["grid_code"], "device_at": inspection.device_at}
     row = values | origin | {"key": name, "request": digest}
     connection.execute(insert(HydrantInspection).inline(), row)
-    return _find_hydrant(connection, code)
+    return _find_hydrant(connection, code), True
 
 
 def describe_hydrant(row: RowMapping) -> dict[str, object]:

@@ -1,5 +1,7 @@
 """Tools of the planner: moving a border to a road, the list of steps, comments, copies of cards."""
 
+import re
+
 import pypdfium2
 import pytest
 from playwright.sync_api import expect
@@ -237,3 +239,27 @@ def test_residents_of_the_register_are_shown_by_grid_and_building(town, edit):
     }""")
     page.mouse.move(*page.evaluate(ON_SCREEN, place))
     expect(page.locator("#preview")).to_contain_text("居民 3 人，需协助 1 人")
+
+
+def test_figures_of_a_plan_that_was_left_do_not_bring_back_its_grids(edit, client_of):
+    plans = client_of("planner").get(f"/communities/{t.DRUM_TOWER}/plans?status=published")
+    other = plans.json()["items"][0]["id"]
+    page = edit()
+    held, figures = [], "**/register/counts/building*"
+    page.route(figures, lambda route: held.append(route))
+    with page.expect_request(figures):
+        page.reload()
+    page.wait_for_function(READY)
+    with page.expect_request(figures):
+        page.evaluate(
+            "path => { history.pushState(null, '', path); dispatchEvent(new Event('popstate')); }",
+            f"/plan/p/{other}?view",
+        )
+    codes = page.locator(".grids .pick")
+    expect(codes.first).to_have_attribute("data-code", re.compile(t.DRUM_TOWER))
+    for route in held:
+        with page.expect_response(figures) as answer:
+            route.continue_()
+        answer.value.finished()
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+        expect(codes.first).to_have_attribute("data-code", re.compile(t.DRUM_TOWER))

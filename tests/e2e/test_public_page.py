@@ -482,3 +482,15 @@ def test_list_of_communities_tells_residents_without_figures_of_one_or_two(page,
     ready(page)
     expect(page.locator(f'#list [data-code="{t.NORTH_GATE}"]')).to_contain_text("居民 12 人")
     assert "居民" not in page.locator(f'#list [data-code="{t.RIVERSIDE}"]').text_content()
+    held, figures = [], "**/register/communities*"
+    page.route(figures, lambda route: held.append(route))
+    for _ in range(2):  # to English and back, before the figures arrive
+        with page.expect_request(figures):
+            page.locator("#language").click()
+    for route in held:
+        with page.expect_response(figures) as answer:
+            route.continue_()
+        answer.value.finished()
+    row = page.locator(f'#list [data-code="{t.NORTH_GATE}"]')
+    expect(row).to_contain_text("居民 12 人")
+    expect(row.locator("small")).to_have_count(2)

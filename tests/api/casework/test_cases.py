@@ -463,6 +463,9 @@ def test_map_of_many_cases_has_clusters_of_the_view_and_counts_of_all(
     [cluster] = inside["features"]
     assert cluster["properties"] == {"point_count": 3}
     assert cluster["geometry"]["coordinates"] == pytest.approx(list(HERE), abs=1e-5)
+    monkeypatch.setattr(case_export, "MAX_MAP_CASES", 1)
+    most = street.get("/casework/map", params=asked | {"zoom": 24}).json()
+    assert (len(most["features"]), most["numberMatched"]) == (1, 6)
     assert signed_in("grid_manager").get("/casework/map", params=asked).json()["grids"] == {
         OWN_GRID: 3
     }

@@ -146,6 +146,26 @@ def test_closed_case_is_anonymized_after_its_period_and_still_counts(
     assert [(one["at"], one["actor"], one["action"]) for one in case["events"]] == steps
 
 
+def test_nobody_adds_words_to_an_anonymized_case(town, client, signed_in, report, at_year):
+    filed = report("noise")
+    number, office = filed["number"], signed_in("office")
+    closed = "UPDATE service_case SET state = 'archived', closed_at = now() WHERE number = :number"
+    change(town, closed, number=number)
+    at_year(settings().case_years + 0.1)
+    secret, rating = {"Case-Secret": filed["secret"]}, {"rating": 5}
+
+    def rate(**values):
+        return client.post(f"/reports/{number}/rating", data=rating | values, headers=secret)
+
+    refused = rate(note="张三很满意")
+    assert refused.status_code == 409
+    assert refused.json()["type"].endswith("case_anonymized")
+    assert take(office, number, "release", note="张三").status_code == 409
+    assert take(office, number, "release").status_code == 200
+    assert take(office, number, "retract").status_code == 200
+    assert rate().status_code == 200
+
+
 def test_visit_is_anonymized_after_its_period_and_still_counts(town, signed_in, at_year):
     with town.begin() as connection:
         connection.execute(

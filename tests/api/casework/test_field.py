@@ -214,7 +214,10 @@ def test_inspection_of_an_own_hydrant_reaches_the_fire_desk(signed_in, inspect):
     assert own_hydrant(manager)["inspection"] == last["id"]
 
 
-def test_inspection_with_a_key_is_recorded_once(signed_in, inspect):
+def test_inspection_with_a_key_is_recorded_once(signed_in, inspect, town):
+    trail = text("SELECT count(*) FROM audit_event WHERE (action, object_code) = ('inspect', 'h1')")
+    with town.connect() as connection:
+        before = connection.execute(trail).scalar_one()
     body = {"seen": own_hydrant(signed_in("grid_manager"))["inspection"], "reason": "once"}
     key = "inspection-0000-0001"
     answers = [inspect(key=key, **body) for _ in range(2)]
@@ -223,6 +226,8 @@ def test_inspection_with_a_key_is_recorded_once(signed_in, inspect):
     assert inspect(key=key, passed=False, **body).status_code == 409
     listed = signed_in("fire").get("/fire/inspections", params={"hydrant": "h1"}).json()
     assert len([one for one in listed["inspections"] if one["reason"] == "once"]) == 1
+    with town.connect() as connection:
+        assert connection.execute(trail).scalar_one() == before + 1
 
 
 def test_inspection_after_one_of_the_fire_service_shows_it(signed_in, inspect):

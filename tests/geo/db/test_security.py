@@ -268,6 +268,23 @@ def test_grid_manager_changes_dwellings_of_the_own_grids_alone(town):
         assert changed == expected > 0
 
 
+def test_temporary_table_does_not_stand_in_for_one_of_the_register(town):
+    sums = text("SELECT dwellings FROM published.register_by_region WHERE code = :code")
+    other = {"code": t.DRUM_TOWER}
+    with town.connect() as connection:
+        before = connection.execute(sums, other).scalar_one()
+        act_as(connection, "grid_manager")
+        for statement in (
+            "CREATE TEMP TABLE building AS SELECT building_code AS code, "
+            f"'{t.DRUM_TOWER}' AS region_code FROM public.dwelling",
+            "GRANT SELECT ON pg_temp.building TO PUBLIC",
+            "UPDATE public.dwelling SET residents = 5",
+            "RESET ROLE",
+        ):
+            connection.execute(text(statement))
+        assert connection.execute(sums, other).scalar_one() == before > 0
+
+
 def test_manager_whose_term_has_ended_or_who_has_no_grid_sees_none(town):
     with town.connect() as connection:
         act_as(connection, "grid_manager")

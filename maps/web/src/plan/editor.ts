@@ -139,7 +139,7 @@ export class Editor {
     });
     void fetchRegister(this.plan.community_code).then((register) => {
       this.register = register;
-      this.refreshGridList();
+      if (!signal.aborted) this.refreshGridList();
     });
     void this.comments.refresh();
     Object.assign(window, { gridatlas: { map: this.view.map, editor: this } });

@@ -102,7 +102,8 @@ export function showRegister(items: PublicCounts[]): void {
   for (const counts of items) {
     const row = list.querySelector(`[data-code="${counts.code}"]`);
     const words = registerFigures(counts);
-    if (words) row?.append(element("small", {}, words));
+    row?.querySelector(".register")?.remove(); // of an earlier answer
+    if (words) row?.append(element("small", { class: "register" }, words));
   }
 }
 
