@@ -14,7 +14,7 @@ from etl.input.feature_batch import Batch, split_frame
 from etl.input.layer_columns import deliverable_columns
 from etl.pipeline import staging
 from etl.pipeline.delivery import Counts, Delivery, Guard, Outcome, Scope
-from etl.pipeline.reading import rejected_feature
+from etl.pipeline.reading import build_rejection
 from etl.pipeline.run import publish_delivery
 from etl.pipeline.staging import Rejected, Staged, Writer
 from etl.runs import run_records
@@ -174,7 +174,7 @@ def _validate_batch(
     if faults and quarantine is not None:
         bad = np.logical_or.reduce([fault.rows for fault in faults])
         rows = np.flatnonzero(bad).tolist()
-        quarantine.reject([rejected_feature(batch, batch, layer, faults, row) for row in rows])
+        quarantine.reject([build_rejection(batch, batch, layer, faults, row) for row in rows])
         checked = checked.take(~bad)
     nulls = pa.nulls(len(checked))
     return checked.with_columns(

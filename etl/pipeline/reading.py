@@ -439,7 +439,7 @@ class LayerReader:
         stored = self._without_ignored(raw) if is_personal else raw
         writer.reject(
             [
-                rejected_feature(stored, placed, layer, faults, row)
+                build_rejection(stored, placed, layer, faults, row)
                 for row in np.flatnonzero(bad).tolist()
             ]
         )
@@ -478,10 +478,10 @@ def _may_lack_place(layer: str) -> bool:
     return "geom" in INFERRED_COLUMNS.get(layer, ()) or bool(table_of(layer).c.geom.nullable)
 
 
-def rejected_feature(
+def build_rejection(
     raw: Batch, placed: Batch, layer: str, faults: list[Fault], row: int
 ) -> Rejected:
-    """Return a feature that failed as delivered, with the first reason."""
+    """Return the rejection of a feature, as it was delivered, with its first fault."""
     fault = next(fault for fault in faults if fault.rows[row])
     code = placed.columns["code"][row].as_py() if "code" in placed.columns else None
     original = raw.geometry[row] if raw.wkb is None else raw.wkb[row]

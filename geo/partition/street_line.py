@@ -128,7 +128,7 @@ def find_street_line(community: Community, street: str) -> StreetLine:
 
 def _find_street(community: Community, street: str) -> tuple[str, Lines]:
     """Return the name and the lines of a street in or around a community."""
-    rows = _named_lines(community)
+    rows = _read_lines_with_names(community)
     wanted = _normalize(street)
     keys = rows["name"].map(_normalize)
     has_code = (rows["code"] == street.strip()).to_numpy()
@@ -165,7 +165,7 @@ def _find_street(community: Community, street: str) -> tuple[str, Lines]:
     return names[0], matches.geometry.to_numpy()
 
 
-def _named_lines(community: Community) -> gpd.GeoDataFrame:
+def _read_lines_with_names(community: Community) -> gpd.GeoDataFrame:
     """Return ``layer``, ``code`` and ``name`` of roads, railways and waters, as lines."""
     frames = [
         frame.assign(layer=layer)[["layer", "code", "name", "geom"]]

@@ -51,7 +51,7 @@ def move_to_grids(draft: Draft, targets: Mapping[int, str]) -> Change:
     """
     _check_atoms(draft, targets)
     for code in dict.fromkeys(targets.values()):
-        draft.unlocked_grid(code)
+        draft.require_unlocked_grid(code)
     return _move_change(draft, targets)
 
 
@@ -84,7 +84,7 @@ def assign_codes(draft: Draft, targets: Mapping[int, str], names: Mapping[str, s
         elif names.get(code, before["name"]) != before["name"]:
             grids[code] = (before, before | {"name": names[code]})
     for code in change.grids_with_moved_atoms() & draft.grids.keys():
-        draft.unlocked_grid(code)
+        draft.require_unlocked_grid(code)
     return Change(change.members, grids)
 
 
@@ -114,7 +114,7 @@ def split_grid(connection: Connection, draft: Draft, code: str, atoms: Sequence[
     NotFoundError, ConflictError
         If the plan has no such grid, or the grid is locked.
     """
-    draft.unlocked_grid(code)
+    draft.require_unlocked_grid(code)
     grid_atoms = draft.atoms(code)
     if not atoms:
         return _move_to_new_grid(draft, _half_of_grid(connection, draft, grid_atoms))
@@ -136,7 +136,7 @@ def merge_grids(draft: Draft, codes: Sequence[str]) -> Change:
     if len(set(codes)) < 2:
         raise InputError("merge_needs_two")
     for code in codes:
-        draft.unlocked_grid(code)
+        draft.require_unlocked_grid(code)
     others = [code for code in dict.fromkeys(codes) if code != codes[0]]
     merged = [atom for code in others for atom in draft.atoms(code)]
     change = _move_change(draft, dict.fromkeys(merged, codes[0]))
@@ -168,7 +168,7 @@ def change_kind(draft: Draft, code: str, kind: GridKind) -> Change:
     NotFoundError, ConflictError
         If the plan has no such grid, or the grid is locked.
     """
-    before = draft.unlocked_grid(code)
+    before = draft.require_unlocked_grid(code)
     if before["kind"] == kind:
         return Change({}, {})
     new_code = draft.new_code(kind)
@@ -188,7 +188,7 @@ def _move_change(draft: Draft, targets: Mapping[int, str]) -> Change:
     for atom, to in targets.items():
         before = draft.grid_of[atom]
         if before != to:
-            draft.unlocked_grid(before)
+            draft.require_unlocked_grid(before)
             members[atom] = (before, to)
     occupied = {grid for atom, grid in draft.grid_of.items() if atom not in members}
     emptied = set(draft.grid_of.values()) - occupied - set(targets.values())

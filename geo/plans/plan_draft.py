@@ -103,7 +103,7 @@ class Draft:
             raise NotFoundError("no_grid_in_plan", plan=self.number, grid=code)
         return self.grids[code]
 
-    def unlocked_grid(self, code: str) -> Attributes:
+    def require_unlocked_grid(self, code: str) -> Attributes:
         """Return the attributes of a grid that is not locked.
 
         Raises
