@@ -115,7 +115,12 @@ def reached_pieces(
 ) -> Ints:
     """Return (k,) int64 the pieces of the graph within a distance that the engine drives along."""
     graph = snapshot.graph
-    pieces: Ints = graph.tree.query(place, predicate="dwithin", distance=distance)
+    near: Ints = graph.tree.query(place, predicate="dwithin", distance=distance)
+    return _select_driven(graph, reach, near)
+
+
+def _select_driven(graph: RoadGraph, reach: VehicleReach, pieces: Ints) -> Ints:
+    """Return those of some pieces of the graph that the engine drives along."""
     # The access graph keeps the numbers of the nodes that it is made from.
     is_reached = reach.node[graph.ends[pieces]].all(axis=1)
     return pieces[is_reached & is_free(reach.obstacle[graph.road[pieces]])]
@@ -171,13 +176,10 @@ def _places_driven(snapshot: CitySnapshot, reach: VehicleReach, rows: Ints) -> G
     """Return (k,) places on roads near buildings that the engine drives along, on the ground."""
     graph = snapshot.graph
     _, near = graph.tree.query(snapshot.walls[rows], predicate="dwithin", distance=FRONTAGE_M)
-    pieces = np.unique(near)
-    # The access graph keeps the numbers of the nodes that it is made from.
-    is_driven = reach.node[graph.ends[pieces]].all(axis=1)
-    is_driven &= is_free(reach.obstacle[graph.road[pieces]])
+    pieces = _select_driven(graph, reach, np.unique(near))
     off_ground = (snapshot.road["bridge"] | snapshot.road["tunnel"]).to_numpy(dtype=bool)
-    is_driven &= ~off_ground[graph.road[pieces]]
-    lines = shapely.segmentize(graph.lines[pieces[is_driven]], _PLACES_APART_M)
+    on_ground = pieces[~off_ground[graph.road[pieces]]]
+    lines = shapely.segmentize(graph.lines[on_ground], _PLACES_APART_M)
     return np.asarray(shapely.points(shapely.get_coordinates(lines)), dtype=object)
 
 
