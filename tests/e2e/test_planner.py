@@ -472,7 +472,7 @@ def test_drawing_is_cancelled(open_page, desks, session, town):
             text("LOCK TABLE grid_plan IN SHARE MODE")
         )  # no drawing is stored meanwhile
         page.get_by_role("button", name="开始划分").click()
-        page.get_by_role("button", name="取消").click()
+        page.locator(".progress").get_by_role("button", name="取消").click()
         expect(page.locator("#notice")).to_contain_text("已取消", timeout=30_000)
     page.reload()
     expect(page.locator("article.plan")).to_have_count(before)

@@ -458,12 +458,16 @@ def test_print_shows_the_whole_chosen_grid(open_page, address, staffed):
     page.emulate_media(media="screen")
 
 
-def test_browser_in_english_gets_the_page_in_english(browser, address):
+def test_browser_in_english_changes_to_chinese_before_the_city_arrives(browser, address):
     context = browser.new_context(locale="en-GB")
     page = context.new_page()
+    regions = "**/regions*"
+    page.route(regions, lambda route: None)
     page.goto(address)
     page.get_by_role("button", name="中文").click()
+    page.unroute(regions)  # which lets the held ones go on
     page.get_by_role("button", name="English").wait_for()
+    expect(page.locator(f'#list [data-code="{t.NORTH_GATE}"]')).to_contain_text("户")
     page.reload()
     page.get_by_role("button", name="English").wait_for()
     context.close()

@@ -13,6 +13,7 @@ import {
 import { elementById, notify, waitForPaintedText } from "../dom";
 import { showLegend } from "../legend";
 import {
+  type Language,
   languageTag,
   loadLocale,
   otherLanguage,
@@ -32,24 +33,38 @@ import "./public.css";
 
 const wideScreen = window.matchMedia("(min-width: 720px)");
 
+/** What the page shows, and its map, whose code is large and comes last. */
+interface PageContent {
+  state: PageState;
+  style: StyleSpecification;
+  map: Promise<CityMap>;
+}
+
 async function start(): Promise<void> {
   const lang = preferredLanguage();
   // request all at once: a first visit would wait for one request after the other
   const published = loadStyle(lang, "published", true);
   const localeLoaded = loadLocale(lang);
-  const stateLoaded = loadState(localeLoaded);
+  const contentLoaded = loadContent(lang, localeLoaded, published);
   await localeLoaded;
   writeFrame();
-  attachTextSize();
-  const state = await stateLoaded;
-  const style = await (state.status === "published" ? published : loadStyle(lang, state.status));
-  // show the texts first: they work without the map, whose code is large
-  const map = waitForPaintedText().then(() => openCityMap(state, style));
-  writePage(map, state, style);
-  attachControls(map, state, style);
+  attachControls(contentLoaded);
+  const content = await contentLoaded;
+  writePage(content);
   const { grid, place } = readSelection(location.search);
   if (!grid && !place) showTourOnFirstVisit("public");
-  await map;
+  await content.map;
+}
+
+async function loadContent(
+  lang: Language,
+  localeLoaded: Promise<unknown>,
+  published: Promise<StyleSpecification>,
+): Promise<PageContent> {
+  const state = await loadState(localeLoaded);
+  const style = await (state.status === "published" ? published : loadStyle(lang, state.status));
+  // show the texts first: they work without the map
+  return { state, style, map: waitForPaintedText().then(() => openCityMap(state, style)) };
 }
 
 async function openCityMap(state: PageState, style: StyleSpecification): Promise<CityMap> {
@@ -57,22 +72,23 @@ async function openCityMap(state: PageState, style: StyleSpecification): Promise
   return new CityMap(state, style);
 }
 
-function attachControls(map: Promise<CityMap>, state: PageState, style: StyleSpecification): void {
-  elementById("language").addEventListener("click", () => void switchLanguage(map, state));
-  elementById("here").addEventListener(
-    "click",
-    () => void map.then((cityMap) => cityMap.locateReader()),
-  );
+/** Let the controls work from when they can be seen: what they need may arrive later. */
+function attachControls(contentLoaded: Promise<PageContent>): void {
+  const withMap = (act: (map: CityMap) => unknown) =>
+    void contentLoaded.then(({ map }) => map).then(act);
+  attachTextSize();
+  elementById("language").addEventListener("click", () => void switchLanguage(contentLoaded));
+  elementById("here").addEventListener("click", () => withMap((map) => map.locateReader()));
   elementById("help").addEventListener("click", () => showTour("public"));
-  attachSearch({
-    search: searchCity,
-    choose: (hit) => void map.then((cityMap) => cityMap.goToHit(hit)),
-  });
-  attachList(map, state, () => writePage(map, state, style));
+  elementById("brand").addEventListener("click", () => void contentLoaded.then(showWholeCity));
+  attachSearch({ search: searchCity, choose: (hit) => withMap((map) => map.goToHit(hit)) });
+  const list = elementById("list");
+  elementById("list-toggle").addEventListener("click", () => toggleList(list.hidden === true));
+  (elementById("legend") as HTMLDetailsElement).open = wideScreen.matches;
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     toggleList(false);
-    void map.then((cityMap) => cityMap.clearSelection());
+    withMap((map) => map.clearSelection());
   });
 }
 
@@ -117,11 +133,8 @@ function writeFrame(): void {
 }
 
 /** Write the city's name, figures and communities, and the legend. */
-function writePage(
-  map: Promise<CityMap>,
-  { city, communities, status }: PageState,
-  style: StyleSpecification,
-): void {
+function writePage({ map, state, style }: PageContent): void {
+  const { city, communities, status } = state;
   const name = city && city.name !== city.code ? city.name : "";
   const title = name ? text("page.title_of", { city: name }) : text("page.title");
   document.title = `${title} · Gridatlas`;
@@ -140,28 +153,24 @@ function writePage(
   else void fetchRegister(city?.code ?? "").then(showRegister);
 }
 
-async function switchLanguage(map: Promise<CityMap>, state: PageState): Promise<void> {
+async function switchLanguage(contentLoaded: Promise<PageContent>): Promise<void> {
   const lang = otherLanguage();
   rememberLanguage(lang);
   await loadLocale(lang);
-  const style = await loadStyle(lang, state.status, true);
+  const content = await contentLoaded;
+  content.style = await loadStyle(lang, content.state.status, true);
   writeFrame();
-  writePage(map, state, style);
-  await (await map).setStyle(style);
+  writePage(content);
+  await (await content.map).setStyle(content.style);
 }
 
-function attachList(map: Promise<CityMap>, state: PageState, onCityChange: () => void): void {
-  const list = elementById("list");
-  elementById("list-toggle").addEventListener("click", () => toggleList(list.hidden === true));
-  const goHome = async () => {
-    if (state.cities.length > 1) {
-      state.city = await chooseCity(state.cities);
-      onCityChange();
-    }
-    if (state.city) (await map).fit(state.city.extent);
-  };
-  elementById("brand").addEventListener("click", () => void goHome());
-  (elementById("legend") as HTMLDetailsElement).open = wideScreen.matches;
+async function showWholeCity(content: PageContent): Promise<void> {
+  const { map, state } = content;
+  if (state.cities.length > 1) {
+    state.city = await chooseCity(state.cities);
+    writePage(content);
+  }
+  if (state.city) (await map).fit(state.city.extent);
 }
 
 function toggleList(isOpen: boolean): void {
