@@ -24,6 +24,7 @@ from geo.partition.search.chains import (
     compile_search,
 )
 from geo.partition.search.multilevel import improve, run_chain
+from geo.partition.search.pieces import MIN_NODES
 from geo.partition.search.recombine import recombine
 from geo.types import Ints
 
@@ -36,10 +37,10 @@ ISLANDS = 2
 """Drawings of a generation for each number of grids, which do not know of each other."""
 
 CHAINS = 2
-"""Chains whose drawings are recombined in pairs until one is left, the drawing of an island."""
+"""Chains whose drawings are recombined: the drawing of an island."""
 
-IMPROVEMENTS, LAST_IMPROVEMENTS = 1, 2
-"""Attempts to improve a recombined drawing, and that of an island."""
+IMPROVEMENTS = 3
+"""Attempts to improve the drawing of an island."""
 
 MAX_STAGNANT_GENERATIONS = (3, 2)
 """The search of a number of grids ends after this many generations without a better drawing: while
@@ -210,21 +211,16 @@ def _draw_island(run: _Run, count: int, generation: int, island: int) -> SearchR
     """Return the drawing of an island.
 
     In the first generation it is that of a single chain: enough to show which numbers of grids
-    can't meet the limits.
+    can't meet the limits. On a graph of few nodes it always is: a long chain finds the optimum more
+    often than short ones that are recombined and improved.
     """
     number = generation * ISLANDS + island
-    if generation == 0:
+    if generation == 0 or len(run.problem.graph) < MIN_NODES:
         return _anneal(run, count, number)
     seed = run.seed + 1009 * number
     drawings = [_anneal(run, count, number * CHAINS + chain) for chain in range(CHAINS)]
-    while len(drawings) > 1:
-        ranked = sorted(drawings, key=attrgetter("cost"))
-        seed += 1
-        drawings = [
-            _improve(run, _recombine(run, seed, first, second), IMPROVEMENTS, seed)
-            for first, second in zip(ranked[::2], ranked[1::2], strict=True)
-        ]
-    return _improve(run, drawings[0], LAST_IMPROVEMENTS, seed + 1)
+    best = reduce(partial(_recombine, run, seed + 1), sorted(drawings, key=attrgetter("cost")))
+    return _improve(run, best, IMPROVEMENTS, seed + 1)
 
 
 def _merge_islands(
