@@ -37,10 +37,10 @@ ISLANDS = 2
 """Drawings of a generation for each number of grids, which do not know of each other."""
 
 CHAINS = 2
-"""Chains whose drawings are recombined: the drawing of an island."""
+"""Chains whose drawings are recombined in pairs until one is left, the drawing of an island."""
 
-IMPROVEMENTS = 3
-"""Attempts to improve the drawing of an island."""
+IMPROVEMENTS, LAST_IMPROVEMENTS = 1, 2
+"""Attempts to improve a recombined drawing, and that of an island."""
 
 MAX_STAGNANT_GENERATIONS = (3, 2)
 """The search of a number of grids ends after this many generations without a better drawing: while
@@ -219,8 +219,14 @@ def _draw_island(run: _Run, count: int, generation: int, island: int) -> SearchR
         return _anneal(run, count, number)
     seed = run.seed + 1009 * number
     drawings = [_anneal(run, count, number * CHAINS + chain) for chain in range(CHAINS)]
-    best = reduce(partial(_recombine, run, seed + 1), sorted(drawings, key=attrgetter("cost")))
-    return _improve(run, best, IMPROVEMENTS, seed + 1)
+    while len(drawings) > 1:
+        ranked = sorted(drawings, key=attrgetter("cost"))
+        seed += 1
+        drawings = [
+            _improve(run, _recombine(run, seed, first, second), IMPROVEMENTS, seed)
+            for first, second in zip(ranked[::2], ranked[1::2], strict=True)
+        ]
+    return _improve(run, drawings[0], LAST_IMPROVEMENTS, seed + 1)
 
 
 def _merge_islands(
