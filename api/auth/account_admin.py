@@ -83,8 +83,7 @@ class OwnPasswordRequest(PasswordRequest):
 @router.get(
     "/accounts",
     dependencies=[ADMIN],
-    response_class=Response,
-    responses={200: {"model": Listing[AccountResponse]}, **problems.PROTECTED},
+    responses=problems.protected_response(Listing[AccountResponse]),
 )
 def list_accounts(request: Request, connection: Connection, page: PageParameter) -> Response:
     """List the accounts by name."""

@@ -130,7 +130,7 @@ def figures(
 @router.get(
     "/months/{month}/map",
     response_class=GeoJson,
-    responses={200: {"model": Collection[dict[str, Any]]}, **problems.PROTECTED},
+    responses=problems.protected_response(Collection[dict[str, Any]]),
 )
 def figures_map(
     request: Request,

@@ -88,9 +88,8 @@ class GridInspectionRequest(BaseModel):
 
 @router.get(
     "/bundle",
-    response_class=Response,
     dependencies=[audit_reads("dwelling", "service_case", "visit", "hydrant_inspection")],
-    responses={200: {"model": BundleResponse}, **problems.PROTECTED},
+    responses=problems.protected_response(BundleResponse),
 )
 def bundle(request: Request, connection: Connection, caller: CurrentCaller) -> Response:
     """Return what a phone needs without a connection: the caller's grids and all that is in them.

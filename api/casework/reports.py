@@ -80,11 +80,7 @@ def _limit_follow_ups(request: Request) -> None:
 LIMITED = [Depends(_limit_follow_ups)]
 
 
-@router.get(
-    "/kinds",
-    response_class=Response,
-    responses={200: {"model": KindsResponse}, **problems.DOCUMENTED},
-)
+@router.get("/kinds", responses=problems.ok_response(KindsResponse))
 def kinds(request: Request) -> Response:
     """List what may be reported, with the service guide: documents, steps, where."""
     return etag_response(request, describe_kinds().model_dump_json().encode(), JSON)

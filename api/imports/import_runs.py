@@ -43,11 +43,7 @@ class RollbackRequest(BaseModel):
     with_later: bool = False
 
 
-@router.get(
-    "/runs",
-    response_class=Response,
-    responses={200: {"model": Listing[RunResponse]}, **problems.PROTECTED},
-)
+@router.get("/runs", responses=problems.protected_response(Listing[RunResponse]))
 def runs(
     request: Request,
     connection: Connection,
@@ -76,8 +72,7 @@ def runs(
 @router.get(
     "/runs/{number}",
     dependencies=[audit_reads("quarantine")],
-    response_class=Response,
-    responses={200: {"model": RunDetailResponse}, **problems.PROTECTED},
+    responses=problems.protected_response(RunDetailResponse),
 )
 def run(request: Request, connection: Connection, number: Number) -> Response:
     """Return a run with its report."""

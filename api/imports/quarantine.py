@@ -67,8 +67,7 @@ class QuarantineResponse(BaseModel):
 @router.get(
     "/quarantine",
     dependencies=[audit_reads("quarantine")],
-    response_class=Response,
-    responses={200: {"model": Listing[QuarantineResponse]}, **problems.PROTECTED},
+    responses=problems.protected_response(Listing[QuarantineResponse]),
 )
 def quarantine(
     request: Request,

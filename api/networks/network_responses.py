@@ -33,12 +33,10 @@ class NetworksResponse(StrictModel):
     data: DataAge
 
 
-class BuriedPipe(StrictModel):
-    """A pipe under a place, in use or not, and how dangerous it is to dig near it."""
+class PipeRecord(StrictModel):
+    """What is on record of a pipe, and how far it is."""
 
     code: str
-    network: str
-    network_text: str
     diameter_mm: float | None
     material: str | None
     burial_depth_m: float | None
@@ -52,10 +50,17 @@ class BuriedPipe(StrictModel):
     pressure_class: str | None
     voltage_kv: float | None
     ducts: int | None
+    geometry: Geometry
     distance_m: float
+
+
+class BuriedPipe(PipeRecord):
+    """A pipe under a place, in use or not, and how dangerous it is to dig near it."""
+
+    network: str
+    network_text: str
     danger: Literal["high", "medium", "low"]
     text: str
-    geometry: Geometry
 
 
 class BurialResponse(DatedResponse):
@@ -68,7 +73,18 @@ class BurialResponse(DatedResponse):
 ConflictKind = Literal["under_building", "building", "crossing", "parallel", "cover"]
 
 
-class Conflict(StrictModel):
+class PipeRule(StrictModel):
+    """Figures for pipes, how binding they are, and the clause they come from."""
+
+    standard: str
+    clause: str
+    force: Force
+    superseded_by: str
+    verified: bool
+    text: str
+
+
+class Conflict(PipeRule):
     """Where a pipe comes closer to another, to a building or to the surface than it may."""
 
     kind: ConflictKind
@@ -79,23 +95,6 @@ class Conflict(StrictModel):
     measured: float | None
     required: float
     shortfall: float | None
-    standard: str
-    clause: str
-    force: Force
-    superseded_by: str
-    verified: bool
-    text: str
-
-
-class PipeRule(StrictModel):
-    """Figures for pipes, how binding they are, and the clause they come from."""
-
-    standard: str
-    clause: str
-    force: Force
-    superseded_by: str
-    verified: bool
-    text: str
 
 
 class PipeRulesResponse(StrictModel):
@@ -129,29 +128,13 @@ class PipeAttribute(StrictModel):
     text: str
 
 
-class NearestSegment(StrictModel):
+class NearestSegment(PipeRecord):
     """A segment, and how far it is; ``sheet`` is what is on record of it in words."""
 
-    code: str
     from_node: str | None
     to_node: str | None
-    diameter_mm: float | None
-    material: str | None
-    burial_depth_m: float | None
-    depth_from_m: float | None
-    depth_to_m: float | None
-    depth_of: str | None
-    laying: str | None
-    status: str | None
-    owner: str
-    pressure_mpa: float | None
-    pressure_class: str | None
-    voltage_kv: float | None
-    ducts: int | None
     year_built: int | None
     sheet: list[PipeAttribute]
-    geometry: Geometry
-    distance_m: float
 
 
 class NearestResponse(DatedResponse):

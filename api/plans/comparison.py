@@ -65,9 +65,8 @@ Other = Annotated[
 
 @router.get(
     "/plans/{number}/comparison",
-    response_class=Response,
     dependencies=[PLANNERS, audit_reads("grid_member")],
-    responses={200: {"model": ComparisonResponse}, **problems.PROTECTED},
+    responses=problems.protected_response(ComparisonResponse),
 )
 def comparison(
     request: Request, connection: Connection, number: Number, other: Other = None
@@ -94,7 +93,7 @@ def comparison(
     "/plans/{number}/comparison/layer",
     response_class=GeoJson,
     dependencies=[PLANNERS, audit_reads("grid_member")],
-    responses={200: {"model": AreaCollection[MovedAtomResponse]}, **problems.PROTECTED},
+    responses=problems.protected_response(AreaCollection[MovedAtomResponse]),
 )
 def comparison_layer(
     request: Request, connection: Connection, number: Number, other: Other = None

@@ -66,11 +66,7 @@ class CommentResponse(BaseModel):
     resolved_by: str
 
 
-@router.get(
-    "",
-    response_class=Response,
-    responses={200: {"model": Listing[CommentResponse]}, **problems.PROTECTED},
-)
+@router.get("", responses=problems.protected_response(Listing[CommentResponse]))
 def comments_of_plan(
     request: Request, connection: Connection, number: Number, page: PageParameter
 ) -> Response:

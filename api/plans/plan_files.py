@@ -77,7 +77,7 @@ def export_assignment(connection: Connection, number: Number) -> Response:
     return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-@router.post("/assignment", response_class=Response, responses=EDIT_RESPONSES)
+@router.post("/assignment", responses=EDIT_RESPONSES)
 @retry_conflicts
 def import_assignment(
     connection: WritableConnection,

@@ -132,11 +132,7 @@ class NoteRequest(BaseModel):
     note: str = Field("", max_length=2000)
 
 
-@router.get(
-    "/communities/{code}/plans",
-    response_class=Response,
-    responses={200: {"model": Listing[PlanResponse]}, **problems.DOCUMENTED},
-)
+@router.get("/communities/{code}/plans", responses=problems.ok_response(Listing[PlanResponse]))
 def plans_of(
     request: Request,
     connection: Connection,
@@ -157,11 +153,7 @@ def plans_of(
     return listing(request, items, page, matched)
 
 
-@router.get(
-    "/plans/{number}",
-    response_class=Response,
-    responses={200: {"model": PlanResponse}, **problems.DOCUMENTED},
-)
+@router.get("/plans/{number}", responses=problems.ok_response(PlanResponse))
 def plan(request: Request, connection: Connection, number: Number) -> Response:
     """Return a plan; edits send its ETag in ``If-Match``."""
     body = read_plan(connection, number)

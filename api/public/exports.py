@@ -57,9 +57,7 @@ class ExportResponse(BaseModel):
 
 
 @router.get(
-    "/exports",
-    response_class=Response,
-    responses={200: {"model": Listing[ExportResponse]}, **problems.problem_responses()},
+    "/exports", responses={200: {"model": Listing[ExportResponse]}, **problems.problem_responses()}
 )
 def exports(request: Request, caller: CurrentCaller) -> Response:
     """List the layers that the caller may export."""

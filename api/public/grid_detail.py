@@ -69,7 +69,7 @@ class GridDetailResponse(GridResponse):
 @router.get(
     "/grids/{code}",
     response_class=GeoJson,
-    responses={200: {"model": Feature[GridDetailResponse]}, **problems.DOCUMENTED},
+    responses=problems.ok_response(Feature[GridDetailResponse]),
 )
 def grid(request: Request, connection: Connection, code: Code) -> Response:
     """Return a grid in force with its manager and its community's service station."""

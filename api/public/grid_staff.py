@@ -108,8 +108,7 @@ class StaffingBreachResponse(BaseModel):
 @router.get(
     "/grids/{code}/manager",
     dependencies=[STAFF],
-    response_class=Response,
-    responses={200: {"model": ManagerResponse}, **problems.PROTECTED},
+    responses=problems.protected_response(ManagerResponse),
 )
 def manager(
     request: Request, connection: Connection, caller: CurrentCaller, code: Code15
@@ -212,9 +211,8 @@ def _check_grid(connection: Database, code: str) -> None:
 
 @router.get(
     "/grids/{code}/informants",
-    response_class=Response,
     dependencies=[INFORMANT_READERS],
-    responses={200: {"model": Listing[InformantResponse]}, **problems.PROTECTED},
+    responses=problems.protected_response(Listing[InformantResponse]),
 )
 def informants(
     request: Request,
@@ -301,9 +299,8 @@ def remove_informant(connection: WritableConnection, caller: CurrentCaller, numb
 
 @router.get(
     "/people/breaches",
-    response_class=Response,
     dependencies=[PLANNERS],
-    responses={200: {"model": Listing[StaffingBreachResponse]}, **problems.PROTECTED},
+    responses=problems.protected_response(Listing[StaffingBreachResponse]),
 )
 def breaches(
     request: Request,

@@ -187,7 +187,7 @@ def favicon() -> Response:
     return Response(status_code=204)
 
 
-@router.get("/style.json", response_class=Response, responses={200: {"model": dict[str, Any]}})
+@router.get("/style.json", responses={200: {"model": dict[str, Any]}})
 def style(
     request: Request,
     connection: Connection,
@@ -224,7 +224,7 @@ def qgis_project(
     return response
 
 
-@router.get("/locale/{lang}", response_class=Response, responses={200: {"model": dict[str, str]}})
+@router.get("/locale/{lang}", responses={200: {"model": dict[str, str]}})
 def words(request: Request, lang: Language, page: PageName = "public") -> Response:
     """Return the texts of a page in a language."""
     texts = {key: one for key, one in catalogue(lang).items() if key.startswith(SECTIONS[page])}

@@ -52,11 +52,7 @@ class StaffImportResponse(BaseModel):
     problems: list[RowProblemResponse]
 
 
-@router.get(
-    "",
-    response_class=Response,
-    responses={200: {"model": Listing[GridStaffResponse]}, **problems.PROTECTED},
-)
+@router.get("", responses=problems.protected_response(Listing[GridStaffResponse]))
 def staff(
     request: Request,
     connection: Connection,
