@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from cli import console
-from geo.messages import text
 
 app = typer.Typer()
 
@@ -25,4 +24,4 @@ def atlas(
     with console.progress() as progress:
         build.build(progress)
         pages = write_atlas(db.get_engine(), out, region or None, progress=progress)
-    console.out.print(text("atlas.written", index=pages[0], pages=len(pages) - 1))
+    console.print_text("atlas.written", index=pages[0], pages=len(pages) - 1)

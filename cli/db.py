@@ -8,7 +8,6 @@ import typer
 
 from cli import console
 from geo.errors import SetupError
-from geo.messages import text
 
 app = typer.Typer(help="Manage the database of the installation.", no_args_is_help=True)
 
@@ -20,7 +19,7 @@ def start() -> None:
 
     db.upgrade()
     address = db.printable_url(db.get_engine().url)
-    console.out.print(text("cli.database_ready", url=address), highlight=False)
+    console.print_text("cli.database_ready", url=address)
 
 
 @app.command()
@@ -36,7 +35,7 @@ def stop() -> None:
     from geo.settings import settings
 
     stopped = local_server.stop(settings().home)
-    console.out.print(text("cli.database_stopped" if stopped else "cli.database_not_running"))
+    console.print_text("cli.database_stopped" if stopped else "cli.database_not_running")
 
 
 @app.command()
@@ -46,7 +45,7 @@ def status() -> None:
     from geo.settings import settings
 
     running = local_server.is_running(settings().home)
-    console.out.print(text("cli.database_running" if running else "cli.database_not_running"))
+    console.print_text("cli.database_running" if running else "cli.database_not_running")
 
 
 @app.command()
@@ -54,7 +53,7 @@ def url() -> None:
     """Print the URL of the database."""
     from geo import db
 
-    console.out.print(db.database_url(), highlight=False)
+    console.out.print(db.database_url())
 
 
 @app.command(

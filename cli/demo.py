@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import console, draw, score_output
-from geo.messages import language, text
+from geo.messages import language
 
 SEED = 1
 SOURCE = f"sample:S:{SEED}"
@@ -52,7 +52,7 @@ def load_city() -> None:
         layers = add_register(read_sample(SAMPLE_FILE), SEED)
         counts = publish(db.get_engine(), layers, SOURCE, progress=progress)
     written = sum(count.rows_written for count in counts.values())
-    console.out.print(text("demo.loaded" if written else "demo.loaded_before", count=written))
+    console.print_text("demo.loaded" if written else "demo.loaded_before", count=written)
     show_register()
 
 
@@ -64,8 +64,7 @@ def show_register() -> None:
     with db.get_engine().connect() as connection:
         counts = counts_of_region(connection, CITY.ljust(12, "0"))
     if counts:
-        message = text("demo.register", lang=language(), **counts)
-        console.out.print(message, highlight=False)
+        console.print_text("demo.register", lang=None, **counts)
 
 
 def draw_city() -> None:
@@ -105,17 +104,16 @@ def add_account() -> None:
 
     with db.get_engine().begin() as connection:
         if any(account.name == ACCOUNT for account in accounts.list_accounts(connection)):
-            console.out.print(text("demo.account_there", name=ACCOUNT), highlight=False)
+            console.print_text("demo.account_there", name=ACCOUNT)
             return
         password = secrets.token_urlsafe(12)
         accounts.add_account(connection, ACCOUNT, "admin", password)
-    console.out.print(text("demo.account", name=ACCOUNT, password=password), highlight=False)
+    console.print_text("demo.account", name=ACCOUNT, password=password)
 
 
 def show_next_steps() -> None:
     """Print how to go on after a demo that serves nothing."""
-    message = text("demo.next", atlas=ATLAS_FOLDER / "index.html", port=PORT, name=ACCOUNT)
-    console.out.print(message, highlight=False)
+    console.print_text("demo.next", atlas=ATLAS_FOLDER / "index.html", port=PORT, name=ACCOUNT)
 
 
 def write_maps() -> None:
@@ -134,5 +132,5 @@ def write_maps() -> None:
                 connection, STREET_OFFICE, PAPERS["A3"], lang=language(), progress=progress
             )
     ATLAS_PDF.write_bytes(book.pdf)
-    console.out.print(text("atlas.written", index=pages[0], pages=len(pages) - 1))
-    console.out.print(text("paper.written", file=ATLAS_PDF), highlight=False)
+    console.print_text("atlas.written", index=pages[0], pages=len(pages) - 1)
+    console.print_text("paper.written", file=ATLAS_PDF)

@@ -10,7 +10,6 @@ import typer
 from cli import console, score_output
 from cli.command_options import with_options
 from geo.errors import InputError, NotFoundError
-from geo.messages import text
 
 if TYPE_CHECKING:
     from etl.input.mapping import Coordinates
@@ -160,37 +159,6 @@ class CommandOptions:
         """Return whether the grids are to be drawn for a forecast."""
         return self.planned is not None or self.growth is not None
 
-    def combine_with_file(self) -> "CommunityDrawOptions":
-        """Combine the options with the constraints file.
-
-        Raises
-        ------
-        InputError
-            If an option or the constraints file is malformed.
-        """
-        from cli import draw_request
-
-        values = {
-            "balance": self.balance,
-            "target": self.target,
-            "lower": self.lower,
-            "upper": self.upper,
-            "weights": draw_request.parse_weights(self.weight or ()),
-            "together": draw_request.parse_code_groups("--together", self.together or ()),
-            "apart": draw_request.parse_code_groups("--apart", self.apart or (), exactly=2),
-            "dedicated": self.dedicated or (),
-            "areas": [str(file) for file in self.area or ()],
-            "whole_compounds": self.whole_compounds or None,
-            "seed": self.seed,
-            "seconds": self.seconds,
-            "lock": self.lock or (),
-            "fresh": self.from_scratch or self.fresh or None,
-            "only_touched": self.only_touched or None,
-            "complete": self.repair or self.complete or None,
-            "prove": draw_request.PROOF_TIME_S if self.prove else None,
-        }
-        return draw_request.combine_options(values, self.constraints or self.wishes)
-
 
 @app.command()
 @with_options(CommandOptions)
@@ -201,7 +169,9 @@ def draw(options: CommandOptions) -> None:
             raise InputError("resume_alone")
         report_results(_resume_run(options.scheduler), options.out)
         return
-    requested = options.combine_with_file()
+    from cli import draw_request
+
+    requested = draw_request.combine_options(options)
     if options.micro:
         report_results(_divide_grids(options, requested), options.out)
         return
@@ -225,7 +195,7 @@ def draw(options: CommandOptions) -> None:
         return
     score_output.show_alternatives(results)
     if len(results) < options.alternatives:
-        console.out.print(text("trait.fewer", count=len(results), asked=options.alternatives))
+        console.print_text("trait.fewer", count=len(results), asked=options.alternatives)
     if options.out is not None:
         score_output.write_scores(results, options.out)
 

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from cli import console
-from geo.messages import text
 
 app = typer.Typer()
 
@@ -35,4 +34,4 @@ def export(
         when = clock.city_time_to_utc(at) if at else None
         frame = read_layer(connection, layer, region=region or None, as_of=when)
     write_layer(frame, layer, file, crs or None)
-    console.out.print(text("cli.exported", count=len(frame), layer=layer, file=file))
+    console.print_text("cli.exported", count=len(frame), layer=layer, file=file)

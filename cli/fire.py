@@ -55,10 +55,9 @@ def check(
         )
     page = html.write_html(report, out / "fire.html", report_language)
     book = workbook.write_workbook(report, out / "fire.xlsx", report_language)
-    message = text(
+    console.print_text(
         "fire_report.written", region=region, count=len(report.rows), files=f"{page}, {book}"
     )
-    console.out.print(message, highlight=False)
 
 
 @app.command()
@@ -81,7 +80,7 @@ def sheet(
         briefing = building_briefing(connection, FireContextCache(), code, sheet_language)
         plans = building_sheet.read_plan_pages(connection, briefing)
     pdf.write_file(building_sheet.sheet_of_briefing(briefing, sheet_language, plans), out)
-    console.out.print(text("fire_report.sheet_written", code=code, file=out), highlight=False)
+    console.print_text("fire_report.sheet_written", code=code, file=out)
 
 
 @app.command()
@@ -116,7 +115,7 @@ def rules(
 def _show_recomputed(counts: dict[str, int]) -> None:
     """Print how many findings of each rule were computed again."""
     if not counts:
-        console.out.print(text("fire_report.unchanged"), highlight=False)
+        console.print_text("fire_report.unchanged")
         return
     listed = ", ".join(f"{text(f'overlay.{key}')} {count}" for key, count in counts.items())
-    console.out.print(text("fire_report.recomputed", listed=listed), highlight=False)
+    console.print_text("fire_report.recomputed", listed=listed)

@@ -36,7 +36,7 @@ def list_runs(
             select(ImportRun.__table__).order_by(ImportRun.id.desc()).limit(limit)
         ).all()
     if not rows:
-        console.out.print(text("import.no_runs"))
+        console.print_text("import.no_runs")
         return
     table = Table()
     for column in ("run", "status", "layer", "source", "started", "seconds_column"):
@@ -72,10 +72,10 @@ def show(
     counts = {name: Counts(**count) for name, count in run["counts"].items()}
     console.out.print(f"{number} {text('status.' + run['status'])} {run['source']}")
     if run["report"].get("failure"):
-        console.out.print(run["report"]["failure"], markup=False, highlight=False)
+        console.out.print(run["report"]["failure"])
     show_outcome(Outcome(number, RunStatus(run["status"]), counts, run["report"]))
     page = write_report(db.get_engine(), number, report or settings().home / "reports")
-    console.out.print(text("import.report", file=page), highlight=False)
+    console.print_text("import.report", file=page)
 
 
 @app.command()
@@ -99,7 +99,7 @@ def reject(number: Number) -> None:
     from geo import db
 
     held_runs.reject(db.get_engine(), number, actor=getpass.getuser())
-    console.out.print(text("import.dismissed", run=number), highlight=False)
+    console.print_text("import.dismissed", run=number)
 
 
 @app.command()
@@ -124,4 +124,4 @@ def rollback(
     show_outcome(outcome)
     runs = ", ".join(map(str, outcome.report["rolls_back"]))
     with console.best_effort():
-        console.out.print(text("import.rolled_back", runs=runs, run=outcome.run), highlight=False)
+        console.print_text("import.rolled_back", runs=runs, run=outcome.run)

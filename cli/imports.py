@@ -187,7 +187,7 @@ def osm(
         region = extract.layers["region"]
         district = region.loc[region["level"] == "district", "code"].iloc[0]
         with console.best_effort():
-            console.out.print(text("import.next", region=district), highlight=False)
+            console.print_text("import.next", region=district)
 
 
 def _publish_extract(file: Path, extract: "Extract", dry: bool, progress: "Progress") -> "Outcome":
@@ -224,11 +224,11 @@ def _report_outcome(outcome: "Outcome", report: Path | None, *, is_dry_run: bool
     show_outcome(outcome, is_dry_run=is_dry_run)
     with console.best_effort():
         if is_dry_run:
-            console.out.print(text("import.dry_run"), highlight=False)
+            console.print_text("import.dry_run")
         else:
             folder = report or settings().home / "reports"
             page = write_report(db.get_engine(), outcome.run, folder)
-            console.out.print(text("import.report", file=page), highlight=False)
+            console.print_text("import.report", file=page)
     if outcome.status == "held":
         raise typer.Exit(EXIT_HELD)
 
@@ -252,4 +252,4 @@ def _show_extract(extract: "Extract", seconds: float) -> None:
         lines.append(text("import.unread", tags=counts))
     lines.append(text("import.seconds", seconds=seconds))
     for line in lines:
-        console.out.print(line, highlight=False)
+        console.out.print(line)

@@ -78,11 +78,9 @@ def check(
         system = city_crs(connection, city)
     counts = Counter(finding.kind for finding in findings)
     for kind, count in sorted(counts.items()):
-        console.out.print(
-            f"{text(f'pipe_finding.{kind}', lang=language)}: {count}", highlight=False
-        )
+        console.out.print(f"{text(f'pipe_finding.{kind}', lang=language)}: {count}")
     if not findings:
-        console.out.print(text("pipe_finding.none", lang=language), highlight=False)
+        console.print_text("pipe_finding.none", lang=language)
         return
     rows = [
         {
@@ -99,4 +97,4 @@ def check(
     places = gpd.GeoSeries([finding.place for finding in findings], crs=system)
     frame = gpd.GeoDataFrame(rows, geometry=places).to_crs(crs.STORAGE)
     write_layer(frame, "pipe_finding", out)
-    console.out.print(text("pipe_finding.written", lang=language, file=out), highlight=False)
+    console.print_text("pipe_finding.written", lang=language, file=out)

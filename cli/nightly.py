@@ -74,12 +74,7 @@ def _show_result(result: "NightlyResult", *, to_stdout: bool) -> None:
     if result.warning:
         console.warn(result.warning)
     if result.said:
-        console.err.print(
-            text("import.nightly_failed", file=file, said=result.said), highlight=False
-        )
+        console.err.print(text("import.nightly_failed", file=file, said=result.said))
     elif not to_stdout:
         status = text(f"status.{result.status}")
-        console.out.print(
-            text("import.nightly_done", file=file, layer=result.layer, status=status),
-            highlight=False,
-        )
+        console.print_text("import.nightly_done", file=file, layer=result.layer, status=status)

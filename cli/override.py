@@ -7,7 +7,6 @@ import typer
 
 from cli import console
 from geo.errors import InputError
-from geo.messages import text
 
 Layer = Annotated[str, typer.Argument(help="Layer of the feature.")]
 Code = Annotated[str, typer.Argument(help="Code of the feature.")]
@@ -35,7 +34,7 @@ def set_values(
             connection, layer, code, fields, getpass.getuser()
         ),
     )
-    console.out.print(text("import.corrected", layer=layer, code=code), highlight=False)
+    console.print_text("import.corrected", layer=layer, code=code)
 
 
 @former_commands.command("release", hidden=True)
@@ -49,9 +48,7 @@ def clear_values(layer: Layer, code: Code) -> None:
         db.get_engine(),
         lambda connection: overrides.clear_override(connection, layer, code, getpass.getuser()),
     )
-    console.out.print(
-        text("import.released", layer=layer, code=code, columns=", ".join(fields)), highlight=False
-    )
+    console.print_text("import.released", layer=layer, code=code, columns=", ".join(fields))
 
 
 def _parse_assignment(assignment: str) -> tuple[str, str | None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import console
-from geo.messages import LANGUAGES, Language, language, text
+from geo.messages import LANGUAGES, Language, language
 from geo.settings import settings
 
 if TYPE_CHECKING:
@@ -178,22 +178,20 @@ def output_language(lang: Lang | None) -> Language:
 def _write_document(document: "PrintedDocument", out: Path) -> None:
     """Write a document; print paper size, scale and sheets of each community."""
     for community, layout in document.layouts.items():
-        message = text(
+        console.print_text(
             "paper.sheets",
             community=community,
             paper=layout.paper.name,
             scale=layout.scale,
             sheets=len(layout.tiles),
         )
-        console.out.print(message, highlight=False)
     if document.left_out:
         codes = ", ".join(document.left_out[:8])
-        message = text("paper.left_out", count=len(document.left_out), codes=codes)
-        console.out.print(message, highlight=False)
+        console.print_text("paper.left_out", count=len(document.left_out), codes=codes)
     _write(document.pdf, out)
 
 
 def _write(content: bytes, out: Path) -> None:
     from maps.paper.pdf import write_file
 
-    console.out.print(text("paper.written", file=write_file(content, out)), highlight=False)
+    console.print_text("paper.written", file=write_file(content, out))

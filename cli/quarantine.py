@@ -32,7 +32,7 @@ def list_features(
         rows = waiting_features(connection, run=run, layer=layer, limit=limit)
         count = count_waiting(connection, run=run, layer=layer)
     if not rows:
-        console.out.print(text("import.quarantine_none"))
+        console.print_text("import.quarantine_none")
         return
     table = Table()
     for column in ("id", "run", "layer", "code", "reason"):
@@ -42,9 +42,7 @@ def list_features(
         table.add_row(str(row.id), str(row.run_id), row.layer, row.code or "–", reason)
     console.out.print(table)
     if count > len(rows):
-        console.out.print(
-            text("import.quarantine_first", shown=len(rows), count=count), highlight=False
-        )
+        console.print_text("import.quarantine_first", shown=len(rows), count=count)
 
 
 @app.command()
@@ -58,7 +56,7 @@ def export(
     from geo import db
 
     count = quarantine.export(db.get_engine(), file, run=run, layer=layer)
-    console.out.print(text("import.quarantine_exported", count=count, file=file), highlight=False)
+    console.print_text("import.quarantine_exported", count=count, file=file)
 
 
 @app.command()
@@ -87,8 +85,6 @@ def replay(
         show_outcome(outcome)
         waiting = sum(outcome.report.get("rejected", {}).values())
         with console.best_effort():
-            console.out.print(
-                text("import.replayed", run=outcome.run, waiting=waiting), highlight=False
-            )
+            console.print_text("import.replayed", run=outcome.run, waiting=waiting)
     if any(outcome.status == "held" for outcome in outcomes):
         raise typer.Exit(EXIT_HELD)

@@ -14,7 +14,6 @@ import typer
 
 from cli import console
 from geo.errors import InputError
-from geo.messages import text
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -83,7 +82,7 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
         backlog=4096,
     )
     server = uvicorn.Server(config)
-    console.out.print(text("serve.ready", url=_url(listener, host)), highlight=False)
+    console.print_text("serve.ready", url=_url(listener, host))
     with suppress(KeyboardInterrupt):  # uvicorn has shut down in order by then
         if workers == 1:
             with _supervised_database(lambda: server.should_exit):

@@ -40,14 +40,13 @@ def import_file(
         console.warn(problem.message())
     if result.problems:
         raise InputError("staff_rows", file=file, count=len(result.problems))
-    message = text(
+    console.print_text(
         "staff.checked" if dry_run else "staff.imported",
         managers=len(result.managers),
         informants=len(result.informants),
         vacant=len(result.vacant),
         changed=result.changed,
     )
-    console.out.print(message, highlight=False)
 
 
 @app.command("list")
@@ -73,7 +72,7 @@ def list_grids(
         table.add_row(row.grid, row.community, str(row.households), name, phone, count)
     console.out.print(table)
     vacancies = sum(row.manager is None for row in grids)
-    console.out.print(text("staff.count", grids=len(grids), vacant=vacancies), highlight=False)
+    console.print_text("staff.count", grids=len(grids), vacant=vacancies)
 
 
 @app.command()
@@ -89,4 +88,4 @@ def workbook(
     db.upgrade()
     with db.get_engine().connect() as connection:
         content = staff_workbook(connection, region)
-    console.out.print(text("paper.written", file=write_file(content, out)), highlight=False)
+    console.print_text("paper.written", file=write_file(content, out))

@@ -53,7 +53,7 @@ def add(
             networks=network_names,
             grids=_split_names(grids),
         )
-    console.out.print(text("user.added", name=name, role=role), highlight=False)
+    console.print_text("user.added", name=name, role=role)
 
 
 @app.command("list")
@@ -89,7 +89,7 @@ def bind(
         is_known = accounts.bind_grids(connection, name, _split_names(grids))
     if not is_known:
         raise NotFoundError("no_such_account", name=name)
-    console.out.print(text("user.bound", name=name, grids=grids), highlight=False)
+    console.print_text("user.bound", name=name, grids=grids)
 
 
 @app.command()
@@ -121,7 +121,7 @@ def _change_account(name: str, change: Callable[["Connection"], bool]) -> None:
         is_known = change(connection)
     if not is_known:
         raise NotFoundError("no_such_account", name=name)
-    console.out.print(text("user.changed", name=name), highlight=False)
+    console.print_text("user.changed", name=name)
 
 
 def _read_password() -> str:

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Literal
 
-from api.core.responses import Geometry
+from api.core.responses import Geometry, StrictModel
 from api.fire.finding_responses import FindingResponse
 from api.fire.inspection_responses import ReviewResponse
 from api.fire.response_parts import (
@@ -11,7 +11,6 @@ from api.fire.response_parts import (
     GridContact,
     NamedPlace,
     StationRoute,
-    StrictModel,
 )
 from geo.model.fire import FireItem, PlanMedia
 from geo.model.pipe import HydrantType

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from api.core.responses import Geometry
-from api.fire.response_parts import DatedResponse, StrictModel
+from api.core.responses import Geometry, StrictModel
+from api.fire.response_parts import DatedResponse
 
 
 class EngineMeasures(StrictModel):

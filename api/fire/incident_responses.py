@@ -1,13 +1,12 @@
 """Response of ``/fire/incident``."""
 
-from api.core.responses import Geometry
+from api.core.responses import Geometry, StrictModel
 from api.fire.building_responses import FireItemResponse, KeyUnit
 from api.fire.response_parts import (
     DatedResponse,
     GridContact,
     NamedPlace,
     StationRoute,
-    StrictModel,
 )
 from geo.model.pipe import HydrantType
 

@@ -6,15 +6,7 @@ on record is null, and ``missing`` says so in words.
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
-
-from api.core.responses import Geometry
-
-
-class StrictModel(BaseModel):
-    """A part of a response that has no fields beyond the described ones."""
-
-    model_config = ConfigDict(extra="forbid")
+from api.core.responses import Geometry, StrictModel
 
 
 class DataAge(StrictModel):

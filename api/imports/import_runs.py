@@ -9,7 +9,6 @@ import json
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import func, select
 from starlette.concurrency import run_in_threadpool
 
@@ -17,7 +16,7 @@ from api.core import problems
 from api.core.caller import Caller, CurrentCaller, allow, transaction_as
 from api.core.parameters import Connection, Lang, PageParameter
 from api.core.read_audit import audit_reads
-from api.core.responses import JSON, Listing, etag_response, listing
+from api.core.responses import JSON, Listing, StrictModel, etag_response, listing
 from api.imports.import_jobs import accepted_response, submit
 from api.imports.run_schemas import ACCEPTED, RunDetailResponse, RunResponse, describe_run
 from api.plans.jobs import JobResponse
@@ -35,10 +34,8 @@ Number = Annotated[int, Path(ge=1, le=2**53)]
 Word = Annotated[str, Query(max_length=200)]
 
 
-class RollbackRequest(BaseModel):
+class RollbackRequest(StrictModel):
     """Options of a rollback."""
-
-    model_config = ConfigDict(extra="forbid")
 
     with_later: bool = False
 

@@ -5,8 +5,8 @@ Geometry is GeoJSON in CGCS2000 (longitude first), distances are metres.
 
 from typing import Literal
 
-from api.core.responses import Geometry
-from api.fire.response_parts import DataAge, DatedResponse, GridContact, StrictModel
+from api.core.responses import Geometry, StrictModel
+from api.fire.response_parts import DataAge, DatedResponse, GridContact
 from geo.standards import Force
 
 

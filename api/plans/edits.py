@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Body, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import Connection as Database
 from sqlalchemy import func, select
 
@@ -22,7 +22,7 @@ from api.core.parameters import (
     WritableConnection,
     retry_conflicts,
 )
-from api.core.responses import AreaFeature, Listing, listing, revision_etag_response
+from api.core.responses import AreaFeature, Listing, StrictModel, listing, revision_etag_response
 from api.plans import jobs
 from api.plans.plan_grids import GridCode, PlanGridResponse, grid_features
 from geo.errors import InputError, NotFoundError
@@ -40,8 +40,8 @@ MAX_ATOMS = 20_000
 Atoms = Annotated[list[int], Field(max_length=MAX_ATOMS)]
 
 
-class _Edit(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _Edit(StrictModel):
+    """An edit."""
 
 
 class Assign(_Edit):

@@ -18,7 +18,7 @@ from api.core.parameters import (
     WritableConnection,
     retry_conflicts,
 )
-from api.core.responses import JSON, Listing, etag_response, listing
+from api.core.responses import JSON, Listing, StrictModel, etag_response, listing
 from etl.photos import MAX_PHOTO_BYTES, reencode_photo
 from geo.codes import code_prefix
 from geo.errors import NotFoundError, TooLargeError
@@ -57,10 +57,8 @@ class ManagerResponse(BaseModel):
     photo: str | None
 
 
-class ManagerRequest(BaseModel):
+class ManagerRequest(StrictModel):
     """The manager to appoint for a grid; a grid has one."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name
     phone: Phone = ""
