@@ -295,7 +295,15 @@ def requests(
         first, last = _date_range(start_date, end_date)
         values |= {"first": first, "last": last}
         values |= {"kinds": service_code.split(",")} if service_code else {}
-        values |= {"states": _states_of(status)} if status else {}
+        values |= (
+            {
+                "states": [
+                    state.value for state in CaseState if _status_of(state) in status.split(",")
+                ]
+            }
+            if status
+            else {}
+        )
     return _answer_matching(request, form, _application_of(api_key), "", values)
 
 
@@ -330,10 +338,6 @@ def _date_range(
     if last - first > timedelta(days=MAX_DAYS):
         raise InputError("open311_range", days=MAX_DAYS)
     return first, last
-
-
-def _states_of(status: str) -> list[str]:
-    return [state.value for state in CaseState if _status_of(state) in status.split(",")]
 
 
 def _status_of(state: CaseState) -> Status:

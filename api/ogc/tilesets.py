@@ -270,7 +270,9 @@ class _TileSource:
                 "maxTileMatrix": str(min(layer.max_zoom, self.max_zoom)),
                 "propertiesSchema": {
                     "type": "object",
-                    "properties": {name: _json_type(kind) for name, kind in layer.fields.items()},
+                    "properties": {
+                        name: {"type": kind.lower()} for name, kind in layer.fields.items()
+                    },
                 },
             }
             for layer in self.layers
@@ -351,7 +353,3 @@ def _tile_type(schema: dict[str, Any]) -> str:
     """Return the type of an attribute in the words of TileJSON."""
     kinds = {"integer": "Number", "number": "Number", "boolean": "Boolean"}
     return kinds.get(schema["type"], "String")
-
-
-def _json_type(kind: str) -> dict[str, str]:
-    return {"type": kind.lower()}
