@@ -11,6 +11,7 @@ from geo import crs
 from geo.partition.cells.tessellation import Cells
 from geo.partition.community import Community
 from geo.partition.scoring.border_figures import (
+    BorderFigures,
     find_barriers_inside,
     linking_way_length,
     measure_borders,
@@ -39,7 +40,7 @@ from geo.partition.scoring.walking import (
     mean_straight_walk,
     measure_walks,
 )
-from geo.types import Bools, Floats, Ints, Points, Polygons, Strings
+from geo.types import Bools, Floats, Geometries, Ints, Points, Polygons, Strings
 
 GAP_HEALED_M = 1.0
 """Gaps between grids narrower than this are closed before borders are measured; they are still
@@ -57,7 +58,7 @@ Extent = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class ScoreCard:
+class ScoreCard(BorderFigures):
     """Figures of a plan; areas in m2, lengths in metres, shares from 0 to 1.
 
     Attributes
@@ -132,14 +133,6 @@ class ScoreCard:
     border_on_barrier: float
     compounds_split: int
     compounds_split_all: int
-    spikes: int
-    narrow_m2: float
-    beside_street_m: float
-    straddled_m: float
-    barriers_inside_m: float
-    arterial_inside_m: float
-    railway_inside_m: float
-    water_inside_m: float
     polsby_popper: float
     walk_m: float
     walk_ways_m: float | None = None
@@ -340,8 +333,7 @@ def _find_places(ends: Floats, community: Community) -> list[Extent]:
         return []
     lines = shapely.get_parts(shapely.line_merge(shapely.union_all(shapely.linestrings(ends))))
     lines = lines[np.argsort(-shapely.length(lines), kind="stable")][:MAX_PLACES]
-    degrees = crs.transform(lines, community.buildings.crs, crs.STORAGE)
-    return [tuple(bounds) for bounds in shapely.bounds(degrees).round(6).tolist()]
+    return _extents(lines, community)
 
 
 def _find_far_places(members: Members, walks: PlanWalks, community: Community) -> list[Extent]:
@@ -349,8 +341,11 @@ def _find_far_places(members: Members, walks: PlanWalks, community: Community) -
     rows = np.flatnonzero(walks.is_far)
     rows = rows[np.argsort(-members.households[rows], kind="stable")][:MAX_PLACES]
     points: Points = np.asarray(shapely.points(members.xy[rows]), dtype=object)
-    around = shapely.buffer(points, PLACE_RADIUS_M)
-    degrees = crs.transform(around, community.buildings.crs, crs.STORAGE)
+    return _extents(shapely.buffer(points, PLACE_RADIUS_M), community)
+
+
+def _extents(shapes: Geometries, community: Community) -> list[Extent]:
+    degrees = crs.transform(shapes, community.buildings.crs, crs.STORAGE)
     return [tuple(bounds) for bounds in shapely.bounds(degrees).round(6).tolist()]
 
 
