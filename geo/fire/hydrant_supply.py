@@ -73,7 +73,6 @@ def _below(snapshot: CitySnapshot, rules: Rules, rule: str, row: int, measured: 
         snapshot.hydrant.geometry.iloc[row],
         measured=measured,
         required=required,
-        shortfall=required - measured,
         detail={"kind": "low"},
     )
 
@@ -179,7 +178,6 @@ def _check_sections(
             shapely.multipoints(points[rows]),
             measured=len(rows),
             required=figure,
-            shortfall=len(rows) - figure,
             detail={"kind": "section", "hydrants": [codes[row] for row in rows]},
         )
         for rows in by_section.values()

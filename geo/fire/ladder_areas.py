@@ -103,14 +103,12 @@ def _finding(
     }.get(areas.reason or "", "ladder_area_tall" if tall else "ladder_area")
     measured: float | None = areas.found
     required: float | None = areas.required
-    shortfall: float | None = areas.required - areas.found
     if areas.reason == "slope":
-        required = rules.figure(rule)
-        measured, shortfall = areas.slope, areas.slope - required
+        measured, required = areas.slope, rules.figure(rule)
     elif areas.reason == "podium":
-        measured, required, shortfall = None, rules.figure(rule), None
+        measured, required = None, rules.figure(rule)
     elif areas.reason == "no_lane":
-        measured = required = shortfall = None
+        measured = required = None
     others = [str(snapshot.codes[other]) for other in areas.blocked_by]
     return Finding(
         rule,
@@ -120,7 +118,6 @@ def _finding(
         areas.side,
         measured,
         required,
-        shortfall,
         other=others[0] if others else None,
         detail={"kind": areas.reason, "blocked_by": others},
     )
