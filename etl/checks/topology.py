@@ -115,8 +115,8 @@ def _changed_communities(connection: Connection, staged: Staged) -> set[str]:
 
 
 def _read(connection: Connection, statement: str) -> gpd.GeoDataFrame:
-    rows = connection.execute(
-        text(f"SELECT code, level, parent_code, ST_AsBinary(geom) AS wkb FROM ({statement}) r")
+    rows = connection.exec_driver_sql(
+        f"SELECT code, level, parent_code, ST_AsBinary(geom) AS wkb FROM ({statement}) r"
     ).all()
     frame = pd.DataFrame(rows, columns=["code", "level", "parent_code", "wkb"])
     shapes = shapely.from_wkb(frame.pop("wkb").to_numpy(dtype=object))

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyproj
 import shapely
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import Connection, Engine, select
 
 from etl.checks import plausibility
 from etl.checks.geometry_repair import Repairs, repair_batch, split_multilines
@@ -235,12 +235,10 @@ def _read_known_values(connection: Connection, layer: str, source: str) -> Known
 
 def read_city_bounds(connection: Connection) -> Bounds | None:
     """Return the bounds of the live cities in degrees: float64 array of shape (n, 4), or None."""
-    rows = connection.execute(
-        text(
-            "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e) FROM ("
-            "SELECT ST_Extent(geom) AS e FROM region WHERE geom IS NOT NULL "
-            "GROUP BY left(code, 4)) city"
-        )
+    rows = connection.exec_driver_sql(
+        "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e) FROM ("
+        "SELECT ST_Extent(geom) AS e FROM region WHERE geom IS NOT NULL "
+        "GROUP BY left(code, 4)) city"
     ).all()
     return np.array([tuple(row) for row in rows], dtype=np.float64) if rows else None
 

@@ -104,11 +104,9 @@ def create_staging_table(
 def create_rejected_table(connection: Connection, number: int) -> str:
     """Create the table of the features that a run rejects; return its name."""
     name = table_name(number, "rejected")
-    connection.execute(
-        text(
-            f"CREATE UNLOGGED TABLE {name} AS SELECT layer, code, reason, detail, properties, "
-            "original, geom FROM quarantine WITH NO DATA"
-        )
+    connection.exec_driver_sql(
+        f"CREATE UNLOGGED TABLE {name} AS SELECT layer, code, reason, detail, properties, "
+        "original, geom FROM quarantine WITH NO DATA"
     )
     return name
 

@@ -343,8 +343,8 @@ def _load(connection: Connection, archive: zipfile.ZipFile, manifest: Manifest, 
         connection.exec_driver_sql(f"DROP INDEX {index}")
     for table in manifest.tables:
         _load_table(connection, archive, table, file)
-    connection.execute(
-        text("SET CONSTRAINTS ALL IMMEDIATE")
+    connection.exec_driver_sql(
+        "SET CONSTRAINTS ALL IMMEDIATE"
     )  # pending deferred checks would block CREATE INDEX
     for _, definition in indexes:
         connection.exec_driver_sql(definition)

@@ -299,8 +299,8 @@ def apply_rules(connection: Connection) -> bool:
         Whether the database had to be changed.
     """
     script = ";\n".join(_statements())
-    applied = connection.execute(
-        text("SELECT obj_description(to_regnamespace('published'), 'pg_namespace')")
+    applied = connection.exec_driver_sql(
+        "SELECT obj_description(to_regnamespace('published'), 'pg_namespace')"
     ).scalar()
     if applied == _digest(connection, script):
         return False
@@ -348,11 +348,9 @@ def missing_owner_rights(connection: Connection) -> list[tuple[str, str, str]]:
 def withdraw_rights(connection: Connection) -> None:
     """Remove views, policies and triggers, so that the tables can be changed."""
     connection.exec_driver_sql("DROP SCHEMA IF EXISTS published CASCADE")
-    policies = connection.execute(
-        text(
-            "SELECT policyname, tablename FROM pg_policies WHERE schemaname = 'public' "
-            "AND starts_with(policyname, 'gridatlas ')"
-        )
+    policies = connection.exec_driver_sql(
+        "SELECT policyname, tablename FROM pg_policies WHERE schemaname = 'public' "
+        "AND starts_with(policyname, 'gridatlas ')"
     )
     for policy, table in policies.all():
         connection.exec_driver_sql(f'DROP POLICY "{policy}" ON "{table}"')
