@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import console
+from geo import db
 
 app = typer.Typer()
 
@@ -16,7 +17,6 @@ def atlas(
     out: Annotated[Path, typer.Option(help="Folder for the pages.")] = Path("out/atlas"),
 ) -> None:
     """Write a web page per community and an index; they open without a network."""
-    from geo import db
     from maps import build
     from maps.atlas.atlas import write_atlas
 

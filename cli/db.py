@@ -7,7 +7,9 @@ import sys
 import typer
 
 from cli import console
+from geo import db
 from geo.errors import SetupError
+from geo.settings import settings
 
 app = typer.Typer(help="Manage the database of the installation.", no_args_is_help=True)
 
@@ -15,8 +17,6 @@ app = typer.Typer(help="Manage the database of the installation.", no_args_is_he
 @app.command()
 def start() -> None:
     """Start the private database, create it if necessary, and migrate its tables."""
-    from geo import db
-
     db.upgrade()
     address = db.printable_url(db.get_engine().url)
     console.print_text("cli.database_ready", url=address)
@@ -32,7 +32,6 @@ def upgrade() -> None:
 def stop() -> None:
     """Stop the private database."""
     from geo.db import local_server
-    from geo.settings import settings
 
     stopped = local_server.stop(settings().home)
     console.print_text("cli.database_stopped" if stopped else "cli.database_not_running")
@@ -42,7 +41,6 @@ def stop() -> None:
 def status() -> None:
     """Show whether the private database is running."""
     from geo.db import local_server
-    from geo.settings import settings
 
     running = local_server.is_running(settings().home)
     console.print_text("cli.database_running" if running else "cli.database_not_running")
@@ -51,8 +49,6 @@ def status() -> None:
 @app.command()
 def url() -> None:
     """Print the URL of the database."""
-    from geo import db
-
     console.out.print(db.database_url())
 
 
@@ -65,8 +61,6 @@ def url() -> None:
 )
 def psql(context: typer.Context) -> None:
     """Open psql on the database; pass all arguments to psql."""
-    from geo import db
-
     url = db.get_engine().url.set(drivername="postgresql")
     address = url.render_as_string(hide_password=False).replace("+", "%20")  # as libpq reads it
     if shutil.which("psql") is None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import console, draw, score_output
+from geo import db
 from geo.messages import language
 
 SEED = 1
@@ -43,7 +44,6 @@ def load_city() -> None:
     """Load the sample city that ships with the project."""
     from etl.pipeline.publish_frames import publish
     from etl.sample.city import SAMPLE_FILE, add_register, read_sample
-    from geo import db
 
     with console.progress() as progress:
         progress("database", 0, 1)
@@ -58,7 +58,6 @@ def load_city() -> None:
 
 def show_register() -> None:
     """Print the counts of the city's register, which is invented."""
-    from geo import db
     from geo.register.counts import counts_of_region
 
     with db.get_engine().connect() as connection:
@@ -69,7 +68,6 @@ def show_register() -> None:
 
 def draw_city() -> None:
     """Draw and publish the communities without a plan in force; show all score cards."""
-    from geo import db
     from geo.plans import store
     from geo.plans.batch import DrawResult
     from geo.plans.draw_runs import DrawOrder
@@ -90,7 +88,6 @@ def draw_city() -> None:
 def appoint_managers() -> None:
     """Appoint fictitious managers, so that contact cards and notice boards are complete."""
     from etl.sample import sample_staff
-    from geo import db
 
     db.run_in_transaction(
         db.get_engine(), lambda connection: sample_staff.appoint_managers(connection, CITY)
@@ -99,7 +96,6 @@ def appoint_managers() -> None:
 
 def add_account() -> None:
     """Add an administrator account and print its password, unless it exists."""
-    from geo import db
     from geo.db import accounts
 
     with db.get_engine().begin() as connection:
@@ -118,7 +114,6 @@ def show_next_steps() -> None:
 
 def write_maps() -> None:
     """Write the atlas as web pages and as PDF."""
-    from geo import db
     from maps import build
     from maps.atlas.atlas import write_atlas
     from maps.paper.map_documents import street_atlas

@@ -9,6 +9,7 @@ import typer
 
 from cli import console, score_output
 from cli.command_options import with_options
+from geo import db
 from geo.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -216,7 +217,6 @@ def _draw_community(
 ) -> list["DrawResult"]:
     """Draw one community, starting from the plan that ``--from`` names."""
     from cli import draw_request
-    from geo import db
     from geo.plans import batch
 
     code = options.community
@@ -255,7 +255,6 @@ def _draw_community(
 def _divide_grids(options: CommandOptions, requested: "CommunityDrawOptions") -> list["DrawResult"]:
     """Divide the grids of one community or of many into micro-grids."""
     from cli import draw_request
-    from geo import db
     from geo.plans import batch
 
     if options.every:
@@ -287,7 +286,6 @@ def _find_plan(number: int, community: str) -> tuple[int, str]:
     NotFoundError
         If there is no such plan, or it is not one of ``community``, where that is not empty.
     """
-    from geo import db
     from geo.plans import store
 
     with db.get_engine().connect() as connection:
@@ -308,7 +306,6 @@ def _read_plan(
         If the polygons lie in no community, in several, or not in ``community``.
     """
     from cli import draw_request
-    from geo import db
     from geo.partition.plan_from_polygons import plan_from_polygons
     from geo.plans import store
 
@@ -327,7 +324,6 @@ def _read_plan(
 def _draw_region(options: CommandOptions, requested: "CommunityDrawOptions") -> list["DrawResult"]:
     """Draw every community of a region as a run that can be resumed."""
     from cli import draw_request
-    from geo import db
     from geo.codes import code_prefix
     from geo.plans import store
     from geo.plans.draw_runs import DrawOrder
@@ -351,7 +347,6 @@ def _draw_region(options: CommandOptions, requested: "CommunityDrawOptions") -> 
 
 def _divide_region(order: "DrawOrder", scheduler: str | None) -> list["DrawResult"]:
     """Divide the grids of communities; no run is stored, since doing it again changes nothing."""
-    from geo import db
     from geo.plans.batch import draw_communities
 
     results = []
@@ -364,7 +359,6 @@ def _divide_region(order: "DrawOrder", scheduler: str | None) -> list["DrawResul
 
 
 def _resume_run(scheduler: str | None) -> list["DrawResult"]:
-    from geo import db
     from geo.plans import draw_runs
 
     db.upgrade()
@@ -383,7 +377,6 @@ def run_order(
     number
         Number of the run to resume; None starts a new run.
     """
-    from geo import db
     from geo.plans import draw_runs, store
     from geo.plans.batch import DrawResult, draw_communities
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import console
+from geo import db
 
 app = typer.Typer()
 
@@ -26,7 +27,7 @@ def export(
 ) -> None:
     """Write a layer as GeoPackage or GeoJSON."""
     from etl.export import write_layer
-    from geo import clock, db
+    from geo import clock
     from geo.db.layer_frames import read_layer
 
     db.upgrade()

@@ -10,6 +10,7 @@ from rich.table import Column, Table
 
 from cli import console
 from cli.prints import LOCAL_SITE, Lang, output_language
+from geo import db
 from geo.errors import InputError
 from geo.messages import text
 from geo.settings import settings
@@ -29,7 +30,6 @@ def check(
     lang: Annotated[Lang | None, typer.Option("--lang", help="Language of the report.")] = None,
 ) -> None:
     """Check a region against the fire rules and write the report."""
-    from geo import db
     from geo.fire import finding_refresh
     from geo.fire.cities import city_of_code
     from geo.fire.context import FireContextCache
@@ -67,7 +67,6 @@ def sheet(
     lang: Annotated[Lang | None, typer.Option("--lang", help="Language of the sheet.")] = None,
 ) -> None:
     """Write the sheet of a building, with the plans attached to it."""
-    from geo import db
     from geo.fire.briefing import building_briefing
     from geo.fire.context import FireContextCache
     from maps.paper import building_sheet, pdf

@@ -12,7 +12,9 @@ from sqlalchemy import select
 
 from cli import console
 from cli.import_output import show_outcome
+from geo import db
 from geo.messages import text
+from geo.settings import settings
 
 Number = Annotated[int, typer.Argument(metavar="N", help="Number of the run.")]
 
@@ -25,7 +27,7 @@ def list_runs(
     limit: Annotated[int, typer.Option(help="Number of runs to list.")] = 20,
 ) -> None:
     """List, approve, reject and roll back imports; without a command, list the newest runs."""
-    from geo import clock, db
+    from geo import clock
     from geo.model import ImportRun
 
     if context.invoked_subcommand is not None:
@@ -60,9 +62,7 @@ def show(
     """Show a run and write its report."""
     from etl.pipeline.delivery import Counts, Outcome
     from etl.runs.report import run_report, write_report
-    from geo import db
     from geo.model.run import RunStatus
-    from geo.settings import settings
 
     with db.get_engine().connect() as connection:
         run = run_report(connection, number)
@@ -82,7 +82,6 @@ def show(
 def approve(number: Number) -> None:
     """Publish a held run."""
     from etl.runs import approve as held_runs
-    from geo import db
 
     with console.progress() as progress:
         outcome = held_runs.approve(
@@ -96,7 +95,6 @@ def approve(number: Number) -> None:
 def reject(number: Number) -> None:
     """Reject a held run; nothing of it is published."""
     from etl.runs import approve as held_runs
-    from geo import db
 
     held_runs.reject(db.get_engine(), number, actor=getpass.getuser())
     console.print_text("import.dismissed", run=number)
@@ -111,7 +109,6 @@ def rollback(
 ) -> None:
     """Roll back a published run."""
     from etl.runs.rollback import roll_back
-    from geo import db
 
     with console.progress() as progress:
         outcome = roll_back(

@@ -11,6 +11,7 @@ from rich.table import Column, Table
 
 from cli import console
 from cli.prints import Lang, output_language
+from geo import db
 from geo.messages import text
 
 app = typer.Typer(help="Check buried pipes.", no_args_is_help=True)
@@ -60,7 +61,7 @@ def check(
     import geopandas as gpd
 
     from etl.export import write_layer
-    from geo import crs, db
+    from geo import crs
     from geo.errors import NotFoundError
     from geo.fire.cities import city_crs, city_of_code
     from geo.fire.context import FireContextCache

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import console
+from geo import db
 from geo.errors import InputError
 from geo.messages import text
+from geo.settings import settings
 
 if TYPE_CHECKING:
     from etl.runs.nightly import NightLog, NightlyResult
@@ -28,8 +30,6 @@ def nightly(
 ) -> None:
     """Import all files of a folder; exit with 0 published, 3 held, 2 rejected, 1 failed."""
     from etl.runs import nightly as nightly_runs
-    from geo import db
-    from geo.settings import settings
 
     to_stdout = str(log) == "-"
     home = settings().home

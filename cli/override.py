@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import console
+from geo import db
 from geo.errors import InputError
 
 Layer = Annotated[str, typer.Argument(help="Layer of the feature.")]
@@ -24,7 +25,6 @@ def set_values(
     values: Annotated[list[str], typer.Argument(help="COLUMN=VALUE; COLUMN= clears the column.")],
 ) -> None:
     """Set columns of a feature; imports keep these values."""
-    from geo import db
     from geo.db import overrides
 
     fields = dict(_parse_assignment(value) for value in values)
@@ -41,7 +41,6 @@ def set_values(
 @app.command("clear")
 def clear_values(layer: Layer, code: Code) -> None:
     """Let imports overwrite the columns of a feature again."""
-    from geo import db
     from geo.db import overrides
 
     fields = db.run_in_transaction(

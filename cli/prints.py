@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import console
+from geo import db
 from geo.messages import LANGUAGES, Language, language
 from geo.settings import settings
 
@@ -163,8 +164,6 @@ def assignment(
 
 @contextmanager
 def _database() -> "Iterator[Connection]":
-    from geo import db
-
     db.upgrade()
     with db.get_engine().connect() as connection:
         yield connection

@@ -9,7 +9,9 @@ from rich.table import Table
 
 from cli import console
 from cli.import_output import EXIT_HELD, show_outcome
+from geo import db
 from geo.messages import text
+from geo.settings import settings
 
 Run = Annotated[int | None, typer.Option("--run", help="Only features of this run.")]
 Layer = Annotated[str, typer.Option("--layer", help="Only features of this layer.")]
@@ -26,7 +28,6 @@ def list_features(
     """List the features in quarantine."""
     from etl.runs.quarantine import count_waiting, waiting_features
     from etl.runs.report import reason_text
-    from geo import db
 
     with db.get_engine().connect() as connection:
         rows = waiting_features(connection, run=run, layer=layer, limit=limit)
@@ -53,7 +54,6 @@ def export(
 ) -> None:
     """Export the features in quarantine to a file for correction."""
     from etl.runs import quarantine
-    from geo import db
 
     count = quarantine.export(db.get_engine(), file, run=run, layer=layer)
     console.print_text("import.quarantine_exported", count=count, file=file)
@@ -69,8 +69,6 @@ def replay(
 ) -> None:
     """Import the features in quarantine again."""
     from etl.runs import quarantine
-    from geo import db
-    from geo.settings import settings
 
     with console.progress() as progress:
         outcomes = quarantine.replay(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import console
+from geo import db
 from geo.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,7 +64,6 @@ def _load(size: Size, seed: int) -> None:
     """
     from etl.pipeline.publish_frames import publish
     from etl.sample import city, street_plan
-    from geo import db
 
     source = f"sample:{size}:{seed}"
     changed_count = 0

@@ -17,6 +17,7 @@ from cli.draw import (
     Upper,
     Weights,
 )
+from geo import db
 from geo.errors import InputError
 
 if TYPE_CHECKING:
@@ -65,7 +66,6 @@ class ScoreOptions:
 def score(options: ScoreOptions) -> None:
     """Score a plan drawn by anyone, and list everything that is wrong with it."""
     from cli import draw_request
-    from geo import db
 
     requested = draw_request.combine_options(options)
     db.upgrade()

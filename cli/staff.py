@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 
 from cli import console
+from geo import db
 from geo.errors import InputError
 from geo.messages import text
 
@@ -26,7 +27,6 @@ def import_file(
 ) -> None:
     """Appoint the managers and informants of a workbook; nobody if a row has a problem."""
     from etl.staff import import_staff
-    from geo import db
 
     for path in (file, *([photos] if photos else [])):
         if not path.is_file():
@@ -57,7 +57,7 @@ def list_grids(
     ] = False,
 ) -> None:
     """List the grids in force with their managers and informants."""
-    from geo import db, staff
+    from geo import staff
 
     db.upgrade()
     with db.get_engine().connect() as connection:
@@ -82,7 +82,6 @@ def workbook(
 ) -> None:
     """Write the grids in force with their staff as a workbook, to be filled in and imported."""
     from etl.staff import staff_workbook
-    from geo import db
     from maps.paper.pdf import write_file
 
     db.upgrade()

@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 
 from cli import console
+from geo import db
 from geo.errors import InputError, NotFoundError
 from geo.messages import text
 
@@ -37,7 +38,6 @@ def add(
     ] = False,
 ) -> None:
     """Add an account; prompts for the password, or reads it from GRIDATLAS_PASSWORD."""
-    from geo import db
     from geo.db import accounts
 
     password = None if oidc else _read_password()
@@ -59,7 +59,6 @@ def add(
 @app.command("list")
 def list_accounts() -> None:
     """List the accounts."""
-    from geo import db
     from geo.db import accounts
 
     db.upgrade()
@@ -81,7 +80,6 @@ def bind(
     grids: Annotated[str, typer.Argument(help="Codes of the grids, by commas; empty for none.")],
 ) -> None:
     """Have the managers of these grids, and of no others, sign in with the account."""
-    from geo import db
     from geo.db import accounts
 
     db.upgrade()
@@ -114,8 +112,6 @@ def _split_names(names: str) -> list[str]:
 
 
 def _change_account(name: str, change: Callable[["Connection"], bool]) -> None:
-    from geo import db
-
     db.upgrade()
     with db.get_engine().begin() as connection:
         is_known = change(connection)

@@ -16,6 +16,7 @@ from cli import console
 from cli.command_options import Transformation, with_options
 from cli.draw import BalanceOption, Lower, Target, Upper, Weights
 from cli.score_output import write_json
+from geo import db
 from geo.errors import InputError
 from geo.messages import text
 
@@ -164,7 +165,6 @@ def _compare(
     """Compare a change, show it, and write it to the files of the options."""
     from cli import draw_request
     from etl.export import check_export_file, write_layers
-    from geo import db
     from geo.plans.what_if import read_and_compare
 
     constraints = draw_request.combine_options(options).to_constraints()
