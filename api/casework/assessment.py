@@ -122,7 +122,7 @@ def figures(
         month=month,
         level=level,
         frozen_at=frozen_at,
-        indicators=[_describe_indicator(one) for one in indicators],
+        indicators=[_describe_indicator(indicator) for indicator in indicators],
         items=[AreaResponse(**vars(area)) for area in areas],
     )
 
@@ -168,15 +168,15 @@ def trend(request: Request, caller: CurrentCaller, code: Area) -> TrendResponse:
     _check_own(caller, code)
 
     def read(connection: Database) -> list[TrendMonth]:
-        closed = [one for one in assessment.list_months(connection) if one["frozen_at"]]
+        closed = [month for month in assessment.list_months(connection) if month["frozen_at"]]
         items = []
-        for one in reversed(closed[:MAX_TREND_MONTHS]):
-            first = assessment.first_day(one["month"])
+        for month in reversed(closed[:MAX_TREND_MONTHS]):
+            first = assessment.first_day(month["month"])
             indicators, measures, _ = assessment.read_month(connection, first)
             summed = assessment.sum_by_level(measures, level_of(code)).get(code, {})
             items.append(
                 TrendMonth(
-                    month=one["month"],
+                    month=month["month"],
                     values={each.key: each.value(summed) for each in indicators},
                     score=score_of(indicators, summed),
                 )

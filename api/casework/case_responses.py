@@ -253,8 +253,8 @@ def _describe_kind(catalogue: Catalogue, kind: Kind) -> KindResponse:
         department=kind.department,
         department_name=catalogue.department_name(kind.department),
         class_code=kind.class_code,
-        documents=[one.text() for one in kind.documents],
-        steps=[one.text() for one in kind.steps],
+        documents=[document.text() for document in kind.documents],
+        steps=[step.text() for step in kind.steps],
         place=kind.place.text() if kind.place else "",
     )
 
@@ -328,7 +328,7 @@ def describe_counts(rows: Sequence[Any]) -> SummaryResponse:
 
 def describe_actions(row: Any, actor: Actor) -> list[ActionResponse]:
     """Return the steps that an actor may take of a case."""
-    return [_describe_action(one) for one in possible_transitions(status_of(row), actor)]
+    return [_describe_action(step) for step in possible_transitions(status_of(row), actor)]
 
 
 def _describe_action(transition: Transition) -> ActionResponse:

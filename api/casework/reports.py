@@ -131,7 +131,7 @@ def report(
 def follow_up(request: Request, number: CaseNumber, secret: CaseSecret = "") -> FollowUpResponse:
     """Return a case to its reporter."""
     check_secret(number, secret)
-    return run_as_service(request.app.state.engine, lambda one: _follow_up(one, number))
+    return run_as_service(request.app.state.engine, lambda session: _follow_up(session, number))
 
 
 @router.get("/{number}/link", dependencies=LIMITED, responses=problems.problem_responses(404, 429))
@@ -209,6 +209,6 @@ def _follow_up(connection: Database, number: str) -> FollowUpResponse:
     except NotFoundError:
         raise NotFoundError("case_unknown_to_reporter", number=number) from None
     possible = possible_transitions(status_of(row), REPORTER_ACTOR)
-    can_rate = any(one.action is Action.RATE for one in possible)
+    can_rate = any(transition.action is Action.RATE for transition in possible)
     can_rate = can_rate and not _is_filed_by_manager(connection, number)
     return describe_follow_up(row._mapping, read_events(connection, row.id), can_rate=can_rate)

@@ -225,7 +225,7 @@ async def list_items(call: Call) -> Response:
         return respond_with_etag(call.request, lines, "text/csv; charset=utf-8", crs=selection.crs)
     if call.format in {"geojsonseq", "ndjson"}:
         start = RECORD_SEPARATOR if call.media_type == GEOJSON_SEQUENCE else b""
-        lines = b"".join(start + orjson.dumps(one) + b"\n" for one in page.features)
+        lines = b"".join(start + orjson.dumps(feature) + b"\n" for feature in page.features)
         return respond_with_etag(call.request, lines, call.media_type, crs=selection.crs)
     document = {
         "type": "FeatureCollection",

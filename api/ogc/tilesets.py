@@ -53,7 +53,7 @@ _GEOMETRY_BY_SHAPE = {"fill": "Polygon", "line": "LineString", "circle": "Point"
 
 async def list_tile_matrix_sets(call: Call) -> Response:
     """Return the tile matrix sets."""
-    one = {
+    matrix_set = {
         "id": SET,
         "title": call.title("web_mercator"),
         "uri": SET_URI,
@@ -64,7 +64,7 @@ async def list_tile_matrix_sets(call: Call) -> Response:
         ],
     }
     title = call.title("tileMatrixSets")
-    document = {"title": title, "links": call.self_links(), "tileMatrixSets": [one]}
+    document = {"title": title, "links": call.self_links(), "tileMatrixSets": [matrix_set]}
     return answer(call, document, "tile_matrix_sets")
 
 
@@ -82,9 +82,9 @@ async def list_tilesets(call: Call) -> Response:
     source = await _tile_source(call)
     description = source.describe(call)
     links = [link("self", source.url, source.title), *description["links"][1:]]
-    one = {name: value for name, value in description.items() if name != "layers"}
-    one["links"] = links
-    document = {"title": source.title, "links": call.self_links(), "tilesets": [one]}
+    tileset = {name: value for name, value in description.items() if name != "layers"}
+    tileset["links"] = links
+    document = {"title": source.title, "links": call.self_links(), "tilesets": [tileset]}
     return answer(call, document, "tilesets")
 
 

@@ -248,7 +248,7 @@ def stage_register(
         "building": _sum_households(connection, rows, number, "building", "code"),
         "building_unit": _sum_households(connection, rows, number, "building_unit", "unit_code"),
     }
-    return {name: one for name, one in counts.items() if one.rows}, notes
+    return {name: count for name, count in counts.items() if count.rows}, notes
 
 
 def _find_units(connection: Connection, rows: Staged) -> int:

@@ -142,10 +142,10 @@ def _publish_before(
     }
     rejected = staging.create_rejected_table(connection, run.number)
     delivery = Delivery(staged, rejected, Scope(run.source))
-    for one in staged.values():
-        _stage_before(connection, one, numbers)
-        diff.keep_corrections(connection, one)
-    counts = {name: _compare_with_live(connection, one, numbers) for name, one in staged.items()}
+    for part in staged.values():
+        _stage_before(connection, part, numbers)
+        diff.keep_corrections(connection, part)
+    counts = {name: _compare_with_live(connection, part, numbers) for name, part in staged.items()}
     run.report |= diff.describe_changes(connection, staged, counts)
     revision = write_changes(run, delivery, counts, progress)
     apply_cascade(run, staged, revision)
