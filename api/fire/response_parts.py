@@ -33,14 +33,28 @@ class DatedResponse(StrictModel):
     missing: list[MissingItem]
 
 
-class NamedPlace(StrictModel):
-    """A building with its names and a place."""
+class PlacedFeature(StrictModel):
+    """A feature with its code, at a place."""
 
     code: str
-    name: str
-    address: str
     lon: float
     lat: float
+
+
+class NamedPlace(PlacedFeature):
+    """A building with its names and a place."""
+
+    name: str
+    address: str
+
+
+class FacilityBrief(PlacedFeature):
+    """A facility with its kind and phone."""
+
+    name: str
+    category: str
+    category_text: str
+    phone: str
 
 
 class GridContact(StrictModel):
@@ -54,10 +68,9 @@ class GridContact(StrictModel):
     phone: str | None
 
 
-class StationRoute(StrictModel):
+class StationRoute(PlacedFeature):
     """A fire station, with the route of the engine."""
 
-    code: str
     name: str
     phone: str
     drive_s: float
@@ -65,6 +78,4 @@ class StationRoute(StrictModel):
     reached: bool
     distance_m: float
     stops_short_m: float
-    lon: float
-    lat: float
     route: Geometry

@@ -6,7 +6,14 @@ Geometry is GeoJSON in CGCS2000 (longitude first), distances are metres.
 from typing import Literal
 
 from api.core.responses import Geometry, StrictModel
-from api.fire.response_parts import DataAge, DatedResponse, GridContact
+from api.fire.response_parts import (
+    DataAge,
+    DatedResponse,
+    FacilityBrief,
+    GridContact,
+    NamedPlace,
+    PlacedFeature,
+)
 from geo.standards import Force
 
 
@@ -143,37 +150,25 @@ class NearestResponse(DatedResponse):
     segment: NearestSegment
 
 
-class ValveToClose(StrictModel):
+class ValveToClose(PlacedFeature):
     """A valve to close; ``instead`` are those of the next ring, if it sticks."""
 
-    code: str
     kind: str
     name: str
-    lon: float
-    lat: float
     distance_m: float
     instead: list[str]
     instead_isolable: bool
 
 
-class DryHydrant(StrictModel):
+class DryHydrant(PlacedFeature):
     """A hydrant that goes dry."""
 
-    code: str
-    lon: float
-    lat: float
 
-
-class UnsuppliedBuilding(StrictModel):
+class UnsuppliedBuilding(NamedPlace):
     """A building that loses supply."""
 
-    code: str
-    name: str
-    address: str
     households: int
     population: int | None
-    lon: float
-    lat: float
 
 
 class UnsuppliedGrid(GridContact):
@@ -182,16 +177,8 @@ class UnsuppliedGrid(GridContact):
     buildings: int
 
 
-class UnsuppliedFacility(StrictModel):
+class UnsuppliedFacility(FacilityBrief):
     """A hospital or school that loses supply."""
-
-    code: str
-    name: str
-    category: str
-    category_text: str
-    phone: str
-    lon: float
-    lat: float
 
 
 class LostSupply(StrictModel):
@@ -218,14 +205,11 @@ class PeopleNearLeak(StrictModel):
     area: Geometry
 
 
-class FaultWarning(StrictModel):
+class FaultWarning(PlacedFeature):
     """A fault of the network because of which a result is not guaranteed."""
 
     key: str
-    code: str
     text: str
-    lon: float
-    lat: float
 
 
 class BrokenSegment(StrictModel):
