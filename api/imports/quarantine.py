@@ -18,7 +18,7 @@ from api.core import problems
 from api.core.caller import Caller, CurrentCaller, allow, transaction_as
 from api.core.parameters import Connection, Lang, PageParameter
 from api.core.read_audit import audit_reads
-from api.core.responses import JSON, Geometry, Listing, listing
+from api.core.responses import JSON, Geometry, Listing, file_response, listing
 from api.imports.import_jobs import accepted_response, submit
 from api.imports.run_schemas import ACCEPTED, RunResponse, describe_run, explain_rejection
 from api.plans.jobs import JobResponse
@@ -128,11 +128,7 @@ def export(
         with require_room(File(folder)):
             quarantine_runs.export(db.get_engine(), file, run=run, layer=layer)
         content = file.read_bytes()
-    headers = {
-        "Content-Disposition": f'attachment; filename="{file.name}"',
-        "Cache-Control": "no-store",
-    }
-    return Response(content, media_type=MEDIA_TYPES[format], headers=headers)
+    return file_response(content, MEDIA_TYPES[format], file.name)
 
 
 @router.post(
