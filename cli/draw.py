@@ -279,13 +279,7 @@ def _divide_grids(options: CommandOptions, requested: "CommunityDrawOptions") ->
 
 
 def _find_plan(number: int, community: str) -> tuple[int, str]:
-    """Return the number of a plan and the code of its community.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such plan, or it is not one of ``community``, where that is not empty.
-    """
+    """Return the number of a plan, of ``community`` if that is given, and its community."""
     from geo.plans import store
 
     with db.get_engine().connect() as connection:
@@ -298,13 +292,7 @@ def _find_plan(number: int, community: str) -> tuple[int, str]:
 def _read_plan(
     file: Path, community: str, coordinates: "Coordinates"
 ) -> tuple["PreviousPlan", str]:
-    """Read a plan from a file of polygons; return it and the code of its community.
-
-    Raises
-    ------
-    InputError
-        If the polygons lie in no community, in several, or not in ``community``.
-    """
+    """Read a plan from a file of polygons; return it and the code of its community."""
     from cli import draw_request
     from geo.partition.plan_from_polygons import plan_from_polygons
     from geo.plans import store

@@ -46,13 +46,7 @@ def nightly(
 
 @contextmanager
 def _open_log(file: Path | None) -> Iterator["NightLog"]:
-    """Open the log to append to it; None for standard output.
-
-    Raises
-    ------
-    InputError
-        If the file can't be opened. Nothing has been imported then.
-    """
+    """Open the log to append to it; None for standard output."""
     from etl.runs.nightly import NightLog
 
     if file is None:

@@ -249,13 +249,7 @@ def _read(
 
 
 def _check_own(caller: Caller, code: str) -> None:
-    """Refuse a code that the caller does not answer for.
-
-    Raises
-    ------
-    NotAllowedError
-        If it is another's.
-    """
+    """Refuse a code that the caller does not answer for."""
     if not actor_of(caller).answers_for(code):
         raise NotAllowedError("assessment_of_another", code=code)
 

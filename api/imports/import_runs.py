@@ -137,13 +137,7 @@ async def rollback(
 
 
 def _check_status(request: Request, caller: Caller, number: int, status: RunStatus) -> RunResponse:
-    """Return a run; refuse at once what the job would refuse.
-
-    Raises
-    ------
-    NotFoundError, ConflictError
-        If there is no such run, or it has another status.
-    """
+    """Return a run; refuse at once what the job would refuse."""
     with transaction_as(request.app.state.engine, caller) as connection:
         run = describe_run(connection, number)
     if run.status is not status:

@@ -172,13 +172,7 @@ def _check_waiting(request: Request, caller: Caller, run: int | None) -> None:
 
 
 async def _upload_in_form(request: Request) -> tuple[bytes, str]:
-    """Return the file of a form and the suffix of its name.
-
-    Raises
-    ------
-    InputError, TooLargeError
-        If there is none, it is too large, or its format is not supported.
-    """
+    """Return the file of a form, in a supported size and format, and the suffix of its name."""
     async with request.form(max_files=1, max_fields=1) as form:
         upload = form.get("file")
         if not isinstance(upload, UploadFile):

@@ -179,13 +179,7 @@ def _refuse_too_many(caller: Caller) -> None:
 
 
 async def _receive(request: Request, file: File) -> None:
-    """Write the body of a request to a file that only this account of the machine may read.
-
-    Raises
-    ------
-    InputError, TooLargeError
-        If it is empty or too large.
-    """
+    """Write the body of a request to a file that only this account of the machine may read."""
     size = 0
     with file.open("xb") as content:
         file.chmod(0o600)

@@ -114,13 +114,7 @@ async def _answer_busy(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _read_body(scope: Scope, receive: Receive) -> Receive:
-    """Read a body, check it if it may be JSON, and return a ``receive`` that gives it again.
-
-    Raises
-    ------
-    ClientDisconnect, InputError
-        If the client disconnects, or the body is not valid JSON.
-    """
+    """Read a body, check it if it may be JSON, and return a ``receive`` that gives it again."""
     parts: list[bytes] = []
     has_more = True
     while has_more:
@@ -181,13 +175,7 @@ def _children(value: Any) -> Iterable[Any]:
 
 
 def _is_large(scope: Scope) -> bool:
-    """Return whether a body is larger than :data:`SMALL_BODY_BYTES`.
-
-    Raises
-    ------
-    InputError, TooLargeError
-        If its length is not given, or exceeds the limit of the path.
-    """
+    """Return whether a body is larger than :data:`SMALL_BODY_BYTES`; refuse one over the limit."""
     headers = Headers(scope=scope)
     length = headers.get("content-length", "0")
     if "transfer-encoding" in headers or not length.isdigit():

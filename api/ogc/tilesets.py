@@ -183,13 +183,7 @@ async def show_city_tile(call: Call) -> Response:
 
 
 def _tile(call: Call) -> Tile:
-    """Return the tile that the path names.
-
-    Raises
-    ------
-    NotFoundError
-        If a number is malformed, or the tile matrix set has no such tile.
-    """
+    """Return the tile that the path names."""
     _check_set(call)
     path = call.request.path_params
     z, x, y = numbers = [path[name] for name in ("tileMatrix", "tileCol", "tileRow")]
@@ -322,13 +316,7 @@ class _TileSource:
 
 
 async def _tile_source(call: Call) -> _TileSource:
-    """Return what the tileset of the path is made of.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such tileset, or the caller may not read it.
-    """
+    """Return what the tileset of the path is made of."""
     _check_set(call)
     limits = await _read_limits(call)
     if "collectionId" not in call.request.path_params:

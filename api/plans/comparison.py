@@ -121,13 +121,7 @@ def comparison_layer(
 
 
 def _other_plan(connection: Database, number: int, other: int | None) -> int:
-    """Return the number of the plan to compare with, by default the plan in force.
-
-    Raises
-    ------
-    NotFoundError
-        If there is none, or it is of another community.
-    """
+    """Return the number of the plan to compare with, by default that of the community in force."""
     community = read_plan(connection, number).community_code
     if other is None:
         other = store.plan_in_force(connection, community)

@@ -154,15 +154,7 @@ def _metric_zone(connection: Any, source: FromClause) -> int:
 
 
 def _count_rows(connection: Any, source: FromClause, region: str | None, plan: int | None) -> int:
-    """Return the number of rows to export.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such region or plan.
-    TooLargeError
-        If there are more than :data:`MAX_ROWS`.
-    """
+    """Return the number of rows to export; refuse more than :data:`MAX_ROWS`."""
     if region is not None:
         regions = select(Region.code).where(Region.code == region, Region.geom.is_not(None))
         if connection.execute(regions).first() is None:

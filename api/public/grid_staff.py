@@ -191,13 +191,7 @@ def put_photo(
 
 
 def _check_grid(connection: Database, code: str) -> None:
-    """Require that a grid is in a plan that the caller may see.
-
-    Raises
-    ------
-    NotFoundError
-        If no such plan contains the grid.
-    """
+    """Require that a grid is in a plan that the caller may see."""
     grids = (
         select(Grid.code)
         .join(GridPlan, GridPlan.id == Grid.plan_id)

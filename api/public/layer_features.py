@@ -155,13 +155,7 @@ def _version(row: RowMapping, previous: RowMapping | None) -> VersionResponse:
 
 
 def _table(layer: str) -> Table:
-    """Return the table of a layer.
-
-    Raises
-    ------
-    NotFoundError
-        If no layer has this name.
-    """
+    """Return the table of a layer."""
     if layer not in LAYERS:
         raise NotFoundError("no_layer_here", layer=layer, layers=", ".join(LAYERS))
     return Base.metadata.tables[layer]

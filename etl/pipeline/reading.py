@@ -290,13 +290,7 @@ class LayerReader:
             raise InputError("layer_empty", file=self.path, layer=source.layer)
 
     def _refuse_without_place(self) -> None:
-        """Refuse a layer without geometry, naming the columns and sheets of a table.
-
-        Raises
-        ------
-        InputError
-            Always.
-        """
+        """Refuse a layer without geometry, naming the columns and sheets of a table."""
         source = self.part.source
         values = {"file": self.path, "layer": source.layer}
         if source.path.suffix.lower() not in (*TABLE_SUFFIXES, *TEXT_TABLE_SUFFIXES):
@@ -333,11 +327,6 @@ class LayerReader:
         """Refuse a table whose title gives another unit than a column without one is read in.
 
         管径 of 300 under a title 单位：米 is in millimetres all the same.
-
-        Raises
-        ------
-        InputError
-            With the column and the unit.
         """
         mapping, source = self.part.mapping, self.part.source
         units = source.notes.get(TITLE_UNITS, {}).get("units", "").split("、")
@@ -357,13 +346,7 @@ class LayerReader:
                 )
 
     def _refuse_empty_codes(self) -> None:
-        """Refuse a layer whose column of codes is empty: a program wrote it without any.
-
-        Raises
-        ------
-        InputError
-            If the codes are read from one column.
-        """
+        """Refuse a layer whose column of codes is empty: a program wrote it without any."""
         mapping, source = self.part.mapping, self.part.source
         rule = mapping.columns.get("code")
         if rule is not None and rule.source is not None and mapping.table != REGISTER:
