@@ -47,24 +47,24 @@ def combine_options(options: Any) -> CommunityDrawOptions:
         If an option is malformed, the file is not TOML, or a name or value is not valid.
     """
 
-    def given(*names: str) -> Any:
+    def find(*names: str) -> Any:
         """Return the first value that is given."""
         return next(filter(None, (getattr(options, name, None) for name in names)), None)
 
     lists = {
-        "weights": parse_weights(given("weight") or ()),
-        "together": parse_code_groups("--together", given("together") or ()),
-        "apart": parse_code_groups("--apart", given("apart") or (), exactly=2),
-        "dedicated": given("dedicated") or (),
-        "areas": [str(file) for file in given("area") or ()],
-        "lock": given("lock") or (),
+        "weights": parse_weights(find("weight") or ()),
+        "together": parse_code_groups("--together", find("together") or ()),
+        "apart": parse_code_groups("--apart", find("apart") or (), exactly=2),
+        "dedicated": find("dedicated") or (),
+        "areas": [str(file) for file in find("area") or ()],
+        "lock": find("lock") or (),
     }
     flags = {
-        "whole_compounds": given("whole_compounds"),
-        "fresh": given("from_scratch", "fresh"),
-        "only_touched": given("only_touched"),
-        "complete": given("repair", "complete"),
-        "prove": PROOF_TIME_S if given("prove") else None,
+        "whole_compounds": find("whole_compounds"),
+        "fresh": find("from_scratch", "fresh"),
+        "only_touched": find("only_touched"),
+        "complete": find("repair", "complete"),
+        "prove": PROOF_TIME_S if find("prove") else None,
     }
     numbers = {
         name: getattr(options, name, None)
@@ -73,7 +73,7 @@ def combine_options(options: Any) -> CommunityDrawOptions:
     values = lists | flags | numbers
     present = {name: value for name, value in values.items() if value is not None}
     requested = CommunityDrawOptions.from_document(present, text("wanted.options"))
-    file = given("constraints", "wishes")
+    file = find("constraints", "wishes")
     if file is None:
         return requested
     try:

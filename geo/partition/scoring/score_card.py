@@ -225,14 +225,12 @@ def score(
     households = np.bincount(placed.grid, placed.households, grids).astype(np.int64)
     general = np.ones(grids, bool) if dedicated is None else ~dedicated
     counted = households[general]
-    within = (counted >= limits.lower) & (counted <= limits.upper)
     healed = _make_coverage_valid(polygons)
     # Where the grids are a coverage already, nothing needs noding.
     unite = shapely.coverage_union_all if healed is polygons else shapely.union_all
     union = unite(polygons)
     missing = shapely.difference(community.polygon, union)
     outside = _land_outside(union, community.polygon, missing)
-    gap_m2, outside_m2 = float(shapely.area(missing)), float(shapely.area(outside))
     overlap = float(shapely.area(polygons).sum() - shapely.area(union))
     border, on_barrier = measure_inner_borders(healed, cells, ~general)
     inhabited: Points = np.asarray(shapely.points(members.xy[members.households > 0]), dtype=object)
@@ -259,23 +257,21 @@ def score(
     )
     connected = drop_islets(_join_touching_parts(polygons), inhabited)
     whole = np.array([is_in_one_piece(polygon, ways) for polygon in connected], dtype=bool)
+    system = community.buildings.crs
     faults = [
         *find_grids_in_pieces(connected, whole),
         *find_households_without_grid(members.grid, members.households, members.names),
-        *describe_land("land_in_no_grid", missing, community.buildings.crs),
+        *describe_land("land_in_no_grid", missing, system),
         *(find_overlaps(polygons) if overlap > MIN_FAULT_M2 else []),
-        *describe_land("grids_beyond", outside, community.buildings.crs),
+        *describe_land("grids_beyond", outside, system),
     ]
     return ScoreCard(
         grids=grids,
         households=int(households.sum()),
-        within_limits=float(within.mean()) if len(within) else 1.0,
-        smallest=int(counted.min(initial=np.iinfo(np.int64).max)) if len(counted) else 0,
-        largest=int(counted.max(initial=0)),
-        mean_deviation=float(np.abs(counted - limits.target).mean()) if len(counted) else 0.0,
+        **_describe_sizes(counted, limits),
         contiguous=bool(whole.all()),
-        gap_m2=gap_m2,
-        overlap_m2=max(0.0, overlap) + outside_m2,
+        gap_m2=float(shapely.area(missing)),
+        overlap_m2=max(0.0, overlap) + float(shapely.area(outside)),
         border_on_barrier=on_barrier,
         compounds_split=int((divided & (needed == 1)).sum()),
         compounds_split_all=int(divided.sum()),
@@ -294,6 +290,20 @@ def score(
         moved=moved,
         reasons=(*_find_grids_outside_limits(placed, households, general, limits), *faults),
     )
+
+
+def _describe_sizes(households: Ints, limits: Limits) -> dict[str, Any]:
+    """Return the figures of the households of the general grids."""
+    if not len(households):
+        return {"within_limits": 1.0, "smallest": 0, "largest": 0, "mean_deviation": 0.0}
+    return {
+        "within_limits": float(
+            ((households >= limits.lower) & (households <= limits.upper)).mean()
+        ),
+        "smallest": int(households.min()),
+        "largest": int(households.max()),
+        "mean_deviation": float(np.abs(households - limits.target).mean()),
+    }
 
 
 def _land_outside(
