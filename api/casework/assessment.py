@@ -237,9 +237,9 @@ def _read(
     def read(connection: Database) -> Any:
         indicators, measures, frozen_at = assessment.read_month(connection, first)
         if caller.role == "grid_manager":
-            measures = {code: one for code, one in measures.items() if code in caller.grids}
+            measures = {code: m for code, m in measures.items() if code in caller.grids}
         within = caller.scope if caller.role == "office" else ""
-        own = {code: one for code, one in measures.items() if code.startswith(within)}
+        own = {code: m for code, m in measures.items() if code.startswith(within)}
         return indicators, frozen_at, assessment.figures_of(connection, indicators, own, level)
 
     result: tuple[tuple[Indicator, ...], datetime | None, list[AreaFigures]] = run_as_service(

@@ -227,5 +227,5 @@ def qgis_project(
 @router.get("/locale/{lang}", responses={200: {"model": dict[str, str]}})
 def words(request: Request, lang: Language, page: PageName = "public") -> Response:
     """Return the texts of a page in a language."""
-    texts = {key: one for key, one in catalogue(lang).items() if key.startswith(SECTIONS[page])}
+    texts = {key: word for key, word in catalogue(lang).items() if key.startswith(SECTIONS[page])}
     return etag_response(request, orjson.dumps(texts), "application/json")
