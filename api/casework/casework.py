@@ -236,10 +236,10 @@ async def events(request: Request, caller: CurrentCaller) -> Response:
     with a new one.
     """
     lang = problems.preferred_language(request)
-    return EventSourceResponse(_follow(request, caller, lang), ping=PING_INTERVAL_S)
+    return EventSourceResponse(_stream_changes(request, caller, lang), ping=PING_INTERVAL_S)
 
 
-async def _follow(
+async def _stream_changes(
     request: Request, caller: Caller, lang: Language
 ) -> AsyncIterator[ServerSentEvent]:
     feed: CaseFeed = request.app.state.case_feed

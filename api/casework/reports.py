@@ -165,7 +165,7 @@ def add_note(
     check_secret(number, secret)
     refuse_markup(form.note)
     step = StepRequest(Action.NOTE, form.note, photos=read_photos(form.photos), key=key)
-    return _take(request, number, step)
+    return _take_step(request, number, step)
 
 
 @router.post(
@@ -183,10 +183,12 @@ def rate(
     """Rate how a case was handled, once, after it was reported back."""
     check_secret(number, secret)
     refuse_markup(form.note)
-    return _take(request, number, StepRequest(Action.RATE, form.note, rating=form.rating, key=key))
+    return _take_step(
+        request, number, StepRequest(Action.RATE, form.note, rating=form.rating, key=key)
+    )
 
 
-def _take(request: Request, number: str, step: StepRequest) -> FollowUpResponse:
+def _take_step(request: Request, number: str, step: StepRequest) -> FollowUpResponse:
     def work(connection: Database) -> FollowUpResponse:
         if step.action is Action.RATE and _is_filed_by_manager(connection, number):
             raise NotAllowedError("case_rating_by_manager", number=number)

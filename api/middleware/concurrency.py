@@ -162,13 +162,13 @@ def check_json(body: bytes) -> None:
         for value in values:
             if isinstance(value, str) and _CONTROL.search(value):
                 raise InputError("body_unfit", depth=MAX_JSON_DEPTH, said=repr(value[:80]))
-        values = [child for value in values for child in _children(value)]
+        values = [child for value in values for child in _values_inside(value)]
         if not values:
             return
     raise InputError("body_unfit", depth=MAX_JSON_DEPTH, said=f"> {MAX_JSON_DEPTH}")
 
 
-def _children(value: Any) -> Iterable[Any]:
+def _values_inside(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return chain(value.keys(), value.values())
     return value if isinstance(value, list) else ()

@@ -132,7 +132,7 @@ def mount_assets(app: FastAPI) -> None:
 
 def _add_page(path: str, file: str) -> None:
     def page() -> Response:
-        return _html(file)
+        return _file_response(file)
 
     router.add_api_route(path, page, response_class=FileResponse, include_in_schema=False)
 
@@ -144,7 +144,7 @@ for _path, _file in PAGES.items():
 @router.get("/field/worker.js", response_class=FileResponse, include_in_schema=False)
 def field_worker() -> Response:
     """Return the field app's service worker, which may answer for ``/field``."""
-    response = _html("field/worker.js")
+    response = _file_response("field/worker.js")
     response.headers["Service-Worker-Allowed"] = "/field"
     return response
 
@@ -177,7 +177,7 @@ def kiosk_settings() -> KioskSettingsResponse:
     return KioskSettingsResponse(idle_s=settings().kiosk_idle_s)
 
 
-def _html(name: str) -> Response:
+def _file_response(name: str) -> Response:
     return FileResponse(build.dist_folder() / name, headers={"Cache-Control": "no-cache"})
 
 

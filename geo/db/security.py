@@ -364,14 +364,14 @@ def _statements() -> Iterator[str]:
     yield roles
     yield functions
     for name in Base.metadata.tables:
-        yield from _of_table(name, RULES.get(name, Rule()))
+        yield from _table_statements(name, RULES.get(name, Rule()))
     yield from _counters()
     yield views
     yield register_views()
     yield from register_triggers()
 
 
-def _of_table(name: str, rule: Rule) -> Iterator[str]:
+def _table_statements(name: str, rule: Rule) -> Iterator[str]:
     """Yield the statements that enforce a rule."""
     names = ", ".join(map(database_role, (*ROLES, "keeper", "publisher")))
     yield f"REVOKE ALL ON {name} FROM PUBLIC, {names}"

@@ -83,7 +83,7 @@ def check_ladder_areas(
     for row in rows.tolist():
         height = properties.height[row]
         if np.isnan(height):
-            findings.append(_unknown(snapshot, row))
+            findings.append(_finding_without_height(snapshot, row))
             continue
         tall = bool(height > rules.figure("ladder_tall"))
         areas = find_best_ladder_areas(snapshot, rules, reach, row, tall=tall)
@@ -123,7 +123,7 @@ def _finding(
     )
 
 
-def _unknown(snapshot: CitySnapshot, row: int) -> Finding:
+def _finding_without_height(snapshot: CitySnapshot, row: int) -> Finding:
     return Finding(
         "ladder_area",
         Severity.MISSING,
