@@ -78,6 +78,12 @@ class Source:
     count: int | None = None
     notes: Notes = field(default_factory=dict)
 
+    def empty_batch(self) -> Batch:
+        """Return a batch of no features with the columns of the layer."""
+        nothing = pa.array([], pa.string())
+        geometry = np.empty(0, dtype=object)
+        return Batch(dict.fromkeys(self.fields, nothing), geometry, np.empty(0, dtype=np.int64))
+
 
 @contextmanager
 def open_dataset(path: Path) -> Iterator[Path]:
