@@ -1,6 +1,7 @@
 """A real browser before a real server; every page watched for faults and foreign hosts."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from playwright.sync_api import (
+    APIResponse,
     Browser,
     BrowserContext,
     ConsoleMessage,
@@ -135,7 +137,7 @@ def faults_of(page: Page) -> list[object]:
 
 
 @contextmanager
-def hold_back(page: Page, address: str) -> Iterator[list[Route]]:
+def hold_back(page: Page, address: str | re.Pattern[str]) -> Iterator[list[Route]]:
     """Hold back requests for an address; those still held at the end of the block go on there."""
     held: list[Route] = []
     is_open = False
@@ -156,15 +158,19 @@ def hold_back(page: Page, address: str) -> Iterator[list[Route]]:
 def release(page: Page, held: list[Route]) -> None:
     """Let requests that are held back go on; return when the page has handled their answers."""
     while held:
-        _let_go(page, held.pop(0))
+        answer(page, held.pop(0))
+
+
+def answer(page: Page, route: Route, response: APIResponse | None = None) -> None:
+    """Answer a request, as the server does or did; return when the page has handled it."""
+    with page.expect_event("requestfinished", lambda request: request == route.request):
+        if response:
+            route.fulfill(response=response)
+        else:
+            route.continue_()
     # the page handles answers in their order
     page.evaluate("() => fetch('/health').then(answer => answer.text())")
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
-
-
-def _let_go(page: Page, route: Route) -> None:
-    with page.expect_event("requestfinished", lambda request: request == route.request):
-        route.continue_()
 
 
 def is_fault(message: ConsoleMessage) -> bool:

@@ -192,7 +192,7 @@ def trace(page, corners):
     for x, y in [*corners, corners[0]]:
         page.mouse.move(*screen(page, x, y), steps=3)
         page.mouse.click(*screen(page, x, y))
-        page.wait_for_timeout(60)  # a second click at once would be a double click
+        page.evaluate("() => new Promise(requestAnimationFrame)")  # the line follows the pointer
 
 
 def test_polygon_drawn_corner_by_corner_becomes_a_dedicated_grid(edit, client_of, draft):
@@ -422,7 +422,7 @@ def test_area_drawn_on_the_map_is_asked_for(open_page, desks, session):
     for corner in [*corners, corners[0]]:
         page.mouse.move(*on_screen(*corner), steps=3)
         page.mouse.click(*on_screen(*corner))
-        page.wait_for_timeout(60)
+        page.evaluate("() => new Promise(requestAnimationFrame)")
     picker = page.get_by_role("dialog", name="在图上绘制专属范围")
     picker.get_by_label("网格名称").fill("鼓楼广场")
     assert faults_of(page) == []
