@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.accounts import PASSWORD
-from tests.e2e.conftest import IDLE, PHONE
+from tests.e2e.conftest import IDLE, PHONE, hold_back
 
 STAFF_PAGES = ("/plan", "/fire", "/data", "/cases", "/assess", "/field", "/admin")
 MAP_CODE = re.compile(r"/static/assets/maplibre-gl[\w.-]*\.js$")
@@ -70,6 +70,22 @@ def test_residents_read_and_write_before_there_is_a_map(browser, desks, path, wo
     page.goto(desks + path)
     expect(page.locator(words).first).to_be_attached()
     expect(page.locator("h1")).not_to_be_empty()
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "control"),
+    [("/", "#here"), ("/report", "#language"), ("/fire", "#help"), ("/field", "#language")],
+)
+def test_controls_are_shown_once_they_work(browser, desks, path, control):
+    context = browser.new_context(viewport=PHONE, locale="zh-CN")
+    page = context.new_page()
+    with hold_back(page, "**/locale/*"):
+        with page.expect_request("**/locale/*"):
+            page.goto(desks + path)
+        expect(page.locator(control)).to_be_attached()
+        expect(page.locator(control)).to_be_hidden()
+    expect(page.locator(control)).to_be_visible()
     context.close()
 
 
