@@ -18,7 +18,7 @@ from geo import db
 from geo.model import GridManager, GridPlan
 from geo.settings import settings
 from tests import town as t
-from tests.e2e.conftest import IDLE, PHONE, TIMEOUT_S, faults_of, hold_back
+from tests.e2e.conftest import IDLE, PHONE, TIMEOUT_S, faults_of, hold_back, release
 from tests.server import serving
 
 DRAWN = """() => gridatlas.map.queryRenderedFeatures(undefined, {layers: ["grid-fill"]}).length"""
@@ -132,6 +132,18 @@ def test_closed_card_stays_closed_when_its_manager_arrives(page):
         page.keyboard.press("Escape")
         expect(panel).to_be_hidden()
     expect(panel).to_be_hidden()
+
+
+def test_card_of_the_last_click_stays_when_an_earlier_answer_arrives(page):
+    grids = re.compile(r"/grids\?")
+    panel = page.locator("#panel")
+    with hold_back(page, grids) as held:
+        for place in ((905, 120), (705, 120)):
+            with page.expect_request(grids):
+                click_at(page, *place)
+        release(page, [held.pop()])
+        expect(panel).to_contain_text(f"{t.DRUM_TOWER}004")
+    expect(panel).to_contain_text(f"{t.DRUM_TOWER}004")
 
 
 def test_click_beside_every_grid_closes_the_card(page):
@@ -412,6 +424,35 @@ def test_card_is_shared_as_link_and_qr_code(open_page, town, staffed, monkeypatc
     finally:
         monkeypatch.undo()
         settings.cache_clear()
+
+
+def test_link_that_arrives_late_is_not_put_on_another_card(open_page, address, staffed):
+    page = ready(open_page(f"{address}/?grid={staffed}"))
+    with hold_back(page, "**/share*"):
+        with page.expect_request("**/share*"):
+            page.get_by_role("button", name="分享").click()
+        page.keyboard.press("Escape")
+        expect(page.locator("#panel")).to_be_hidden()
+    expect(page.locator("#panel .share")).to_have_count(0)
+
+
+# No frame is drawn from the moment that there is a map.
+FRAMES_HELD = """const draw = requestAnimationFrame, frames = [];
+window.requestAnimationFrame = (frame) =>
+  frames.isGoingOn || !document.querySelector('.maplibregl-canvas') ? draw(frame)
+    : frames.push(frame);
+window.goOn = () => { frames.isGoingOn = true; frames.forEach(draw); };"""
+
+
+def test_card_of_the_address_is_shown_though_the_map_has_no_style_yet(open_page, address, staffed):
+    page = open_page(f"{address}/?report", script=FRAMES_HELD)
+    with page.expect_response(f"**/grids/{staffed}") as grid:
+        page.goto(f"{address}/?grid={staffed}")
+    grid.value.finished()
+    page.evaluate("() => fetch('/health').then(answer => answer.text())")  # comes after
+    expect(page.locator("#notice")).to_be_hidden()
+    page.evaluate("goOn()")
+    expect(page.locator("#panel .manager")).to_contain_text("王秀兰")
 
 
 def test_address_of_this_machine_is_shared_without_a_qr_code(open_page, address, staffed):
