@@ -1,5 +1,6 @@
 """The page of cases: queue, map, live changes, steps by keyboard, filing, and access."""
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -10,7 +11,7 @@ from sqlalchemy import text
 from geo.settings import settings
 from tests import accounts
 from tests import town as t
-from tests.e2e.conftest import IDLE, PHONE, TIMEOUT_S, faults_of, signed_in
+from tests.e2e.conftest import IDLE, PHONE, TIMEOUT_S, answer, faults_of, hold_back, signed_in
 
 LAPTOP = {"width": 1440, "height": 900}
 HERE = t.degrees(300, 350)
@@ -45,9 +46,9 @@ def report(desks):
 
     def report(description, kind="burst_pipe", **more):
         form = {"kind": kind, "lon": HERE[0], "lat": HERE[1], "description": description} | more
-        answer = httpx.post(f"{desks}/reports", data=form, timeout=TIMEOUT_S)
-        assert answer.status_code == 201, answer.text
-        return answer.json()["number"]
+        filed = httpx.post(f"{desks}/reports", data=form, timeout=TIMEOUT_S)
+        assert filed.status_code == 201, filed.text
+        return filed.json()["number"]
 
     return report
 
@@ -81,6 +82,33 @@ def test_case_appears_in_the_open_page_without_reload(cases_page, report):
         f"{shown}one => one.properties.number === number || one.properties.point_count)", arg=number
     )
     assert page.evaluate("window.isSamePage")
+
+
+def test_case_filed_while_the_queue_is_read_stays_in_it(cases_page, report):
+    page = cases_page()
+    answers = []
+    queue = re.compile(r"/casework/cases\?")
+    page.route(queue, lambda route: answers.append((route, route.fetch())))
+    page.locator("[data-view=all]").click()
+    while not answers:
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+    number = report("读取期间登记")
+    row = page.locator(f".queue a[data-number='{number}']")
+    expect(row).to_be_visible()
+    answer(page, *answers.pop())
+    expect(row).to_be_visible()
+    page.unroute(queue)
+
+
+def test_case_opened_last_stays_when_an_earlier_one_arrives(cases_page, report):
+    first, last = report("先打开"), report("后打开")
+    page = cases_page()
+    with hold_back(page, f"**/casework/cases/{first}"):
+        for number in (first, last):
+            with page.expect_request(f"**/casework/cases/{number}"):
+                page.locator(f".queue a[data-number='{number}']").click()
+        expect(page.locator("#panel h1")).to_contain_text(last)
+    expect(page.locator("#panel h1")).to_contain_text(last)
 
 
 def test_case_is_handled_from_accepting_to_report_back_by_keys_alone(cases_page, report, town):
