@@ -6,7 +6,7 @@ from sqlalchemy import update
 
 from geo.model import GridPlan
 from tests import town as t
-from tests.e2e.conftest import IDLE, faults_of, signed_in
+from tests.e2e.conftest import IDLE, faults_of, hold_back, signed_in
 
 COLOURS = """() => Object.fromEntries(gridatlas.map.queryRenderedFeatures({layers: ['communities']})
   .map(({properties}) => [properties.code, properties.colour]))"""
@@ -39,6 +39,17 @@ def test_map_shows_pass_rates_with_their_legend(overview, town):
     assert faults_of(page) == []
     with town.begin() as connection:
         connection.execute(update(GridPlan).where(in_force).values(score=score))
+
+
+def test_focus_stays_in_the_list_when_the_map_arrives(overview):
+    page = overview()
+    with hold_back(page, "**/style.json*"):
+        with page.expect_request("**/style.json*"):
+            page.reload()
+        community = page.locator(".communities a").first
+        community.focus()
+    page.wait_for_function(f"() => ({COLOURS})()['{t.DRUM_TOWER}']")
+    expect(community).to_be_focused()
 
 
 def test_drafts_to_be_published_are_listed_and_lead_to_their_plan(overview, client_of):

@@ -151,6 +151,22 @@ def test_steps_are_listed_and_undone_back_to_one_of_them(edit):
     expect_households(page, first)
 
 
+def test_steps_of_an_outdated_list_cannot_be_undone(edit):
+    page = edit()
+    page.get_by_text("操作记录").click()
+    for grids in ("0", "1"):
+        with page.expect_response("**/edits"):
+            page.locator('.grids [aria-label^="锁定"]').nth(int(grids)).click()
+    undo = page.get_by_role("button", name="撤销到此")
+    expect(undo).to_be_enabled()
+    with hold_back(page, re.compile(r"/edits\?")):
+        page.keyboard.press("Control+z")
+        page.wait_for_function("() => gridatlas.editor.draft.plan.undo === 1")
+        expect(undo).to_be_disabled()
+    expect(page.locator(".steps .undone")).to_have_count(1)
+    expect(undo).to_have_count(0)
+
+
 def test_comment_is_put_on_a_place_and_resolved(edit, client_of, draft):
     page = edit()
     page.get_by_text("批注（0 条未处理）").click()
@@ -259,3 +275,26 @@ def test_figures_of_a_plan_that_was_left_do_not_bring_back_its_grids(edit, clien
         for _ in range(len(held)):
             release(page, [held.pop(0)])
             expect(codes.first).to_have_attribute("data-code", re.compile(t.DRUM_TOWER))
+
+
+def test_place_that_was_left_while_it_loaded_does_not_come_back(edit):
+    page = edit()
+    plans = f"**/communities/{t.DRUM_TOWER}/plans*"
+    with hold_back(page, plans):
+        with page.expect_request(plans):
+            go_to(page, f"/plan/c/{t.DRUM_TOWER}")
+        go_to(page, "/plan/staff")
+        page.locator(".staff tbody tr").first.wait_for()
+    expect(page.locator(".staff tbody tr").first).to_be_visible()
+    expect(page.locator("article.plan")).to_have_count(0)
+
+
+def test_edit_that_is_answered_after_the_plan_was_left_does_not_bring_it_back(edit):
+    page = edit()
+    with hold_back(page, "**/edits"):
+        with page.expect_request("**/edits"):
+            page.locator('[data-act="lock"]').click()
+        go_to(page, "/plan/staff")
+        page.locator(".staff tbody tr").first.wait_for()
+    expect(page.locator(".staff tbody tr").first).to_be_visible()
+    expect(page.locator(".grids")).to_have_count(0)
