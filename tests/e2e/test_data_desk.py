@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from etl.pipeline.run import Request, import_file
 from geo.settings import Settings
-from tests.e2e.conftest import IDLE, PHONE, faults_of, signed_in
+from tests.e2e.conftest import IDLE, PHONE, faults_of, hold_back, signed_in
 from tests.etl.delivery import houses, mapping, write
 
 SHOWN = "() => gridatlas.map.querySourceFeatures('shown').length > 0"
@@ -64,6 +64,18 @@ def test_held_import_is_seen_approved_and_rolled_back(desk, delivered):
     page.get_by_role("link", name="隔离要素").click()
     expect(side.get_by_role("heading", level=1)).to_have_text("隔离要素")
     assert faults_of(page) == []
+
+
+def test_run_that_was_left_while_it_loaded_does_not_come_back(desk, delivered):
+    page = desk()
+    run = f"**/imports/runs/{delivered}"
+    title = page.locator("#side h1")
+    with hold_back(page, run):
+        with page.expect_request(run):
+            page.locator(f"a[href='/data/runs/{delivered}']").click()
+        page.get_by_role("link", name="隔离要素").click()
+        expect(title).to_have_text("隔离要素")
+    expect(title).to_have_text("隔离要素")
 
 
 @pytest.fixture(scope="module")

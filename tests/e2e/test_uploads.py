@@ -6,7 +6,7 @@ import zipfile
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.conftest import IDLE, PHONE, faults_of, signed_in
+from tests.e2e.conftest import IDLE, PHONE, faults_of, hold_back, signed_in
 from tests.etl.delivery import houses, rows, write
 
 SHOWN = "() => gridatlas.map.querySourceFeatures('shown').length > 0"
@@ -142,6 +142,18 @@ def test_clerk_is_told_what_is_wrong_and_corrects_it(desk, zipped):
         {"name": "楼栋.shp", "mimeType": "application/octet-stream", "buffer": b"\0\0\x27\x0a"}
     )
     expect(message).to_contain_text("打包成 zip")
+
+
+def test_dry_run_of_settings_that_changed_meanwhile_is_not_shown(desk, zipped):
+    page = desk()
+    side = page.locator("#side")
+    upload(page, zipped("g", houses(12, code=codes("o", 12))))
+    with hold_back(page, "**/dry-run"):
+        with page.expect_request("**/dry-run"):
+            side.get_by_role("button", name="试运行").click()
+        side.get_by_label("来源", exact=True).fill("改后的来源")
+    expect(side).to_contain_text("设置已修改，请重新试运行。")
+    expect(side.get_by_role("button", name="发布")).to_have_count(0)
 
 
 def test_file_is_uploaded_and_published_by_keyboard_alone(desk, zipped, town):
