@@ -13,7 +13,7 @@ from sqlalchemy import insert, text
 from geo.fire.rules import Overlay
 from geo.model import BuildingUnit, Entity, Facility, PipeNode, PipeSegment
 from tests import town as t
-from tests.e2e.conftest import IDLE, PHONE, TIMEOUT_S, faults_of, signed_in
+from tests.e2e.conftest import IDLE, PHONE, TIMEOUT_S, faults_of, hold_back, signed_in
 
 SIGNS = """sign => gridatlas.map.querySourceFeatures('answer')
   .filter(one => one.properties.sign === sign).map(one => one.properties.code || '')"""
@@ -249,6 +249,17 @@ def test_distance_and_area_are_measured_on_the_map_and_with_the_keyboard(desk):
     page.get_by_role("button", name="添加地图中心点").press("Enter")
     page.wait_for_function(MARKED, arg="measured")
     assert faults_of(page) == []
+
+
+def test_building_that_arrives_late_does_not_replace_the_measurement(desk):
+    page = desk()
+    page.get_by_role("combobox").fill("1号楼")
+    layout = re.compile(r"/fire/buildings/[^?]+$")
+    with hold_back(page, layout):
+        with page.expect_request(layout):
+            page.get_by_role("option").first.click()
+        page.get_by_role("button", name="测量", exact=True).click()
+    expect(page.locator("#side h1")).to_have_text("测量")
 
 
 def test_incident_is_printed_with_its_map_and_lists(incident):
