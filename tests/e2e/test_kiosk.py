@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from geo.settings import settings
 from tests import town as t
-from tests.e2e.conftest import IDLE, PHONE, TIMEOUT_S, faults_of
+from tests.e2e.conftest import IDLE, PHONE, TIMEOUT_S, faults_of, hold_back
 
 TERMINAL = {"width": 1080, "height": 1920}
 PLACE = (300, 350)
@@ -147,6 +147,15 @@ def test_visitor_finds_the_grid_and_prints_its_card(open_kiosk):
     page.locator("#panel").get_by_text("北门社区").wait_for()
     tap(page, "打印联系卡")
     assert page.evaluate("window.printed")
+
+
+def test_nothing_can_be_chosen_while_the_language_changes(open_kiosk):
+    page = open_kiosk()
+    with hold_back(page, "**/locale/en*"):
+        with page.expect_request("**/locale/en*"):
+            tap(page, "English")
+        expect(page.locator("#screen button")).to_have_count(0)
+    expect(page.get_by_role("button", name="中文")).to_be_visible()
 
 
 def test_no_link_leads_away_from_the_terminal(open_kiosk):

@@ -13,7 +13,7 @@ from geo.casework.case_store import StepRequest, take_step
 from geo.casework.workflow import Action
 from geo.settings import settings
 from tests import town as t
-from tests.e2e.conftest import DESKTOP, IDLE, PHONE, TIMEOUT_S, faults_of
+from tests.e2e.conftest import DESKTOP, IDLE, PHONE, TIMEOUT_S, faults_of, hold_back
 
 OFFICE = Actor("office", "office", t.STREET[:9])
 HERE = (300, 350)
@@ -123,6 +123,34 @@ def test_link_opens_the_case_and_leaves_no_secret_in_the_address(open_report, ad
     assert filed["secret"] not in page.evaluate("location.href")
     wrong = httpx.get(link.url, headers={"Case-Secret": "A" * 16}, timeout=TIMEOUT_S)
     assert wrong.status_code == 404
+
+
+def test_case_that_arrives_late_does_not_replace_another_tab(open_report, address):
+    lon, lat = t.degrees(*HERE)
+    form = {"kind": "burst_pipe", "lon": lon, "lat": lat, "description": "水管裂了"}
+    filed = httpx.post(f"{address}/reports", data=form, timeout=TIMEOUT_S).json()
+    page = open_report()
+    page.locator("#tabs a[href='#follow']").click()
+    page.get_by_label("编号").fill(filed["number"])
+    page.get_by_label("查询码").fill(filed["secret"])
+    case = f"**/reports/{filed['number']}"
+    with hold_back(page, case):
+        with page.expect_request(case):
+            page.locator("#view button.primary").click()
+        page.locator("#tabs a[href='#guide']").click()
+        expect(page.get_by_role("heading", name="办事指南")).to_be_visible()
+    expect(page.locator(".case")).to_have_count(0)
+
+
+def test_place_is_searched_for_before_the_kinds_arrive(open_report):
+    page = open_report()
+    kinds = "**/reports/kinds*"
+    with hold_back(page, kinds):
+        with page.expect_request(kinds):
+            page.reload()
+        page.locator("#search").fill("1号楼")
+        page.get_by_role("option").first.click()
+    expect(page.locator("#place output")).to_contain_text("网格")
 
 
 def test_file_that_is_no_photo_is_named_at_the_field_and_nothing_is_filed(open_report, town):

@@ -30,11 +30,13 @@ export interface CaseViewOptions {
 /** Show a case, and show it again after each change. */
 export function caseView(ticket: Ticket, one: FollowUp, options: CaseViewOptions): HTMLElement {
   const { show, leave, isTouchOnly = false } = options;
-  const update = (changed: FollowUp) => show(caseView(ticket, changed, options));
+  const update = (changed: FollowUp) => {
+    if (view.isConnected) show(caseView(ticket, changed, options));
+  };
   const reload = () => {
     fetchCase(ticket).then(update, (error: Error) => notify(error.message));
   };
-  return element(
+  const view = element(
     "div",
     { class: "case" },
     element("h2", { tabindex: "-1" }, `${one.kind_name} · ${one.number}`),
@@ -58,6 +60,7 @@ export function caseView(ticket: Ticket, one: FollowUp, options: CaseViewOptions
       button(text("online.follow_other"), leave),
     ),
   );
+  return view;
 }
 
 function dueText({ due_at, is_provisional, is_overdue }: FollowUp): string {
