@@ -347,6 +347,24 @@ def test_step_of_a_case_is_taken_without_a_connection(app, line, town):
     assert count(town, "case_event", "note = '已到现场' AND action = 'accept'") == 1
 
 
+def test_case_waits_for_the_position_that_was_asked_for(app, phone, line, town):
+    app.evaluate("navigator.geolocation.getCurrentPosition = (found) => { window.found = found; }")
+    go_to(app, "report")
+    app.get_by_label("情况描述").fill("定位较慢")
+    app.get_by_role("button", name="我的位置").click()
+    app.get_by_role("button", name="保存").click()
+    expect(app.get_by_role("button", name="保存")).to_be_disabled()
+    longitude, latitude = t.degrees(310, 360)
+    position = {"coords": {"longitude": longitude, "latitude": latitude}}
+    app.evaluate("position => found(position)", position)
+    app.wait_for_url("**/field*#cases")
+    wait_until_sent(app)
+    with town.connect() as connection:
+        place = "SELECT ST_X(geom), ST_Y(geom) FROM service_case WHERE description = '定位较慢'"
+        filed = connection.execute(text(place)).one()
+    assert tuple(filed) == pytest.approx((longitude, latitude), abs=1e-6)
+
+
 def test_wrong_clock_of_the_phone_is_corrected_and_kept(app, phone, line, town, dwellings):
     phone.add_init_script(WRONG_CLOCK)
     page = kill_and_reopen(app, phone, line, "map")
