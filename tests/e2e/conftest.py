@@ -114,7 +114,13 @@ def client_of(desks: str) -> Iterator[Callable[[str], httpx.Client]]:
     def client_of(name: str) -> httpx.Client:
         if name not in made:
             bearer = {"Authorization": f"Bearer {signed_in(desks, name)['access_token']}"}
-            made[name] = httpx.Client(base_url=desks, headers=bearer, timeout=TIMEOUT_S)
+            made[name] = httpx.Client(
+                base_url=desks,
+                headers=bearer,
+                timeout=TIMEOUT_S,
+                # the server may close an idle connection just when it is used again
+                limits=httpx.Limits(max_keepalive_connections=0),
+            )
         return made[name]
 
     yield client_of

@@ -89,7 +89,8 @@ def test_case_filed_while_the_queue_is_read_stays_in_it(cases_page, report):
     answers = []
     queue = re.compile(r"/casework/cases\?")
     page.route(queue, lambda route: answers.append((route, route.fetch())))
-    page.locator("[data-view=all]").click()
+    with page.expect_request(queue):
+        page.locator("[data-view=all]").click()
     while not answers:
         page.evaluate("() => new Promise(requestAnimationFrame)")
     number = report("读取期间登记")

@@ -48,7 +48,7 @@ def test_focus_stays_in_the_list_when_the_map_arrives(overview):
             page.reload()
         community = page.locator(".communities a").first
         community.focus()
-    page.wait_for_function(f"() => ({COLOURS})()['{t.DRUM_TOWER}']")
+    page.wait_for_function(IDLE)
     expect(community).to_be_focused()
 
 

@@ -109,6 +109,29 @@ def test_resident_reports_with_a_photo_follows_up_and_rates(open_report, town):
     assert secret
 
 
+# Photos are not shrunk before the test lets them be.
+PHOTOS_HELD = """const shrink = window.createImageBitmap;
+window.createImageBitmap = (file) =>
+  new Promise((done) => { window.goOn = () => done(shrink(file)); });"""
+
+
+def test_photo_that_is_still_being_shrunk_is_sent_too(open_report, town):
+    page = open_report(script=PHOTOS_HELD)
+    tap_map(page)
+    fill(page, words="照片还在处理")
+    page.locator("input[type=file]").set_input_files([picture()])
+    page.locator("#view button.primary").click()
+    expect(page.locator("#view button.primary")).to_be_disabled()
+    page.evaluate("goOn()")
+    ticket_of(page)
+    with town.connect() as connection:
+        photos = connection.exec_driver_sql(
+            "SELECT count(*) FROM case_photo p JOIN service_case c ON c.id = p.case_id "
+            "WHERE c.description = '照片还在处理'"
+        )
+        assert photos.scalar_one() == 1
+
+
 def test_link_opens_the_case_and_leaves_no_secret_in_the_address(open_report, address, town):
     lon, lat = t.degrees(*HERE)
     form = {"kind": "burst_pipe", "lon": lon, "lat": lat, "description": "水管裂了"}

@@ -125,7 +125,10 @@ function noteForm(ticket: Ticket, update: Update): HTMLElement {
   });
   const photos = photoField(text("online.note_photos"), text("online.photos_help"));
   const fields = { note, photos };
-  const read = () => ({ fields: { note: note.control.value.trim() }, photos: photos.photos() });
+  const read = async () => ({
+    fields: { note: note.control.value.trim() },
+    photos: await photos.photos(),
+  });
   const check = ({ fields: { note } }: Message) =>
     note ? {} : { note: text("online.missing_note") };
   const path = `/reports/${ticket.number}/notes`;
@@ -186,17 +189,19 @@ function onceForm(
   path: string,
   ticket: Ticket,
   fields: Record<string, Field>,
-  read: () => Message,
+  read: () => Message | Promise<Message>,
   check: (message: Message) => Record<string, string>,
   done: Update,
 ): (form: HTMLFormElement) => Promise<void> {
   const sender = new OnceSender();
   return async (form) => {
-    const message = read();
+    const submit = form.querySelector<HTMLButtonElement>("button.primary")!;
+    submit.disabled = true;
+    const message = await read();
+    submit.disabled = false;
     const missing = check(message);
     showMessages(fields, missing);
     if (Object.keys(missing).length > 0) return;
-    const submit = form.querySelector<HTMLButtonElement>("button.primary")!;
     submit.disabled = true;
     try {
       done(await sender.send<FollowUp>(path, message, ticket));
