@@ -142,8 +142,8 @@ def wait_until_sent(page: Page) -> None:
 
 
 def try_to_send(page: Page, outcome: str, address: str) -> None:
-    """Press the button and return when a request for an address has had an outcome."""
-    with page.expect_event(outcome, lambda request: address in request.url):
+    """Press the button and return when the exchange with an address has had an outcome."""
+    with page.expect_event(outcome, lambda exchange: address in exchange.url):
         page.locator("#sync").click()
 
 
@@ -238,7 +238,7 @@ def test_nothing_is_entered_twice(app, phone, line, town, dwellings, mode):
 def test_page_of_a_proxy_confirms_nothing(app, line, town, dwellings):
     line.mode = "another page"
     record_visit(app, dwellings[7], "代理页面")
-    try_to_send(app, "requestfinished", "/field/bundle")
+    try_to_send(app, "response", "/field/bundle")
     expect(app.locator("#sync")).to_have_text("1 条待发送")
     line.mode = "open"
     wait_until_sent(app)
