@@ -47,7 +47,8 @@ _SCIENTIFIC = r"^[0-9]([.,][0-9]+)?[eE]\+[0-9]+$|^[0-9][.,][0-9]+[eE][0-9]+$"
 """A code that a spreadsheet or database made a number, of which digits are lost."""
 
 _SPREADSHEET_DATE = (
-    r"^(?:(?:19[3-9]|20[0-4])\d[-/](?:0?[1-9]|1[0-2])[-/](?:0?[1-9]|[12]\d|3[01])|"
+    r"^(?:(?:19[3-9]|20[0-4])\d[-/](?:0?[1-9]|1[0-2])[-/](?:0?[1-9]|[12]\d|3[01])"
+    r"(?:[ T]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?|"
     r"\d{1,2}月\d{1,2}日|\d{1,2}:\d{2}:\d{2}|\d{1,2}-MONTH|MONTH-\d{2})$"
 ).replace("MONTH", "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)")
 """A date or time into which a spreadsheet turns 3-1 or 1:2, spelt as spreadsheets do: SEP-1 and
