@@ -147,7 +147,8 @@ def open_layer(
     layer
         Name of the layer; by default the only one.
     encoding
-        Encoding of the texts, where the file declares a wrong one.
+        Encoding of the texts, where the file declares a wrong one. Formats that have only one
+        ignore it.
     coordinates
         Columns of a table that hold the coordinates; by default they are found by their names.
     names
@@ -178,6 +179,8 @@ def open_layer(
     if suffix in TEXT_TABLE_SUFFIXES or suffix == ".shp" or DRIVERS.get(suffix) == "GeoJSON":
         detected = sandbox.run_task(path, "text_encoding", encoding=encoding)
         encoding, notes = detected["encoding"], detected["notes"]
+    else:
+        encoding = None  # the format has only one
     if suffix in TEXT_TABLE_SUFFIXES:
         arguments = {"encoding": encoding, "known": known, "size": BATCH_ROWS}
         return _open_table(path, path.stem, coordinates, "read_csv", notes, **arguments)

@@ -162,6 +162,20 @@ def test_extract_over_a_live_city_is_held_and_takes_no_building(database, tmp_pa
     assert sum(after.values()) == 13
 
 
+def test_extract_of_another_district_comes_beside_the_others_of_its_city(database, tmp_path):
+    divisions(database, tmp_path, ("420602001001", box(0, 0, 400, 400)))
+    pbf = apartments(Pbf(), 3, 112.2)
+    done = import_osm(pbf.write(tmp_path / "other.osm.pbf"), "--code", "420607")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "gridatlas draw --all --region 420607000000" in done.stdout
+    owners = dict(rows_of(database, "SELECT code, source FROM region WHERE level <> 'community'"))
+    assert owners["420600000000"] == "file:region"
+    assert owners["420607000000"] == "osm:other.osm.pbf"
+    again = import_osm(tmp_path / "other.osm.pbf", "--code", "420607")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert set(owners.items()) <= set(rows_of(database, "SELECT code, source FROM region"))
+
+
 def held_by(engine: Engine) -> dict[str, int]:
     """Return how many buildings each community has."""
     counted = "SELECT region_code, count(*) FROM building GROUP BY region_code"
