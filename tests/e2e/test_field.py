@@ -346,6 +346,20 @@ def test_wrong_clock_of_the_phone_is_corrected_and_kept(app, phone, line, town, 
     assert timedelta(days=2) < device_at - visited_at < timedelta(days=4)
 
 
+def test_entry_of_a_clock_that_was_set_right_meanwhile_is_sent(app, phone, line, town, dwellings):
+    line.mode = "refuse"
+    app.close(run_before_unload=False)
+    page = phone.new_page()
+    page.add_init_script(WRONG_CLOCK)
+    page.goto(f"{line.address}/field?lang=zh#map")
+    record_visit(page, dwellings[5], "时钟已校正")
+    page = kill_and_reopen(page, phone, line, "outbox")
+    line.mode = "open"
+    wait_until_sent(page)
+    query = "said = '时钟已校正' AND visited_at <= now() AND device_at > now()"
+    assert count(town, "visit", query) == 1
+
+
 def test_disabled_account_wipes_the_phone_and_enabled_again_loses_nothing(
     app, line, town, dwellings
 ):

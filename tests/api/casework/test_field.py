@@ -122,6 +122,8 @@ def test_verification_of_an_older_version_shows_the_current_one(verify, dwelling
         {"changes": {"verified_by": "somebody"}},
         {"verified_at": "2199-01-01T00:00:00Z"},
         {"verified_at": "2026-01-01T00:00:00"},
+        {"device_at": "0001-01-01T00:00:00+14:00"},
+        {"device_at": "9999-12-31T23:59:59-14:00"},
         {"seen": "yesterday"},
     ],
 )
@@ -254,6 +256,8 @@ def test_inspection_after_one_of_the_fire_service_shows_it(signed_in, inspect):
         {"reason": "x" * 1001},
         {"inspected_at": "2199-01-01T00:00:00Z"},
         {"inspected_at": "2026-01-01T00:00:00"},
+        {"device_at": "0001-01-01T00:00:00+14:00"},
+        {"device_at": "9999-12-31T23:59:59-14:00"},
         {"seen": 0},
         {"inspector": "somebody"},
     ],
