@@ -126,6 +126,7 @@ _PIPES = Rule(
 )
 _FIRE = Rule(read=_rows(ALL_ROWS, "fire") | EDITORS, write=EDITORS)
 _PEOPLE = {"planner": "in_scope(grid_code)", "admin": ALL_ROWS}
+_ENDED = {"keeper": "valid_to IS NOT NULL"}
 _STAFF_READERS_OF_GRID = {
     "office": "in_scope(grid_code)",
     "grid_manager": _OWN_GRID,
@@ -177,6 +178,8 @@ RULES: dict[str, Rule] = {
         table.name: Rule(
             read=_LAYER_RULES[name].read,
             write=EDITORS,
+            # Retention removes earlier counts of dwellings.
+            change=_rows(ALL_ROWS, "keeper") if name == "dwelling" else {},
             # The trigger of the layer writes its history under the role of whoever changes a row.
             add=dict(_LAYER_RULES[name].change)
             | {
@@ -223,9 +226,10 @@ RULES: dict[str, Rule] = {
         write={"planner": _OF_PLAN, "admin": ALL_ROWS},
     ),
     "grid_manager": Rule(
-        read=_STAFF_READERS | _rows(ALL_ROWS, "fire", "publisher", "keeper"), write=_PEOPLE
+        read=_STAFF_READERS | _rows(ALL_ROWS, "fire", "publisher", "keeper"),
+        write=_PEOPLE | _ENDED,
     ),
-    "grid_informant": Rule(read=_STAFF_READERS, write=_PEOPLE),
+    "grid_informant": Rule(read=_STAFF_READERS | _rows(ALL_ROWS, "keeper"), write=_PEOPLE | _ENDED),
     "draw_run": Rule(read=EDITORS, write=EDITORS),
     "import_run": Rule(read=EDITORS | _rows(ALL_ROWS, "publisher"), write=EDITORS),
     "run_change": Rule(read=EDITORS, write=EDITORS),
@@ -290,7 +294,9 @@ RULES: dict[str, Rule] = {
         change=_rows(ALL_ROWS, "keeper"),
     ),
     "dwelling_verification": Rule(
-        read=_STAFF_READERS_OF_GRID | _rows(ALL_ROWS, "keeper"), add={"grid_manager": _OWN_GRID}
+        read=_STAFF_READERS_OF_GRID | _rows(ALL_ROWS, "keeper"),
+        add={"grid_manager": _OWN_GRID},
+        change=_rows(ALL_ROWS, "keeper"),
     ),
     "assessment_month": Rule(
         read=_rows(ALL_ROWS, "office", "grid_manager", "admin", "keeper"),
