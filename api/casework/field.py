@@ -27,6 +27,8 @@ from api.core.caller import CurrentCaller, allow
 from api.core.parameters import ONE_LINE, Connection, WritableConnection, retry_conflicts
 from api.core.read_audit import audit_reads
 from api.core.responses import JSON, etag_response
+from api.tiles.tile_archive import MEDIA_TYPE as PMTILES
+from api.tiles.tile_extract import extract_map
 from geo.casework.verification import Verification, device_key, verify_dwelling
 from geo.fire.grid_inspections import GridInspection, describe_hydrant, inspect_hydrant
 from geo.model.register import MAX_RESIDENTS, Occupancy
@@ -102,6 +104,21 @@ def bundle(request: Request, connection: Connection, caller: CurrentCaller) -> R
     key = base64.b64encode(device_key(caller.account or 0)).decode()
     body = read_bundle(connection, caller, key).model_dump_json().encode()
     return etag_response(request, body, JSON)
+
+
+@router.get(
+    "/map.pmtiles",
+    response_class=Response,
+    responses={
+        200: {"content": {PMTILES: {"schema": {"type": "string", "format": "binary"}}}},
+        204: {"description": "The map is being made"},
+        **problems.PROTECTED,
+    },
+)
+def map_tiles(request: Request, connection: Connection, caller: CurrentCaller) -> Response:
+    """Return the public map around the caller's grids as a PMTiles file, for use offline."""
+    tiles = extract_map(connection, caller.grids)
+    return etag_response(request, tiles, PMTILES) if tiles else Response(status_code=204)
 
 
 @router.post(
