@@ -21,7 +21,7 @@ WRONG_CLOCK = """(() => { const Real = Date, shift = 3 * 864e5;
   globalThis.Date = class extends Real {
     constructor(...given) { given.length ? super(...given) : super(Real.now() + shift); }
     static now() { return Real.now() + shift; } } })()"""
-DRAWN = """layer => gridatlas.map?.isStyleLoaded() && gridatlas.map.getLayer(layer)
+DRAWN = """layer => globalThis.gridatlas?.map?.isStyleLoaded() && gridatlas.map.getLayer(layer)
   ? gridatlas.map.queryRenderedFeatures({ layers: [layer] }).length : 0"""
 RAW_OUTBOX = """async () => { const names = await indexedDB.databases();
   const read = (name, table) => new Promise((done) => { const asked = indexedDB.open(name);
