@@ -25,7 +25,8 @@ MARGIN_M = 400.0
 MIN_ZOOM = 13
 MAX_CACHED_VERSIONS = 10_000
 
-Extents = tuple[tuple[float, float, float, float], ...]
+Extents = tuple[tuple[float, ...], ...]
+"""Boxes of west, south, east, north in degrees."""
 
 
 def map_version(connection: Connection, grids: tuple[str, ...]) -> str:
@@ -47,9 +48,7 @@ def _extents(connection: Connection, grids: tuple[str, ...]) -> Extents:
     around = func.ST_Expand(GRIDS.c.geom_3857, MARGIN_M)
     box = func.ST_Transform(func.ST_Envelope(around), 4490)
     statement = select(*bounds_columns(box)).where(GRIDS.c.code.in_(grids)).order_by(GRIDS.c.code)
-    return tuple(
-        (west, south, east, north) for west, south, east, north in connection.execute(statement)
-    )
+    return tuple(tuple(row) for row in connection.execute(statement))
 
 
 @lru_cache(MAX_CACHED_VERSIONS)

@@ -340,6 +340,16 @@ def test_burst_of_reports_is_accepted_or_refused_and_none_is_lost(town, address,
     assert after - before == statuses[201]
 
 
+def test_refused_reports_count_as_well(client, town, monkeypatch):
+    monkeypatch.setattr(settings(), "reports_per_minute", 3)
+    with town.begin() as connection:
+        connection.execute(text("DELETE FROM report_count"))
+    form = {"kind": "unicorn", "lon": HERE[0], "lat": HERE[1], "description": "x"}
+    statuses = [client.post("/reports", data=form).status_code for _ in range(10)]
+    assert set(statuses) == {404, 429}
+    assert 3 <= statuses.count(404) <= 6  # a minute may end among them
+
+
 def test_reports_of_a_device_are_limited_wherever_it_is(client, town, monkeypatch):
     monkeypatch.setattr(settings(), "reports_per_device", 2)
     form = {"kind": "noise", "lon": HERE[0], "lat": HERE[1], "description": "吵"}
