@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from api.casework.case_forms import (
     DeviceTime,
@@ -20,6 +20,7 @@ from api.core import problems
 from api.core.caller import CurrentCaller, allow
 from api.core.parameters import ONE_LINE, Connection, WritableConnection, retry_conflicts
 from api.core.read_audit import audit_reads
+from api.core.responses import StrictModel
 from geo.casework.kinds import case_kinds
 from geo.casework.ledger import VisitEntry, list_duties, list_visits, record_duty, record_visit
 from geo.clock import today
@@ -31,13 +32,11 @@ WRITERS = allow("grid_manager", "admin")
 router = APIRouter(prefix="/casework", tags=["casework"], dependencies=[READERS])
 
 
-class VisitRequest(BaseModel):
+class VisitRequest(StrictModel):
     """A visit to a dwelling: about what, what was said, what was advised, what came of it.
 
     ``device_at`` is what the device's clock showed, where that is not ``visited_at``.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     dwelling: Annotated[str, Field(min_length=1, max_length=80, pattern=ONE_LINE)]
     visited_at: AwareDatetime
@@ -79,10 +78,8 @@ class RecordedResponse(BaseModel):
     id: int
 
 
-class DutyRequest(BaseModel):
+class DutyRequest(StrictModel):
     """A monthly duty that was done."""
-
-    model_config = ConfigDict(extra="forbid")
 
     grid: str = Field(pattern="^[0-9]{15}$")
     duty: Key

@@ -17,7 +17,6 @@ from geo.casework.workflow import (
     check_required,
     find_transition,
     level_of,
-    replay,
     start_status,
 )
 from geo.errors import ConflictError, InputError, NotAllowedError
@@ -58,6 +57,15 @@ def following_states(flow, state, role):
     """Return the states to which a role may bring a case; only the system closes a running one."""
     closes = role == "system" and state in UNFINISHED
     return NEXT[flow][state] | ({"archived"} if closes else set())
+
+
+def replay(steps):
+    """Return the status to which the events of a case lead, the first of which files it."""
+    first, *others = steps
+    status = start_status(first)
+    for step in others:
+        status = apply_step(status, step)
+    return status
 
 
 def filing(flow):
