@@ -112,6 +112,7 @@ MAY = {
     "DELETE /jobs/{number}": JOBS,
     "GET /jobs/{number}/events": readers("job"),
     "GET /field/bundle": frozenset({"grid_manager"}),
+    "GET /field/map.pmtiles": frozenset({"grid_manager"}),
     "POST /field/dwellings/{code}/verification": frozenset({"grid_manager"}),
     "POST /field/hydrants/{code}/inspection": frozenset({"grid_manager"}),
     "POST /casework/visits": frozenset(RULES["visit"].add),

@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from urllib.parse import quote_from_bytes
 
 import httpx
 import openpyxl
@@ -147,6 +148,15 @@ def test_case_that_is_handed_to_another_community_is_seen_there(signed_in, offic
         ({"description": "x" * 2001}, 422, "2000"),
         ({"description": "<script>alert(1)</script>"}, 400, "looks like web code"),
         ({"description": "a\x00b"}, 422, "description"),
+        ({"description": "\u200b\ufeff"}, 422, "description"),
+        ({"description": "a\u202eb"}, 422, "direction"),
+        ({"description": "a\u2028b"}, 422, "direction"),
+        ({"description": "a\ufffdb"}, 422, "unreadable"),
+        ({"description": "a\uffffb"}, 422, "unreadable"),
+        ({"description": "<?php"}, 400, "looks like web code"),
+        ({"description": "水管裂了".encode("gb18030").decode("latin-1")}, 400, "UTF-8"),
+        ({"kind": "a\x1b[31m\r\nb"}, 422, "control"),
+        ({"kind": "a\u202eb"}, 422, "direction"),
         ({"address": "x" * 201}, 422, "200"),
         ({"contact": "a\nb"}, 422, "contact"),
         ({"channel": "pigeon"}, 422, "channel"),
@@ -163,6 +173,44 @@ def test_unfit_report_is_refused_in_one_line_and_nothing_is_kept(
     assert said in answer.json()["detail"]
     assert "\n" not in answer.json()["detail"]
     assert count(town) == before
+
+
+@pytest.mark.parametrize("encoded", [b"\xed\xa0\x80", b"\xcb\xae\xb9\xdc", b"\xff\xfe"])
+def test_bytes_that_are_no_utf_8_are_not_stored_as_other_words(client, town, encoded):
+    before = count(town)
+    words = quote_from_bytes(encoded)
+    body = f"kind=burst_pipe&lon={HERE[0]}&lat={HERE[1]}&description={words}"
+    urlencoded = {"Content-Type": "application/x-www-form-urlencoded"} | EN
+    answer = client.post("/reports", content=body, headers=urlencoded)
+    assert answer.status_code == 422
+    assert "unreadable characters" in answer.json()["detail"]
+    assert count(town) == before
+
+
+def test_contact_copied_from_a_telephone_is_kept_without_its_marks(manager, report):
+    number = report(contact="\u202a138 0000 0000\u202c")["number"]
+    contact = manager.get(f"/casework/cases/{number}/contact").json()["contact"]
+    assert contact == "138 0000 0000"
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+@pytest.mark.parametrize("name", ["captured_at", "device_at"])
+def test_time_of_capture_that_no_clock_shows_is_refused(town, manager, name, moment):
+    before = count(town)
+    form = {"kind": "noise", "lon": HERE[0], "lat": HERE[1], "description": "x", name: moment}
+    answer = manager.post("/casework/cases", data=form | {"channel": "field"}, headers=EN)
+    assert answer.status_code in (400, 422), answer.text
+    assert count(town) == before
+
+
+@pytest.mark.parametrize("field", ["kind", "department"])
+def test_text_of_a_step_is_not_repeated_with_control_characters(manager, report, field):
+    number = report()["number"]
+    take(manager, number, "accept")
+    action = "register" if field == "kind" else "transfer"
+    answer = take(manager, number, action, note="x", **{field: "a\x1b[31m\u202eb"}, headers=EN)
+    assert answer.status_code == 422
+    assert "\x1b" not in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

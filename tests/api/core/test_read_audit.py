@@ -90,6 +90,7 @@ NO_FEATURES = {
     "/assessment/months/{month}/table.pdf": "the same",
     "/assessment/trend": "the same by month",
     "/field/bundle": "audited, but for a grid manager only",
+    "/field/map.pmtiles": "the public map",
     "/fire/buildings/{code}/plans": "audited; there is no plan here",
     "/fire/buildings/{code}/plans/{number}": "audited; there is no plan here",
     "/plans": "plans in short, without features",
