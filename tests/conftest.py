@@ -20,12 +20,14 @@ from sqlalchemy import Engine, create_engine, text
 from geo import db
 from geo import settings as installation
 from geo.db import cluster, local_server
+from tests.waiting import TIMEOUT_S
 
 if TYPE_CHECKING:
     from tests.identity import Identity
 
 TEMPLATE = "gridatlas_template"
 
+local_server.TIMEOUT_S = TIMEOUT_S
 settings.register_profile("here", deadline=None)  # the machine may be busy
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
@@ -40,6 +42,14 @@ def public_site(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     yield site
     monkeypatch.undo()
     installation.settings.cache_clear()
+
+
+@contextmanager
+def open_folder(mode: int = 0o755) -> Iterator[Path]:
+    """Make a directory that the database's user may enter; other runs of pytest close pytest's."""
+    with tempfile.TemporaryDirectory(prefix="gridatlas-test-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(mode)
+        yield Path(name)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import httpx
 from tests import accounts
 from tests import town as t
 from tests.api.conftest import bearer
+from tests.waiting import TIMEOUT_S
 
 SERVE = [sys.executable, "-m", "cli.main", "serve"]
 
@@ -24,8 +25,8 @@ def test_serves_until_it_is_told_to_stop(town):
     try:
         said = running.stdout.readline()
         address = re.search(r"http://127\.0\.0\.1:\d+/", said)[0]
-        assert httpx.get(f"{address}health").json()["status"] == "ok"
-        assert "MapLibre" not in httpx.get(address).text
+        assert httpx.get(f"{address}health", timeout=TIMEOUT_S).json()["status"] == "ok"
+        assert "MapLibre" not in httpx.get(address, timeout=TIMEOUT_S).text
         running.send_signal(signal.SIGINT)
         assert running.wait(10) == 0
         assert "Traceback" not in running.stderr.read()
@@ -69,7 +70,9 @@ def test_open_stream_of_cases_does_not_hold_up_the_end(town):
     try:
         address = re.search(r"http://127\.0\.0\.1:\d+", running.stdout.readline())[0]
         headers = bearer(address, "duty_officer")
-        with httpx.stream("GET", f"{address}/casework/events", headers=headers) as stream:
+        with httpx.stream(
+            "GET", f"{address}/casework/events", headers=headers, timeout=TIMEOUT_S
+        ) as stream:
             assert next(stream.iter_lines()) == "event: reset"
             running.send_signal(signal.SIGTERM)
             assert running.wait(20) in (0, -signal.SIGTERM)
@@ -88,9 +91,9 @@ def test_several_workers_answer_write_lines_of_json_and_stop_in_order(town):
     )
     try:
         address = re.search(r"http://127\.0\.0\.1:\d+/", running.stdout.readline())[0]
-        answer = httpx.get(f"{address}ready", timeout=60)
+        answer = httpx.get(f"{address}ready", timeout=TIMEOUT_S)
         assert answer.json() == {"ready": True}
-        assert "gridatlas_requests_total" in httpx.get(f"{address}metrics").text
+        assert "gridatlas_requests_total" in httpx.get(f"{address}metrics", timeout=TIMEOUT_S).text
         running.send_signal(signal.SIGTERM)
         assert running.wait(30) in (0, -signal.SIGTERM)
         lines = [json.loads(line) for line in running.stderr.read().splitlines() if line[:1] == "{"]

@@ -24,6 +24,7 @@ from tests.cli import killed_restores
 from tests.cli.killed_restores import contents, engine_of
 from tests.conftest import on_server
 from tests.server import serving
+from tests.waiting import TIMEOUT_S
 
 KILLS = 6
 
@@ -266,7 +267,7 @@ def test_restore_gives_up_on_tables_that_stay_locked(database, city, monkeypatch
 
 
 def test_api_serves_the_restored_data(database, city):
-    with serving(database) as address, httpx.Client(base_url=address) as client:
+    with serving(database) as address, httpx.Client(base_url=address, timeout=TIMEOUT_S) as client:
         client.get("/regions").raise_for_status()
         with database.begin() as connection:
             connection.execute(text("UPDATE region SET name = 'since' WHERE level = 'street'"))
@@ -282,9 +283,9 @@ def test_api_serves_the_restored_data(database, city):
 
 
 def test_api_reports_that_it_is_busy_during_a_restore(database, city):
-    with serving(database) as address, database.connect() as restoring:
+    with serving(database, timeout_s=1) as address, database.connect() as restoring:
         restoring.execute(text("LOCK TABLE region IN ACCESS EXCLUSIVE MODE"))
-        answer = httpx.get(f"{address}/regions", timeout=60)
+        answer = httpx.get(f"{address}/regions", timeout=TIMEOUT_S)
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
 

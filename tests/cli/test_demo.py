@@ -15,23 +15,22 @@ import pypdfium2
 import pytest
 
 from geo.db import local_server
+from tests.conftest import open_folder
+from tests.waiting import TIMEOUT_S
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-bench.lock")
 
 
 @pytest.fixture
-def fresh(tmp_path_factory):
+def fresh():
     """Return an installation that holds only the packages of this environment."""
-    home = tmp_path_factory.mktemp("newcomer")
-    for folder in (home, *home.parents):
-        if folder.name.startswith("pytest-"):
-            folder.chmod(0o755)  # the database runs as another user
-    (home / "venv").symlink_to(sys.prefix)
-    for lock in LOCKS:
-        (home / f"{lock}.installed").write_bytes((ROOT / lock).read_bytes())
-    yield home
-    local_server.stop(home)
+    with open_folder() as home:
+        (home / "venv").symlink_to(sys.prefix)
+        for lock in LOCKS:
+            (home / f"{lock}.installed").write_bytes((ROOT / lock).read_bytes())
+        yield home
+        local_server.stop(home)
 
 
 @contextmanager
@@ -62,7 +61,7 @@ def demo(home, cwd):
 def test_demo_writes_the_atlas_and_starts_a_server(fresh, tmp_path):
     with (
         demo(fresh, tmp_path) as (said, address),
-        httpx.Client(base_url=address, timeout=30) as client,
+        httpx.Client(base_url=address, timeout=TIMEOUT_S) as client,
     ):
         regions = client.get("/regions?level=community&limit=100").json()["features"]
         assert len(regions) == 12
@@ -118,7 +117,7 @@ def test_lock_held_after_its_installation_ended_is_refused(fresh):
     ended.wait()
     running, holder = help_while_locked(fresh, ended.pid)
     try:
-        _, said = running.communicate(timeout=120)
+        _, said = running.communicate(timeout=TIMEOUT_S)
         assert running.returncode == 1
         assert "install.lock" in said.splitlines()[-1]
     finally:

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.waiting import TIMEOUT_S
+
 
 @pytest.mark.usefixtures("database")
 def test_check_of_an_unknown_region_is_refused_and_nothing_is_written(tmp_path):
@@ -15,7 +17,7 @@ def test_check_of_an_unknown_region_is_refused_and_nothing_is_written(tmp_path):
         env=os.environ | {"GRIDATLAS_LANG": "en"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=TIMEOUT_S,
     )
     assert checked.returncode == 2
     assert "has the code 99" in checked.stderr

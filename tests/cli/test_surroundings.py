@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from geo.db import local_server
 from geo.messages import catalogue
+from tests.conftest import open_folder
 from tests.etl.delivery import houses, rows, write
 
 ROOT = Path(__file__).parents[2]
@@ -216,20 +217,17 @@ def test_file_name_that_is_not_utf8_is_refused_in_one_line(database, tmp_path, g
     assert "is not UTF-8" in error_output(done)
 
 
-def test_home_with_a_chinese_name_works_in_a_gbk_locale(tmp_path_factory, gbk):
-    folder = tmp_path_factory.mktemp("机器")
-    for one in (folder, *folder.parents):
-        if one.name.startswith(("pytest-", "机器")):
-            one.chmod(0o755)  # the database runs as another user
-    home = folder / "网格 图谱"
-    variables = gbk | {"GRIDATLAS_HOME": os.fspath(home), "DATABASE_URL": ""}
-    try:
-        done = gridatlas("db", "start", cwd=folder, **variables)
-        assert done.returncode == 0, done.stderr.decode("gbk")
-        listed = gridatlas("import-runs", cwd=folder, **variables)
-        assert listed.stdout.decode("gbk").strip() == catalogue("zh")["import.no_runs"]
-    finally:
-        local_server.stop(home)
+def test_home_with_a_chinese_name_works_in_a_gbk_locale(gbk):
+    with open_folder() as folder:
+        home = folder / "机器" / "网格 图谱"
+        variables = gbk | {"GRIDATLAS_HOME": os.fspath(home), "DATABASE_URL": ""}
+        try:
+            done = gridatlas("db", "start", cwd=folder, **variables)
+            assert done.returncode == 0, done.stderr.decode("gbk")
+            listed = gridatlas("import-runs", cwd=folder, **variables)
+            assert listed.stdout.decode("gbk").strip() == catalogue("zh")["import.no_runs"]
+        finally:
+            local_server.stop(home)
 
 
 @pytest.mark.locale

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from tests.api.conftest import bearer
 from tests.server import serving
+from tests.waiting import TIMEOUT_S
 
 PASSWORD = "correct horse battery"  # noqa: S105
 
@@ -19,7 +20,7 @@ def gridatlas(*words, password=PASSWORD):
         env=os.environ | {"GRIDATLAS_PASSWORD": password, "GRIDATLAS_LANG": "en"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=TIMEOUT_S,
     )
 
 
@@ -29,7 +30,10 @@ def test_added_administrator_can_sign_in(database):
     assert "root" in listed
     with serving(database) as address:
         form = {"grant_type": "password", "username": "root", "password": PASSWORD}
-        assert httpx.post(f"{address}/auth/token", data=form, timeout=30).json()["role"] == "admin"
+        assert (
+            httpx.post(f"{address}/auth/token", data=form, timeout=TIMEOUT_S).json()["role"]
+            == "admin"
+        )
 
 
 def test_account_of_a_grid_manager_follows_the_appointments(database):
@@ -43,7 +47,9 @@ def test_account_of_a_grid_manager_follows_the_appointments(database):
         headers = bearer(address, "wang")
 
         def own_grids():
-            return httpx.get(f"{address}/auth/me", headers=headers, timeout=30).json()["grids"]
+            return httpx.get(f"{address}/auth/me", headers=headers, timeout=TIMEOUT_S).json()[
+                "grids"
+            ]
 
         assert own_grids() == [grids[0]]
         assert gridatlas("bind", "wang", ",".join(grids)).returncode == 0

@@ -23,6 +23,7 @@ from tests import town as t
 from tests.api.casework.conftest import HERE, OTHER_GRID, OWN_GRID, THERE, picture, take
 from tests.api.conftest import bearer
 from tests.conftest import on_server
+from tests.waiting import TIMEOUT_S
 
 EN = {"Accept-Language": "en"}
 
@@ -497,7 +498,7 @@ def test_case_handed_over_is_seen_by_the_offices_of_both_places(signed_in, repor
 def events_of(address, name, until):
     """Yield the events of a stream with the time at which they arrived."""
     with (
-        httpx.Client(base_url=address, timeout=30) as client,
+        httpx.Client(base_url=address, timeout=TIMEOUT_S) as client,
         client.stream("GET", "/casework/events", headers=bearer(address, name)) as stream,
     ):
         kind = ""

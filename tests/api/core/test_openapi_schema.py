@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from geo.db.security import ROLES
+from tests.waiting import TIMEOUT_S
 
 CHECKS = (
     not_a_server_error,
@@ -30,7 +31,7 @@ ENDLESS = {"/jobs/{number}/events", "/casework/events"}
 @pytest.fixture(scope="module", params=["/openapi.json", "/ogc/api"])
 def described(address, request):
     base = f"{address}{request.param.removesuffix('/openapi.json').removesuffix('/api')}"
-    found = schemathesis.openapi.from_url(f"{address}{request.param}", timeout=60)
+    found = schemathesis.openapi.from_url(f"{address}{request.param}", timeout=TIMEOUT_S)
     found.config.update(base_url=base)
     return found
 
@@ -69,7 +70,7 @@ def _try_as_every_role(operation, headers_of, faults, statuses):
     def try_case(case):
         for role, headers in headers_of.items():
             try:
-                answer = case.call_and_validate(headers=headers, checks=CHECKS, timeout=30)
+                answer = case.call_and_validate(headers=headers, checks=CHECKS, timeout=TIMEOUT_S)
                 statuses[role][answer.status_code] += 1
             except FailureGroup as fault:
                 faults.append(f"{role}: {operation.label}: {fault}"[:600])

@@ -16,6 +16,7 @@ from api.ogc.landing import CONFORMANCE_CLASSES
 from api.ogc.ogc import RESOURCES
 from tests import town as t
 from tests.api.tiles.test_tiles import tile_of
+from tests.waiting import TIMEOUT_S
 
 EPSG = "http://www.opengis.net/def/crs/EPSG/0/"
 CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
@@ -55,7 +56,7 @@ def town(shared_database):
 
 @pytest.fixture(scope="module")
 def ogc(address):
-    with httpx.Client(base_url=f"{address}/ogc", timeout=30) as client:
+    with httpx.Client(base_url=f"{address}/ogc", timeout=TIMEOUT_S) as client:
         yield client
 
 

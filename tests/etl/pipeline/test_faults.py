@@ -23,6 +23,7 @@ from geo import db
 from geo.db import cluster, local_server
 from geo.errors import InputError, SetupError
 from geo.settings import Settings
+from tests.conftest import open_folder
 from tests.etl.delivery import bring, frame, houses, mapping, rows, write
 from tests.etl.proxy import wire
 
@@ -58,17 +59,11 @@ def test_killed_importer_leaves_all_or_nothing(database, tmp_path):
 @pytest.fixture(scope="module")
 def own_cluster():
     """Return the home of a cluster that may be killed."""
-    home = Path(tempfile.mkdtemp(prefix="gridatlas-faults-"))
-    home.chmod(0o755)
-    local_server.ensure_running(home)
-    engine = create_engine(cluster.url(home), poolclass=NullPool)
-    db.upgrade(engine)
-    yield home
-    local_server.stop(home)
-    subprocess.run(
-        ["rm", "-rf", os.fspath(home), os.fspath(cluster.data_directory(home).resolve())],
-        check=True,
-    )
+    with open_folder() as home:
+        local_server.ensure_running(home)
+        db.upgrade(create_engine(cluster.url(home), poolclass=NullPool))
+        yield home
+        local_server.stop(home)
 
 
 def postmaster(home: Path) -> int:
@@ -261,6 +256,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from sqlalchemy import NullPool, create_engine
+from tests.conftest import open_folder
 from tests.etl.delivery import ANYTHING, bring, mapping
 engine = create_engine(sys.argv[1], poolclass=NullPool)
 print(bring(engine, "building", Path(sys.argv[2]), mapping(guard=ANYTHING)).status)

@@ -1,7 +1,5 @@
 """Counts of the register against a recount, and what the public can work out from its figures."""
 
-import threading
-import time
 from datetime import date, timedelta
 from itertools import product
 
@@ -13,6 +11,7 @@ from sqlalchemy import text
 from geo.db import security
 from geo.model.register import AGE_BANDS, Occupancy
 from tests import town as t
+from tests.waiting import Task, wait_for_waiting
 
 COUNTS = ("residents", "registered", "floating", *AGE_BANDS, "alone_60_up", "need_help")
 BUILDINGS = tuple(f"b{block:03d}-{n:03d}" for block in (1, 2) for n in (1, 2, 3))
@@ -241,15 +240,11 @@ def test_dwelling_and_the_move_of_its_building_wait_for_each_other(register):
         with register.begin() as other:
             other.execute(text(BUILDING_CHANGES["relocate"]), where)
 
-    moving = threading.Thread(target=move)
     with register.begin() as connection:
         connection.execute(text("UPDATE dwelling SET residents = 4 WHERE code = 'd1'"))
-        moving.start()
-        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        while moving.is_alive() and not connection.execute(text(waiting)).scalar_one():
-            time.sleep(0.01)
-        assert moving.is_alive(), "it waits for the open transaction"
-    moving.join()
+        moving = Task(move)
+        wait_for_waiting(register)
+    moving.end()
     with register.connect() as connection:
         sums = connection.execute(
             text(
