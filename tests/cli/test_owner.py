@@ -17,6 +17,7 @@ from geo.db import cluster, local_server, security
 from geo.errors import SetupError
 from tests import town as t
 from tests.cli import killed_restores
+from tests.command import gridatlas
 from tests.conftest import on_server, open_folder
 from tests.server import serving
 from tests.waiting import TIMEOUT_S
@@ -60,16 +61,6 @@ def owner(server, monkeypatch):
     db.reset_engine()
 
 
-def gridatlas(*words, url):
-    return subprocess.run(
-        [sys.executable, "-m", "cli.main", *map(str, words)],
-        env=os.environ | {"DATABASE_URL": url, "GRIDATLAS_LANG": "en"},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-    )
-
-
 def test_owner_with_the_documented_grants_can_back_up_and_restore(owner, server, tmp_path):
     program = (sys.executable, "-m", killed_restores.__name__)
     report = subprocess.run(
@@ -104,7 +95,7 @@ def test_api_answers_from_the_owners_database(owner):
 def test_each_missing_right_is_reported_with_its_grant_statement(server):
     on_server(server, "CREATE ROLE bare LOGIN")
     on_server(server, "CREATE DATABASE bare")
-    refused = gridatlas("db", "upgrade", url=url_of(server, "bare", "bare"))
+    refused = gridatlas("db", "upgrade", DATABASE_URL=url_of(server, "bare", "bare"))
     assert refused.returncode == 1
     lines = refused.stderr.strip().splitlines()
     assert len(lines) == 1 + 4  # extensions, database, schema, publisher
@@ -114,7 +105,7 @@ def test_each_missing_right_is_reported_with_its_grant_statement(server):
             for statement in line.split(": ", 1)[1].split("; "):
                 connection.execute(text(statement))
     administrator.dispose()
-    accepted = gridatlas("db", "upgrade", url=url_of(server, "bare", "bare"))
+    accepted = gridatlas("db", "upgrade", DATABASE_URL=url_of(server, "bare", "bare"))
     assert accepted.returncode == 0, accepted.stderr
 
 
@@ -149,8 +140,8 @@ def test_owner_with_createrole_needs_no_roles_created():
                 for extension in security.EXTENSIONS:
                     connection.execute(text(f"CREATE EXTENSION {extension}"))
             administrator.dispose()
-        refused = gridatlas("db", "upgrade", url=url_of(home, "plain", "plain"))
+        refused = gridatlas("db", "upgrade", DATABASE_URL=url_of(home, "plain", "plain"))
         assert len(refused.stderr.strip().splitlines()) == 1 + 3  # roles, members, publisher
         assert "CREATE ROLE gridatlas_api LOGIN NOINHERIT;" in refused.stderr
-        accepted = gridatlas("db", "upgrade", url=url_of(home, "maker", "maker"))
+        accepted = gridatlas("db", "upgrade", DATABASE_URL=url_of(home, "maker", "maker"))
         assert accepted.returncode == 0, accepted.stderr

@@ -185,9 +185,10 @@ def followed(desk, answer):
     return desk.get(answer.headers["location"])
 
 
-def test_only_importers_read_jobs_of_imports(desk, signed_in):
+def test_only_importers_read_jobs_of_imports(desk, signed_in, published):
+    desk.post(f"/imports/runs/{published}/rollback", json={"with_later": True})
     kinds = {job["kind"] for job in desk.get("/jobs").json()["items"]}
-    assert kinds == {"approve", "roll_back", "replay"}
+    assert {"roll_back"} <= kinds <= {"approve", "roll_back", "replay"}
     planner = signed_in("planner").get("/jobs").json()["items"]
     assert kinds.isdisjoint(job["kind"] for job in planner)
 
@@ -210,14 +211,13 @@ def test_uploaded_file_that_references_others_reads_nothing(desk, town, publishe
     folder = tmp_path / "sent"
     folder.mkdir()
     with listening() as listener:
-        for file in attack_files(folder, listener.address, secret_file(tmp_path)):
-            if file.is_dir():
-                continue
-            for name in (file.name, f"{file.name}.gpkg"):
-                sent = {"file": (name, file.read_bytes())}
-                answer = desk.post("/imports/quarantine/replay", files=sent)
-                assert answer.status_code == 400, (name, answer.text)
-                assert MARK not in answer.text
+        # Under every suffix they are read in tests/etl/input/test_untrusted_files.py.
+        files = attack_files(folder, listener.address, secret_file(tmp_path), ["gpkg"])
+        for file in filter(Path.is_file, files):
+            sent = {"file": (file.name, file.read_bytes())}
+            answer = desk.post("/imports/quarantine/replay", files=sent)
+            assert answer.status_code == 400, (file.name, answer.text)
+            assert MARK not in answer.text
         sent = {"file": (f"/vsicurl/{listener.address}/a.gpkg", b"x")}
         assert desk.post("/imports/quarantine/replay", files=sent).status_code == 400
         assert not listener.heard

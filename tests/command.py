@@ -1,0 +1,107 @@
+"""``gridatlas`` in a process of its own, forked from one in which the libraries are loaded.
+
+To start Python and to load them costs more than most commands do. Tests of the start itself, of
+locales and of broken output start ``python -m cli.main``.
+"""
+
+import atexit
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cli.main import main
+
+ROOT = Path(__file__).parents[1]
+LIBRARIES = (
+    *("etl.export", "etl.osm.reader", "etl.pipeline.run", "etl.runs.nightly", "etl.runs.report"),
+    *("geo.db.backup", "geo.plans.batch", "geo.partition.draw", "maps.atlas.atlas"),
+)
+_MAX_REQUEST_BYTES = 2**17
+
+
+def gridatlas(
+    *words: str | Path, cwd: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command, in English unless the variables of its environment say otherwise."""
+    environment = os.environ | {"PYTHONPATH": os.fspath(ROOT), "GRIDATLAS_LANG": "en"} | variables
+    arguments = list(map(os.fspath, words))
+    request = {"arguments": arguments, "cwd": os.fspath(cwd or Path.cwd()), "env": environment}
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        control = _server()
+        files = [out.fileno(), err.fileno()]
+        socket.send_fds(control, [json.dumps(request).encode()], files)
+        status = int(control.recv(100))
+        for file in (out, err):
+            file.seek(0)
+        return subprocess.CompletedProcess(
+            arguments, status, out.read().decode(), err.read().decode()
+        )
+
+
+@cache
+def _server() -> socket.socket:
+    """Start the process that forks commands; it ends with this one."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.command", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": os.fspath(ROOT)},
+            cwd=ROOT,
+        )
+
+    def close() -> None:
+        ours.close()
+        process.wait()
+
+    atexit.register(close)
+    return ours
+
+
+def _serve(control: socket.socket) -> None:
+    """Fork a child for each command and send its exit status, until the tests end."""
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        message, files, _, _ = socket.recv_fds(control, _MAX_REQUEST_BYTES, 2)
+        if not message:
+            return
+        child = os.fork()
+        if child == 0:
+            control.close()
+            _run(json.loads(message), files)
+            return
+        for file in files:
+            os.close(file)
+        _, status = os.waitpid(child, 0)
+        control.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def _run(request: dict[str, Any], files: list[int]) -> None:
+    """Become the process of a command; SystemExit passes, as from its own interpreter."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for file, standard in zip(files, (1, 2), strict=True):
+        os.dup2(file, standard)
+        os.close(file)
+    sys.stdout, sys.stderr = open(1, "w"), open(2, "w", errors="backslashreplace")  # noqa: SIM115
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    time.tzset()
+    sys.argv = ["gridatlas", *request["arguments"]]
+    main()
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])))
