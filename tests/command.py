@@ -56,7 +56,8 @@ def _server() -> socket.socket:
             [sys.executable, "-m", "tests.command", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": os.fspath(ROOT)},
+            # A process with threads is not to fork.
+            env=os.environ | {"PYTHONPATH": os.fspath(ROOT), "OPENBLAS_NUM_THREADS": "1"},
             cwd=ROOT,
         )
 

@@ -147,9 +147,11 @@ def english(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def identity(monkeypatch: pytest.MonkeyPatch) -> Iterator["Identity"]:
     """Return a real identity provider, which the installation's settings name."""
+    from api.auth import identity_provider
     from geo.settings import settings
     from tests.identity import providing
 
+    monkeypatch.setattr(identity_provider, "TIMEOUT_S", TIMEOUT_S)
     with providing() as identity:
         monkeypatch.setattr(settings(), "oidc_issuer", identity.issuer)
         monkeypatch.setattr(settings(), "oidc_client_id", "gridatlas")

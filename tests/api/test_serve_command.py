@@ -28,7 +28,7 @@ def test_serves_until_it_is_told_to_stop(town):
         assert httpx.get(f"{address}health", timeout=TIMEOUT_S).json()["status"] == "ok"
         assert "MapLibre" not in httpx.get(address, timeout=TIMEOUT_S).text
         running.send_signal(signal.SIGINT)
-        assert running.wait(10) == 0
+        assert running.wait(TIMEOUT_S) == 0
         assert "Traceback" not in running.stderr.read()
     finally:
         running.kill()
@@ -38,7 +38,9 @@ def test_serves_until_it_is_told_to_stop(town):
 def test_port_in_use_is_one_line_with_the_remedy(town):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = subprocess.run([*SERVE, "--port", port], capture_output=True, text=True, timeout=600)
+        done = subprocess.run(
+            [*SERVE, "--port", port], capture_output=True, text=True, timeout=TIMEOUT_S
+        )
     assert done.returncode == 2
     assert port in done.stderr
     assert "--port" in done.stderr
@@ -53,7 +55,7 @@ def test_mistake_in_the_citys_kinds_of_cases_is_one_line_before_anything_is_serv
         env=os.environ | {"GRIDATLAS_CASE_KINDS": os.fspath(file)},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=TIMEOUT_S,
     )
     assert done.returncode == 2
     assert str(file) in done.stderr
@@ -75,7 +77,7 @@ def test_open_stream_of_cases_does_not_hold_up_the_end(town):
         ) as stream:
             assert next(stream.iter_lines()) == "event: reset"
             running.send_signal(signal.SIGTERM)
-            assert running.wait(20) in (0, -signal.SIGTERM)
+            assert running.wait(TIMEOUT_S) in (0, -signal.SIGTERM)
         assert "Traceback" not in running.stderr.read()
     finally:
         running.kill()
@@ -95,7 +97,7 @@ def test_several_workers_answer_write_lines_of_json_and_stop_in_order(town):
         assert answer.json() == {"ready": True}
         assert "gridatlas_requests_total" in httpx.get(f"{address}metrics", timeout=TIMEOUT_S).text
         running.send_signal(signal.SIGTERM)
-        assert running.wait(30) in (0, -signal.SIGTERM)
+        assert running.wait(TIMEOUT_S) in (0, -signal.SIGTERM)
         lines = [json.loads(line) for line in running.stderr.read().splitlines() if line[:1] == "{"]
         (told,) = [line for line in lines if line.get("path") == "/ready"]
         assert told["status"] == 200

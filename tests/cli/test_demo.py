@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import pytest
 
 from geo.db import local_server
 from tests.conftest import open_folder
-from tests.waiting import TIMEOUT_S
+from tests.waiting import TIMEOUT_S, wait_until
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-bench.lock")
@@ -46,16 +45,17 @@ def demo(home, cwd):
         running = subprocess.Popen(command, cwd=cwd, env=environment, stdout=out, stderr=out)
     address = f"http://127.0.0.1:{port}"
     try:
-        while running.poll() is None:
+
+        def is_serving():
+            assert running.poll() is None, said.read_text(encoding="utf-8")
             with suppress(httpx.TransportError):
-                httpx.get(f"{address}/health", timeout=10)
-                break
-            time.sleep(0.2)
-        assert running.poll() is None, said.read_text(encoding="utf-8")
+                return httpx.get(f"{address}/health", timeout=TIMEOUT_S)
+
+        wait_until(is_serving, "the server of the demo")
         yield said.read_text(encoding="utf-8"), address
     finally:
         running.terminate()
-        running.wait(30)
+        running.wait(TIMEOUT_S)
 
 
 def test_demo_writes_the_atlas_and_starts_a_server(fresh, tmp_path):
