@@ -33,6 +33,15 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Let ``-m locale`` import only the modules that have such tests."""
+    if config.option.markexpr != "locale":
+        return None
+    modules = collection_path.rglob("test_*.py") if collection_path.is_dir() else [collection_path]
+    has_some = any("mark.locale" in module.read_text(encoding="utf-8") for module in modules)
+    return None if has_some else True
+
+
 @pytest.fixture
 def public_site(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Give the servers of a test a public address, to which their links lead."""
