@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, create_engine, text
 
 from geo import db
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 TEMPLATE = "gridatlas_template"
 
 local_server.TIMEOUT_S = TIMEOUT_S
-settings.register_profile("here", deadline=None)  # the machine may be busy
-settings.register_profile("ci", deadline=None, derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "here")
+# The machine may be busy; the same examples each time, unless --hypothesis-profile=explore.
+settings.register_profile("explore", deadline=None, suppress_health_check=list(HealthCheck))
+settings.register_profile("repeat", settings.get_profile("explore"), derandomize=True)
+settings.load_profile("repeat")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

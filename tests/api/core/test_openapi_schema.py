@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import (
@@ -58,14 +58,7 @@ def test_nothing_that_the_description_allows_breaks_the_server(described, header
 def _try_as_every_role(operation, headers_of, faults, statuses):
     """Send the same requests as each role: to draw them costs more than to answer them."""
 
-    @settings(
-        max_examples=3,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @settings(max_examples=3, database=None, phases=[Phase.generate])
     @given(case=operation.as_strategy())
     def try_case(case):
         for role, headers in headers_of.items():

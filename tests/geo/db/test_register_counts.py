@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from itertools import product
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -111,9 +111,7 @@ def change(connection, buildings, action, number, place, values) -> None:
 
 
 @given(steps=changes)
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40)
 def test_counts_are_those_of_a_recount_after_every_change(town, steps):
     with town.connect() as connection, connection.begin() as transaction:
         codes = sorted(connection.execute(text("SELECT code FROM building")).scalars())
@@ -275,9 +273,7 @@ BREAKDOWNS = {
     ages=st.lists(st.integers(0, 5), min_size=5, max_size=5),
     uses=st.lists(st.sampled_from(list(Occupancy)), min_size=1, max_size=8),
 )
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 def test_figure_of_one_or_two_neither_shows_nor_follows_from_others(town, ages, uses):
     with town.connect() as connection, connection.begin() as transaction:
         building = connection.execute(
