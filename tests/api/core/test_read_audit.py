@@ -319,4 +319,4 @@ def test_server_that_stops_writes_what_it_has_counted(town, address):
             assert httpx.get(f"{other}/networks{TILE}", headers=fire, timeout=TIMEOUT_S).is_success
     of_fire = [one for one in entries(town, "pipe_segment") if one["actor"] == "fire"]
     assert sum(one["detail"]["reads"] for one in of_fire) == 25
-    assert 1 <= len(of_fire) <= 4
+    assert 1 <= len(of_fire) < 25

@@ -376,7 +376,7 @@ def test_gdal_3_6_which_asks_for_ten_features_gets_the_others_in_large_pages(ogc
 
 def test_req_core_fc_timestamp(ogc):
     stamp = datetime.fromisoformat(items(ogc, "building", limit=1).json()["timeStamp"])
-    assert abs((datetime.now(UTC) - stamp).total_seconds()) < 60
+    assert abs((datetime.now(UTC) - stamp).total_seconds()) < 3600  # not a zone away
 
 
 def test_req_core_f_success(ogc):
