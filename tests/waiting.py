@@ -22,12 +22,14 @@ _WAITING = text(
 )
 
 
-def wait_until(is_so: Callable[[], Any], what: str = "the condition") -> Any:
+def wait_until(
+    is_so: Callable[[], Any], what: str = "the condition", interval_s: float = 0.02
+) -> Any:
     """Wait until a function returns something true; return that."""
     deadline = time.monotonic() + TIMEOUT_S
     while not (found := is_so()):
         assert time.monotonic() < deadline, f"{what} does not come about"
-        time.sleep(0.02)
+        time.sleep(interval_s)
     return found
 
 
@@ -38,7 +40,7 @@ def wait_for_job(client: httpx.Client, job: str, *statuses: str) -> dict[str, An
         found: dict[str, Any] = client.get(job).json()
         return found if found["status"] in statuses else None
 
-    found: dict[str, Any] = wait_until(job_if_so, f"{job}: {statuses}")
+    found: dict[str, Any] = wait_until(job_if_so, f"{job}: {statuses}", 0.1)
     return found
 
 

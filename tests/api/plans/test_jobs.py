@@ -164,7 +164,7 @@ def test_score_card_is_updated_after_edits(planner, client, drawn, monkeypatch):
         found = planner.get(f"/plans/{plan}").json()
         return found if found["score"] != before["score"] else None
 
-    now = wait_until(plan_if_scored, "the new score")
+    now = wait_until(plan_if_scored, "the new score", 0.1)
     assert now["score"]["grids"] == before["score"]["grids"] - 1
     assert now["score"]["households"] == before["score"]["households"]
     assert now["score"]["objective"] != before["score"]["objective"]
