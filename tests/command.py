@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.main import main
+from etl.input.source import layer_names
 
 ROOT = Path(__file__).parents[1]
 LIBRARIES = (
@@ -73,6 +74,7 @@ def _serve(control: socket.socket) -> None:
     """Fork a child for each command and send its exit status, until the tests end."""
     for name in LIBRARIES:
         importlib.import_module(name)
+    layer_names(ROOT / "data/samples/sample_s.gpkg")  # starts the process that reads for all
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         message, files, _, _ = socket.recv_fds(control, _MAX_REQUEST_BYTES, 2)
