@@ -5,6 +5,7 @@ locales and of broken output start ``python -m cli.main``.
 """
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -75,6 +77,7 @@ def _serve(control: socket.socket) -> None:
     for name in LIBRARIES:
         importlib.import_module(name)
     layer_names(ROOT / "data/samples/sample_s.gpkg")  # starts the process that reads for all
+    gc.freeze()  # so that children copy less
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         message, files, _, _ = socket.recv_fds(control, _MAX_REQUEST_BYTES, 2)
@@ -83,16 +86,16 @@ def _serve(control: socket.socket) -> None:
         child = os.fork()
         if child == 0:
             control.close()
-            _run(json.loads(message), files)
-            return
+            _become(json.loads(message), files)
+            os._exit(_exit_status())  # without the second in which Python would free everything
         for file in files:
             os.close(file)
         _, status = os.waitpid(child, 0)
         control.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
-def _run(request: dict[str, Any], files: list[int]) -> None:
-    """Become the process of a command; SystemExit passes, as from its own interpreter."""
+def _become(request: dict[str, Any], files: list[int]) -> None:
+    """Make this process that of a command."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for file, standard in zip(files, (1, 2), strict=True):
         os.dup2(file, standard)
@@ -103,7 +106,21 @@ def _run(request: dict[str, Any], files: list[int]) -> None:
     os.environ.update(request["env"])
     time.tzset()
     sys.argv = ["gridatlas", *request["arguments"]]
-    main()
+
+
+def _exit_status() -> int:
+    """Run the command; return its exit status."""
+    try:
+        main()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0
 
 
 if __name__ == "__main__":
