@@ -186,9 +186,9 @@ def followed(desk, answer):
 
 
 def test_only_importers_read_jobs_of_imports(desk, signed_in, published):
-    desk.post(f"/imports/runs/{published}/rollback", json={"with_later": True})
+    desk.post("/imports/quarantine/replay", json={"run": published})
     kinds = {job["kind"] for job in desk.get("/jobs").json()["items"]}
-    assert {"roll_back"} <= kinds <= {"approve", "roll_back", "replay"}
+    assert {"replay"} <= kinds <= {"approve", "roll_back", "replay"}
     planner = signed_in("planner").get("/jobs").json()["items"]
     assert kinds.isdisjoint(job["kind"] for job in planner)
 
