@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, text
 from geo import locks
 from geo.locks import Lock
 
-TIMEOUT_S = 300.0
+TIMEOUT_S = 600.0
 """After which a test fails: nothing takes so long, however busy the machine is."""
 
 _WAITING = text(

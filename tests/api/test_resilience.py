@@ -390,7 +390,7 @@ for number in range(count):
 print("there", flush=True)
 sys.stdin.readline()
 for one in crowd:
-    one.settimeout(300)
+    one.settimeout(600)
 print(sum(one.recv(1) == b"" for one in crowd), flush=True)
 """
 

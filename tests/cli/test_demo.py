@@ -3,10 +3,9 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -35,23 +34,19 @@ def fresh():
 @contextmanager
 def demo(home, cwd):
     """Run the demo until its server answers; yields what it said and the server's address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     environment = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
     environment |= {"GRIDATLAS_HOME": os.fspath(home), "GRIDATLAS_LANG": "zh"}
     said = cwd / "said"
     with said.open("w") as out:
-        command = [ROOT / "gridatlas", "demo", "--port", str(port)]
+        command = [ROOT / "gridatlas", "demo", "--port", "0"]
         running = subprocess.Popen(command, cwd=cwd, env=environment, stdout=out, stderr=out)
-    address = f"http://127.0.0.1:{port}"
+
+    def find_address():
+        assert running.poll() is None, said.read_text(encoding="utf-8")
+        return re.search(r"http://127\.0\.0\.1:[1-9]\d*", said.read_text(encoding="utf-8"))
+
     try:
-
-        def is_serving():
-            assert running.poll() is None, said.read_text(encoding="utf-8")
-            with suppress(httpx.TransportError):
-                return httpx.get(f"{address}/health", timeout=TIMEOUT_S)
-
-        wait_until(is_serving, "the server of the demo")
+        address = wait_until(find_address, "the server of the demo")[0]
         yield said.read_text(encoding="utf-8"), address
     finally:
         running.terminate()
