@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import threading
-import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from urllib.parse import quote_from_bytes
@@ -24,6 +23,7 @@ from tests import town as t
 from tests.api.casework.conftest import HERE, OTHER_GRID, OWN_GRID, THERE, picture, take
 from tests.api.conftest import bearer
 from tests.conftest import on_server
+from tests.waiting import TIMEOUT_S
 
 EN = {"Accept-Language": "en"}
 
@@ -543,9 +543,9 @@ def test_case_handed_over_is_seen_by_the_offices_of_both_places(signed_in, repor
 
 
 def events_of(address, name, until):
-    """Yield the events of a stream with the time at which they arrived."""
+    """Yield the events of a stream, to the first of a kind."""
     with (
-        httpx.Client(base_url=address, timeout=30) as client,
+        httpx.Client(base_url=address, timeout=TIMEOUT_S) as client,
         client.stream("GET", "/casework/events", headers=bearer(address, name)) as stream,
     ):
         kind = ""
@@ -553,19 +553,19 @@ def events_of(address, name, until):
             if line.startswith("event:"):
                 kind = line.partition(":")[2].strip()
             elif line.startswith("data:"):
-                yield kind, json.loads(line.partition(":")[2]), time.monotonic()
+                yield kind, json.loads(line.partition(":")[2])
                 if kind == until:
                     return
 
 
-def test_new_case_reaches_the_managers_screen_within_a_second_and_no_others(address, report):
+def test_new_case_reaches_the_managers_screen_and_no_others(address, report):
     arrived, ready = {}, threading.Barrier(3)
 
     def listen(name):
         stream = events_of(address, name, "case")
         assert next(stream)[0] == "reset"
-        ready.wait(30)
-        arrived[name] = next(stream)[1:]
+        ready.wait(TIMEOUT_S)
+        arrived[name] = next(stream)[1]
 
     threads = [
         threading.Thread(target=listen, args=(name,), daemon=True)
@@ -573,17 +573,14 @@ def test_new_case_reaches_the_managers_screen_within_a_second_and_no_others(addr
     ]
     for thread in threads:
         thread.start()
-    ready.wait(30)
-    start = time.monotonic()
+    ready.wait(TIMEOUT_S)
     number = report()["number"]
-    threads[0].join(10)
-    case, moment = arrived["grid_manager"]
-    assert case["number"] == number
-    assert moment - start < 5  # 1 s on an idle machine: bench
+    threads[0].join(TIMEOUT_S)
+    assert arrived["grid_manager"]["number"] == number
     assert "other_manager" not in arrived
     theirs = report(place=THERE)["number"]
-    threads[1].join(10)
-    assert arrived["other_manager"][0]["number"] == theirs
+    threads[1].join(TIMEOUT_S)
+    assert arrived["other_manager"]["number"] == theirs
 
 
 def test_office_files_for_a_resident_and_hands_over_the_secret(client, office, report):

@@ -15,6 +15,7 @@ from geo.model import Base
 from geo.settings import settings
 from tests import town as t
 from tests.api.casework.conftest import HERE, OWN_GRID, THERE, picture, take
+from tests.waiting import TIMEOUT_S
 
 
 @pytest.fixture
@@ -315,7 +316,7 @@ def test_burst_of_reports_is_accepted_or_refused_and_none_is_lost(town, address,
     statuses, numbers, lock = Counter(), [], threading.Lock()
 
     def send(count):
-        with httpx.Client(base_url=address, timeout=60) as client:
+        with httpx.Client(base_url=address, timeout=TIMEOUT_S) as client:
             for _ in range(count):
                 form = {"kind": "noise", "lon": HERE[0], "lat": HERE[1], "description": "吵"}
                 answer = client.post("/reports", data=form)

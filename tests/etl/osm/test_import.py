@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from sqlalchemy import Engine, func, select, text
 
 from etl.runs.approve import approve
 from geo.model import Base, ImportRun, Quarantine
+from tests.command import gridatlas
 from tests.etl.delivery import box, bring, divisions, houses, write
 from tests.etl.delivery import rows as rows_of
 from tests.etl.pbf import Extract as Pbf
@@ -19,9 +19,7 @@ MONACO = ROOT / "data/samples/monaco.osm.pbf"
 
 
 def import_osm(*words: str | Path, lang: str = "en") -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": os.fspath(ROOT), "GRIDATLAS_LANG": lang}
-    command = [sys.executable, "-m", "cli.main", "import", "osm", *map(os.fspath, words)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True)
+    return gridatlas("import", "osm", *words, GRIDATLAS_LANG=lang)
 
 
 def rows(engine: Engine, *names: str) -> dict[str, int]:
