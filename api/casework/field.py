@@ -1,14 +1,20 @@
 """``/field``: what the phones of grid managers hold; verifications and hydrant inspections."""
 
 import base64
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
-from api.casework.case_forms import IdempotencyKey, Words, actor_of, refuse_markup
+from api.casework.case_forms import (
+    DeviceTime,
+    IdempotencyKey,
+    Words,
+    actor_of,
+    refuse_markup,
+    refuse_unfit_time,
+)
 from api.casework.field_bundle import (
     BundleResponse,
     DwellingResponse,
@@ -20,14 +26,12 @@ from api.core.audit import record
 from api.core.caller import CurrentCaller, allow
 from api.core.parameters import ONE_LINE, Connection, WritableConnection, retry_conflicts
 from api.core.read_audit import audit_reads
-from api.core.responses import JSON, etag_response
+from api.core.responses import JSON, StrictModel, etag_response
+from api.tiles.tile_archive import MEDIA_TYPE as PMTILES
+from api.tiles.tile_extract import extract_map
 from geo.casework.verification import Verification, device_key, verify_dwelling
-from geo.errors import InputError
 from geo.fire.grid_inspections import GridInspection, describe_hydrant, inspect_hydrant
 from geo.model.register import MAX_RESIDENTS, Occupancy
-
-CLOCK_TOLERANCE = timedelta(hours=1)
-"""By which the time of a verification may be ahead."""
 
 router = APIRouter(prefix="/field", tags=["casework"], dependencies=[allow("grid_manager")])
 
@@ -35,10 +39,8 @@ Count = Annotated[int | None, Field(ge=0, le=MAX_RESIDENTS)]
 Code = Annotated[str, Path(min_length=1, max_length=80, pattern=ONE_LINE)]
 
 
-class Counts(BaseModel):
+class Counts(StrictModel):
     """What was found different: only the fields that are given are set; null is unknown."""
-
-    model_config = ConfigDict(extra="forbid")
 
     occupancy: Occupancy | None = None
     residents: Count = None
@@ -53,22 +55,20 @@ class Counts(BaseModel):
     need_help: Count = None
 
 
-class VerificationRequest(BaseModel):
+class VerificationRequest(StrictModel):
     """A verification of a dwelling.
 
     ``seen`` is the ``version`` of the dwelling that it was compared with. ``verified_at`` is when,
     corrected to the server's clock; ``device_at`` is what the device's clock showed then.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
     seen: AwareDatetime
     verified_at: AwareDatetime
-    device_at: AwareDatetime | None = None
+    device_at: DeviceTime | None = None
     changes: Counts = Counts()
 
 
-class GridInspectionRequest(BaseModel):
+class GridInspectionRequest(StrictModel):
     """An inspection of a hydrant.
 
     ``seen`` is the ``inspection`` of the hydrant that the manager knew, null if there was none.
@@ -76,11 +76,9 @@ class GridInspectionRequest(BaseModel):
     clock showed then. One that failed needs a ``reason``.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
     seen: Annotated[int | None, Field(ge=1, le=2**53)]
     inspected_at: AwareDatetime
-    device_at: AwareDatetime | None = None
+    device_at: DeviceTime | None = None
     passed: bool
     reason: Annotated[Words, Field(max_length=1000)] = ""
     flow_l_s: Annotated[float | None, Field(ge=0, le=10_000, allow_inf_nan=False)] = None
@@ -88,9 +86,8 @@ class GridInspectionRequest(BaseModel):
 
 @router.get(
     "/bundle",
-    response_class=Response,
     dependencies=[audit_reads("dwelling", "service_case", "visit", "hydrant_inspection")],
-    responses={200: {"model": BundleResponse}, **problems.PROTECTED},
+    responses=problems.protected_response(BundleResponse),
 )
 def bundle(request: Request, connection: Connection, caller: CurrentCaller) -> Response:
     """Return what a phone needs without a connection: the caller's grids and all that is in them.
@@ -100,6 +97,21 @@ def bundle(request: Request, connection: Connection, caller: CurrentCaller) -> R
     key = base64.b64encode(device_key(caller.account or 0)).decode()
     body = read_bundle(connection, caller, key).model_dump_json().encode()
     return etag_response(request, body, JSON)
+
+
+@router.get(
+    "/map.pmtiles",
+    response_class=Response,
+    responses={
+        200: {"content": {PMTILES: {"schema": {"type": "string", "format": "binary"}}}},
+        204: {"description": "The map is being made"},
+        **problems.PROTECTED,
+    },
+)
+def map_tiles(request: Request, connection: Connection, caller: CurrentCaller) -> Response:
+    """Return the public map around the caller's grids as a PMTiles file, for use offline."""
+    tiles = extract_map(connection, caller.grids)
+    return etag_response(request, tiles, PMTILES) if tiles else Response(status_code=204)
 
 
 @router.post(
@@ -118,7 +130,7 @@ def verify(
     If it has changed since the version that was seen, nothing is changed (412); the problem
     document holds the dwelling as it is as ``current``.
     """
-    _check_time(given.verified_at)
+    refuse_unfit_time(given.verified_at)
     verification = Verification(
         dwelling=code,
         seen=given.seen,
@@ -146,16 +158,10 @@ def inspect(
     If somebody has inspected it since the inspection that was seen, nothing is recorded (412); the
     problem document holds the hydrant as it is as ``current``.
     """
-    _check_time(given.inspected_at)
+    refuse_unfit_time(given.inspected_at)
     refuse_markup(given.reason)
     inspection = GridInspection(hydrant=code, **given.model_dump())
     row, is_new = inspect_hydrant(connection, inspection, actor_of(caller), key)
     if is_new:
         record(connection, caller, "inspect", "pipe_node", code, {"passed": given.passed})
     return HydrantResponse.model_validate(describe_hydrant(row))
-
-
-def _check_time(moment: datetime) -> None:
-    """Refuse a time that no correct clock shows."""
-    if not datetime(2000, 1, 1, tzinfo=UTC) < moment < datetime.now(UTC) + CLOCK_TOLERANCE:
-        raise InputError("time_unfit", at=moment.isoformat())

@@ -1,17 +1,26 @@
 """``/casework/visits`` and ``/casework/duties``: the ledger of visits and the monthly duties."""
 
 from calendar import monthrange
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
-from api.casework.case_forms import IdempotencyKey, Words, actor_of, refuse_markup
+from api.casework.case_forms import (
+    DeviceTime,
+    IdempotencyKey,
+    Key,
+    Words,
+    actor_of,
+    refuse_markup,
+    refuse_unfit_time,
+)
 from api.core import problems
 from api.core.caller import CurrentCaller, allow
 from api.core.parameters import ONE_LINE, Connection, WritableConnection, retry_conflicts
 from api.core.read_audit import audit_reads
+from api.core.responses import StrictModel
 from geo.casework.kinds import case_kinds
 from geo.casework.ledger import VisitEntry, list_duties, list_visits, record_duty, record_visit
 from geo.clock import today
@@ -20,19 +29,14 @@ from geo.model.casework import VisitTopic
 
 READERS = allow("grid_manager", "office", "admin")
 WRITERS = allow("grid_manager", "admin")
-CLOCK_TOLERANCE = timedelta(hours=1)
-"""By which a phone's clock may be ahead."""
-
 router = APIRouter(prefix="/casework", tags=["casework"], dependencies=[READERS])
 
 
-class VisitRequest(BaseModel):
+class VisitRequest(StrictModel):
     """A visit to a dwelling: about what, what was said, what was advised, what came of it.
 
     ``device_at`` is what the device's clock showed, where that is not ``visited_at``.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     dwelling: Annotated[str, Field(min_length=1, max_length=80, pattern=ONE_LINE)]
     visited_at: AwareDatetime
@@ -41,7 +45,7 @@ class VisitRequest(BaseModel):
     advice: Words = ""
     result: Words = ""
     case: str = Field(default="", pattern="^([0-9]{16})?$")
-    device_at: AwareDatetime | None = None
+    device_at: DeviceTime | None = None
 
 
 class VisitResponse(BaseModel):
@@ -74,13 +78,11 @@ class RecordedResponse(BaseModel):
     id: int
 
 
-class DutyRequest(BaseModel):
+class DutyRequest(StrictModel):
     """A monthly duty that was done."""
 
-    model_config = ConfigDict(extra="forbid")
-
     grid: str = Field(pattern="^[0-9]{15}$")
-    duty: str = Field(max_length=40)
+    duty: Key
     done_on: date
     note: Annotated[Words, Field(max_length=500)] = ""
 
@@ -139,12 +141,7 @@ def add_visit(
 ) -> RecordedResponse:
     """Enter a visit to a dwelling of an own grid; an entry is never changed."""
     refuse_markup(visit.said, visit.advice, visit.result)
-    if (
-        not datetime(2000, 1, 1, tzinfo=UTC)
-        < visit.visited_at
-        < datetime.now(UTC) + CLOCK_TOLERANCE
-    ):
-        raise InputError("time_unfit", at=visit.visited_at.isoformat())
+    refuse_unfit_time(visit.visited_at)
     entry = VisitEntry(**visit.model_dump())
     return RecordedResponse(id=record_visit(connection, entry, actor_of(caller), key))
 

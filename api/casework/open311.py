@@ -16,7 +16,9 @@ from starlette.responses import Response
 
 from api.casework.case_forms import (
     MULTIPART,
+    Contact,
     IdempotencyKey,
+    Key,
     Latitude,
     Line,
     Longitude,
@@ -50,7 +52,7 @@ router = APIRouter(
 MAX_DAYS, MAX_REQUESTS = 90, 1000
 """Longest range of dates and most requests of a list, by the standard."""
 
-Name = Annotated[str, Field(max_length=40, pattern=ONE_LINE)]
+Name = Annotated[Contact, Field(max_length=40)]
 ApiKey = Annotated[
     str, Query(max_length=200, pattern=ONE_LINE, description="key of an application")
 ]
@@ -94,7 +96,7 @@ class RequestForm(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    service_code: str = Field(min_length=1, max_length=40, pattern=ONE_LINE)
+    service_code: Annotated[Key, Field(min_length=1)]
     description: Annotated[Words, Field(min_length=1, max_length=1400)]
     lat: Latitude | None = None
     long: Longitude | None = None
@@ -102,7 +104,7 @@ class RequestForm(BaseModel):
     first_name: Name = ""
     last_name: Name = ""
     phone: Name = ""
-    email: Annotated[str, Field(max_length=70, pattern=ONE_LINE)] = ""
+    email: Annotated[Contact, Field(max_length=70)] = ""
     media_url: Annotated[str, Field(max_length=500, pattern=r"^(https?://[\x21-\x7e]+)?$")] = ""
     api_key: Annotated[str, Field(max_length=200, pattern=ONE_LINE)] = ""
     media: Photos = []
@@ -214,13 +216,7 @@ def file_request(
 
 
 def _application_of(api_key: str) -> str:
-    """Return the name of the application of a key; empty without one.
-
-    Raises
-    ------
-    NotAllowedError
-        If no application has the key.
-    """
+    """Return the name of the application of a key, which must be known; empty without one."""
     if not api_key:
         return ""
     names = [name for name, known in settings().open311_keys.items() if known == api_key]
@@ -230,13 +226,7 @@ def _application_of(api_key: str) -> str:
 
 
 def _place_of(connection: Database, fields: RequestForm) -> tuple[float, float]:
-    """Return longitude and latitude of a request.
-
-    Raises
-    ------
-    InputError
-        If it has none and its address does not name exactly one building.
-    """
+    """Return longitude and latitude of a request: its own, or those of its address."""
     if fields.lat is not None and fields.long is not None:
         return fields.long, fields.lat
     if not fields.address_string:
@@ -295,7 +285,15 @@ def requests(
         first, last = _date_range(start_date, end_date)
         values |= {"first": first, "last": last}
         values |= {"kinds": service_code.split(",")} if service_code else {}
-        values |= {"states": _states_of(status)} if status else {}
+        values |= (
+            {
+                "states": [
+                    state.value for state in CaseState if _status_of(state) in status.split(",")
+                ]
+            }
+            if status
+            else {}
+        )
     return _answer_matching(request, form, _application_of(api_key), "", values)
 
 
@@ -314,13 +312,7 @@ def one_request(
 def _date_range(
     start: datetime | None, end: datetime | None
 ) -> tuple[datetime | None, datetime | None]:
-    """Return the range of dates of a list.
-
-    Raises
-    ------
-    InputError
-        If it is longer than the standard allows.
-    """
+    """Return the range of dates of a list, as long as the standard allows at most."""
     try:
         first, last = (city_time_to_utc(moment) if moment else None for moment in (start, end))
         last = last or (first + timedelta(days=MAX_DAYS) if first else datetime.now(UTC))
@@ -330,10 +322,6 @@ def _date_range(
     if last - first > timedelta(days=MAX_DAYS):
         raise InputError("open311_range", days=MAX_DAYS)
     return first, last
-
-
-def _states_of(status: str) -> list[str]:
-    return [state.value for state in CaseState if _status_of(state) in status.split(",")]
 
 
 def _status_of(state: CaseState) -> Status:

@@ -1,6 +1,4 @@
 """Read OpenStreetMap extracts: buildings, roads, waters, railways, facilities, hydrants."""
 
 from etl.osm.extract import Extract, read_osm, source_name
-from etl.osm.region_codes import free_district_code
-
-__all__ = ["Extract", "free_district_code", "read_osm", "source_name"]
+from etl.osm.region_codes import free_district_code, leave_divisions_of_others

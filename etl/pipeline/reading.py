@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyproj
 import shapely
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import Connection, Engine, select
 
 from etl.checks import plausibility
 from etl.checks.geometry_repair import Repairs, repair_batch, split_multilines
@@ -32,7 +32,6 @@ from etl.input.layer_columns import (
 )
 from etl.input.mapping import Mapping, apply_mapping, unused_columns
 from etl.input.reader_findings import TITLE_UNITS
-from etl.input.source import Source
 from etl.input.units import find_contradiction, unit_factor
 from etl.input.zones import UNIT_M, Reading
 from etl.pipeline import staging
@@ -204,7 +203,7 @@ def _columns(parts: Sequence[Part]) -> list[str]:
     possible = (*deliverable_columns(layer), *MATCHING_COLUMNS.get(layer, ()))
     filled: set[str] = set()
     for part in parts:
-        probe = apply_mapping(part.mapping, _empty_batch(part.source))
+        probe = apply_mapping(part.mapping, part.source.empty_batch())
         filled |= {*part.mapping.columns, *part.mapping.constants, *probe.columns}
     filled |= {*INFERRED_COLUMNS.get(layer, ())}
     if "industry" in filled:
@@ -214,12 +213,6 @@ def _columns(parts: Sequence[Part]) -> list[str]:
     if layer == "region":
         filled |= {"level", "parent_code"}
     return [name for name in possible if name in filled]
-
-
-def _empty_batch(source: Source) -> Batch:
-    nothing = pa.array([], pa.string())
-    geometry = np.empty(0, dtype=object)
-    return Batch(dict.fromkeys(source.fields, nothing), geometry, np.empty(0, dtype=np.int64))
 
 
 def _read_known_values(connection: Connection, layer: str, source: str) -> KnownValues:
@@ -235,12 +228,10 @@ def _read_known_values(connection: Connection, layer: str, source: str) -> Known
 
 def read_city_bounds(connection: Connection) -> Bounds | None:
     """Return the bounds of the live cities in degrees: float64 array of shape (n, 4), or None."""
-    rows = connection.execute(
-        text(
-            "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e) FROM ("
-            "SELECT ST_Extent(geom) AS e FROM region WHERE geom IS NOT NULL "
-            "GROUP BY left(code, 4)) city"
-        )
+    rows = connection.exec_driver_sql(
+        "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e) FROM ("
+        "SELECT ST_Extent(geom) AS e FROM region WHERE geom IS NOT NULL "
+        "GROUP BY left(code, 4)) city"
     ).all()
     return np.array([tuple(row) for row in rows], dtype=np.float64) if rows else None
 
@@ -292,13 +283,7 @@ class LayerReader:
             raise InputError("layer_empty", file=self.path, layer=source.layer)
 
     def _refuse_without_place(self) -> None:
-        """Refuse a layer without geometry, naming the columns and sheets of a table.
-
-        Raises
-        ------
-        InputError
-            Always.
-        """
+        """Refuse a layer without geometry, naming the columns and sheets of a table."""
         source = self.part.source
         values = {"file": self.path, "layer": source.layer}
         if source.path.suffix.lower() not in (*TABLE_SUFFIXES, *TEXT_TABLE_SUFFIXES):
@@ -335,11 +320,6 @@ class LayerReader:
         """Refuse a table whose title gives another unit than a column without one is read in.
 
         管径 of 300 under a title 单位：米 is in millimetres all the same.
-
-        Raises
-        ------
-        InputError
-            With the column and the unit.
         """
         mapping, source = self.part.mapping, self.part.source
         units = source.notes.get(TITLE_UNITS, {}).get("units", "").split("、")
@@ -359,13 +339,7 @@ class LayerReader:
                 )
 
     def _refuse_empty_codes(self) -> None:
-        """Refuse a layer whose column of codes is empty: a program wrote it without any.
-
-        Raises
-        ------
-        InputError
-            If the codes are read from one column.
-        """
+        """Refuse a layer whose column of codes is empty: a program wrote it without any."""
         mapping, source = self.part.mapping, self.part.source
         rule = mapping.columns.get("code")
         if rule is not None and rule.source is not None and mapping.table != REGISTER:

@@ -5,7 +5,6 @@ disputes: 受理-办理/转交-督办-反馈-评议-归档 (the city's programme
 its events, applied in order, lead to.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -102,7 +101,8 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(A.REWORK, BOTH, (S.REPORTED, S.RATED), S.HANDLING, OFFICES, ("note",)),
     Transition(A.RATE, BOTH, (S.REPORTED,), S.RATED, (REPORTER, *OFFICES), ("rating",)),
     Transition(A.RATE, BOTH, (S.ARCHIVED,), None, (REPORTER, *OFFICES), ("rating",)),
-    Transition(A.ARCHIVE, BOTH, (S.REPORTED, S.RATED), S.ARCHIVED, OFFICES),
+    Transition(A.ARCHIVE, BOTH, (S.REPORTED, S.RATED), S.ARCHIVED, (*OFFICES, SYSTEM)),
+    Transition(A.ARCHIVE, BOTH, RUNNING, S.ARCHIVED, (SYSTEM,)),
     Transition(A.NOTE, BOTH, _UNCLOSED, None, (REPORTER, *HANDLERS), ("note",), by="anyone"),
     Transition(A.RELEASE, BOTH, (*_UNCLOSED, S.ARCHIVED), None, OFFICES),
     Transition(A.RETRACT, BOTH, (*_UNCLOSED, S.ARCHIVED), None, OFFICES),
@@ -187,7 +187,11 @@ def find_transition(flow: Flow, state: CaseState, action: Action, role: str) -> 
         for transition in TRANSITIONS
         if transition.action is action and flow in transition.flows
     ]
-    possible = [transition for transition in of_action if state in transition.sources]
+    possible = [
+        transition
+        for transition in of_action
+        if state in transition.sources and role in transition.roles
+    ]
     if of_action and not any(role in transition.roles for transition in of_action):
         raise NotAllowedError("case_role_may_not", action=action_name(action), role=role)
     if not possible:
@@ -313,15 +317,6 @@ def start_status(step: Step) -> CaseStatus:
         involved=tuple(data["involved"]),
         **_due(data),
     )
-
-
-def replay(steps: Iterable[Step]) -> CaseStatus:
-    """Return the status to which the events of a case lead, the first of which files it."""
-    first, *others = steps
-    status = start_status(first)
-    for step in others:
-        status = apply_step(status, step)
-    return status
 
 
 def action_name(action: Action) -> str:

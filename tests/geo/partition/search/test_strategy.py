@@ -27,7 +27,7 @@ from tests.geo.partition.places import grid_graph, is_contiguous
 
 
 @given(seed=st.integers(0, 10_000), columns=st.integers(2, 9), rows=st.integers(2, 9))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_search_on_plain_arrays_keeps_contiguity(seed, columns, rows):
     graph = grid_graph(columns, rows, np.random.default_rng(seed))
     label = search(graph, effort=Effort(generations=1, moves_per_node=100), seed=seed)
@@ -90,7 +90,7 @@ def cost_in_kernel(problem, state):
 
 
 @given(seed=st.integers(0, 10_000), moves=st.integers(1, 60))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_cost_of_the_kernel_equals_the_objective(seed, moves):
     random = np.random.default_rng(seed)
     graph = grid_graph(7, 6, random)
@@ -110,7 +110,7 @@ def test_cost_of_the_kernel_equals_the_objective(seed, moves):
 
 
 @given(seed=st.integers(0, 10_000), one=st.integers(2, 6), other=st.integers(2, 6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_recombined_drawing_is_contiguous_and_no_more_expensive(seed, one, other):
     random = np.random.default_rng(seed)
     graph = replace(grid_graph(7, 6, random), compound=np.repeat(random.integers(-1, 3, 21), 2))
@@ -138,7 +138,7 @@ def test_recombined_drawing_is_contiguous_and_no_more_expensive(seed, one, other
 
 
 @given(seed=st.integers(0, 10_000), count=st.integers(1, 12))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_assignment_can_be_repaired(seed, count):
     random = np.random.default_rng(seed)
     graph = grid_graph(6, 6, random)
@@ -148,7 +148,7 @@ def test_any_assignment_can_be_repaired(seed, count):
 
 
 @given(seed=st.integers(0, 10_000), count=st.integers(1, 5))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_labels_of_a_disconnected_graph_are_repaired(seed, count):
     random = np.random.default_rng(seed)
     half = np.arange(36) % 6 < 3
