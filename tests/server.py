@@ -35,7 +35,8 @@ def serving(
         for module in (concurrency, connection_pool, import_jobs):
             patch.setattr(module, "TIMEOUT_S", timeout_s)
         patch.setattr(database_engine, "API_TIMEOUT_S", round(timeout_s))
-        patch.setattr(settings(), "statement_timeout_s", round(timeout_s))
+        statement_timeout_s = max(settings().statement_timeout_s, round(timeout_s))
+        patch.setattr(settings(), "statement_timeout_s", statement_timeout_s)
         with _running(engine, host) as address:
             yield address
 
