@@ -63,6 +63,9 @@ class Totals:
         Households per general grid.
     within_limits
         Share of the general grids within the limits.
+    walk_ways_m, walk_far
+        Mean walk of a household to the service point of its grid along streets and paths, and share
+        of the households that walk over 500 m; None where a community has no ways.
     border_cost
         Metres of border between grids through open ground.
     divided_compounds
@@ -75,6 +78,8 @@ class Totals:
     within_limits: float
     smallest: int
     largest: int
+    walk_ways_m: float | None
+    walk_far: float | None
     border_cost: float
     divided_compounds: int
 
@@ -212,6 +217,17 @@ def _sum_figures(communities: Sequence[PlannedCommunity]) -> Totals:
         within_limits=float(within) / max(grids, 1),
         smallest=min(card.smallest for card in cards),
         largest=max(card.largest for card in cards),
+        walk_ways_m=_mean_of_households([(card.households, card.walk_ways_m) for card in cards]),
+        walk_far=_mean_of_households([(card.households, card.walk_far) for card in cards]),
         border_cost=sum(card.border_cost for card in cards),
         divided_compounds=int(divided.sum()),
     )
+
+
+def _mean_of_households(values: Sequence[tuple[int, float | None]]) -> float | None:
+    """Return the mean of (households, value), None where a community has no value."""
+    known = [(households, value) for households, value in values if value is not None]
+    households = sum(count for count, _ in known)
+    if len(known) < len(values) or households == 0:
+        return None
+    return sum(count * value for count, value in known) / households

@@ -47,43 +47,35 @@ class BoundaryChange:
     line: shapely.Geometry | None = None
 
 
-def read_and_compare(
-    connection: Connection,
-    codes: Sequence[str],
-    change: BoundaryChange,
-    constraints: Constraints,
-    report: Progress,
-) -> WhatIf:
-    """Read communities with their plans in force, change their borders, draw, and compare.
+def read_communities(
+    connection: Connection, codes: Sequence[str], constraints: Constraints
+) -> list[tuple[Community, PreviousPlan | None]]:
+    """Read communities with their plans in force, None where there is none.
 
     Parameters
     ----------
     constraints
-        Of all drawings; ``fresh`` ignores the plans in force, before and after.
+        Of all drawings; ``fresh`` ignores the plans in force, before and after the change.
 
     Raises
     ------
     GridatlasError
-        If a community does not exist or has nothing to draw, or the change is not possible.
+        If a community does not exist or has nothing to draw.
     """
     communities = [
         store.read_community(connection, code, constraints.limits.balance) for code in codes
     ]
     for community in communities:
         validate_community(community)
-    changed, border = change_communities(communities, change)
-    plans = [
-        None if constraints.fresh else store.read_previous_plan(connection, community, None)
+    return [
+        (
+            community,
+            None
+            if constraints.fresh
+            else store.read_previous_plan(connection, community, plan=None),
+        )
         for community in communities
     ]
-    return compare_change(
-        list(zip(communities, plans, strict=True)),
-        changed,
-        border,
-        change.kind,
-        constraints,
-        report,
-    )
 
 
 def change_communities(
@@ -111,19 +103,23 @@ def change_communities(
 
 def compare_change(
     before: Sequence[tuple[Community, PreviousPlan | None]],
-    after: Sequence[Community],
-    border: StreetLine | None,
-    kind: ChangeKind,
+    change: BoundaryChange,
     constraints: Constraints,
     report: Progress,
 ) -> WhatIf:
-    """Draw communities after a change, starting from the plans before it, and compare.
+    """Change communities, draw them, starting from the plans before the change, and compare.
 
     Parameters
     ----------
     before
         The communities with their plans in force; where there is none, one is drawn.
+
+    Raises
+    ------
+    GridatlasError
+        If the change is not possible.
     """
+    after, border = change_communities([community for community, _ in before], change)
     steps = len(before) + len(after)
     planned_before = []
     for number, (community, plan) in enumerate(before):
@@ -140,7 +136,7 @@ def compare_change(
         )
     report("draw", steps, steps)
     atoms = _compare_atoms(planned_before, after, drawings)
-    return WhatIf(kind, tuple(planned_before), tuple(planned_after), border, atoms)
+    return WhatIf(change.kind, tuple(planned_before), tuple(planned_after), border, atoms)
 
 
 def _review_or_draw(

@@ -1,0 +1,411 @@
+"""``/what-if``: compare the grids before and after a change of communities; no plan is stored."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import orjson
+import shapely
+from fastapi import APIRouter, Body, Query, Request, Response
+from pydantic import BaseModel, Field, StringConstraints
+from sqlalchemy import Connection as Database
+from sqlalchemy import select, update
+
+from api.core import problems
+from api.core.caller import PLANNERS, Caller, CurrentCaller
+from api.core.parameters import Connection, Lang, Number, Page, WritableConnection, retry_conflicts
+from api.core.read_audit import audit_reads
+from api.core.responses import (
+    ArealGeometry,
+    Collection,
+    DescribedBy,
+    GeoJson,
+    LineString,
+    MultiLineString,
+    collection,
+    etag_response,
+    feature,
+    file_response,
+)
+from api.plans import jobs
+from api.plans.drawing import DrawingOptions, check_limits, is_in_scope
+from api.plans.plans import ScoreResponse, require_community
+from api.public.regions import bounds_columns, geojson_column
+from etl.export import write_layers
+from geo.errors import ConflictError, InputError, NotFoundError
+from geo.model import Job
+from geo.model.job import JobKind, JobStatus
+from geo.plans.barrier_lines import select_street_lines
+from geo.plans.change_figures import ChangeKind
+from geo.plans.change_summary import read_layers, summarize, summary_table
+
+router = APIRouter(tags=["plans"])
+
+MAX_COMMUNITIES = 6
+MAX_LINE_POINTS = 2000
+
+KEPT_RESULTS = 10
+"""Results of an account that are kept; older ones are deleted."""
+
+Properties = TypeVar("Properties")
+
+CommunityCode = Annotated[str, StringConstraints(pattern="^[0-9]{12}$")]
+
+MEDIA_TYPES = {
+    "gpkg": "application/geopackage+sqlite3",
+    "geojson": "application/geo+json",
+    "json": "application/json",
+    "html": "text/html; charset=utf-8",
+}
+
+
+class WhatIfRequest(DrawingOptions):
+    """A change of communities: merge some, divide one, or move the border between two.
+
+    The new border runs along ``street`` (name or code of a road, railway or water) or is ``line``
+    (GeoJSON, CGCS2000), from border to border.
+    """
+
+    kind: ChangeKind
+    communities: list[CommunityCode] = Field(min_length=1, max_length=MAX_COMMUNITIES)
+    street: str = Field("", max_length=100)
+    line: Annotated[dict[str, Any], DescribedBy(LineString | MultiLineString)] | None = None
+
+    def check_communities(self) -> None:
+        """Raise an error unless the number of communities is that of the change.
+
+        Raises
+        ------
+        InputError
+            If it is not, or one is named twice.
+        """
+        count = len(set(self.communities))
+        if self.kind is ChangeKind.MERGE:
+            if count < max(len(self.communities), 2):
+                raise InputError("boundary_needs_two", codes=", ".join(self.communities))
+        elif count < len(self.communities) or count != _BORDER_COMMUNITIES[self.kind]:
+            raise InputError("border_of_two", count=count)
+
+    def border(self) -> dict[str, str]:
+        """Return the new border as ``street`` or ``line`` (WKT); empty for a merger.
+
+        Raises
+        ------
+        InputError
+            If neither or both are given, or the line is not one.
+        """
+        street = self.street.strip()
+        if self.kind is ChangeKind.MERGE:
+            return {}
+        if bool(street) == (self.line is not None):
+            raise InputError("street_or_line")
+        if self.line is None:
+            return {"street": street}
+        try:
+            line = shapely.from_geojson(orjson.dumps(self.line))
+        except (shapely.GEOSException, TypeError) as error:
+            raise InputError("line_unreadable", said=str(error)) from None
+        west, south, east, north = shapely.bounds(line)
+        if shapely.get_dimensions(line) != 1 or not shapely.length(line) > 0:
+            raise InputError("line_unreadable", said=self.line.get("type"))
+        if max(abs(west), abs(east)) > 180 or max(abs(south), abs(north)) > 90:
+            raise InputError("line_unreadable", said=shapely.to_wkt(line)[:60])
+        if shapely.get_num_coordinates(line) > MAX_LINE_POINTS:
+            raise InputError("line_unreadable", said=f"> {MAX_LINE_POINTS}")
+        return {"line": shapely.to_wkt(line, rounding_precision=9)}
+
+
+_BORDER_COMMUNITIES = {ChangeKind.DIVIDE: 1, ChangeKind.MOVE: 2}
+
+
+class StreetResponse(BaseModel):
+    """A street, railway or water that may become a border; ``code`` is that of one of its parts."""
+
+    code: str
+    name: str
+    kind: Literal["arterial", "street", "alley", "railway", "river"]
+
+
+class PlannedCommunityResponse(BaseModel):
+    """A community with its plan; ``in_force`` is false where it was drawn for the comparison."""
+
+    code: str
+    name: str
+    in_force: bool
+    general_grids: int
+    score: ScoreResponse
+
+
+class TotalsResponse(BaseModel):
+    """Figures of the communities together (:class:`geo.plans.change_figures.Totals`)."""
+
+    grids: int
+    households: int
+    per_grid: float
+    within_limits: float
+    smallest: int
+    largest: int
+    walk_ways_m: float | None
+    walk_far: float | None
+    border_cost: float
+    divided_compounds: int
+
+
+class BorderResponse(BaseModel):
+    """The new border: its length and how much of it runs along the street, in metres."""
+
+    street: str
+    length_m: float
+    along_m: float
+
+
+class ChangeFiguresResponse(BaseModel):
+    """Figures before and after a change of communities."""
+
+    kind: ChangeKind
+    border: BorderResponse | None
+    before: list[PlannedCommunityResponse]
+    after: list[PlannedCommunityResponse]
+    total_before: TotalsResponse
+    total_after: TotalsResponse
+    changed_community_households: int
+    changed_community_buildings: int
+    changed_grid_households: int
+
+
+class GridPropertiesResponse(BaseModel):
+    """A grid before or after the change."""
+
+    code: str
+    name: str | None
+    kind: str
+    community_code: str
+    community_name: str
+    households: int
+
+
+class CommunityPropertiesResponse(BaseModel):
+    """A community before or after the change."""
+
+    code: str
+    name: str
+    households: int
+    grids: int
+
+
+class MovedBuildingResponse(BaseModel):
+    """A building, or a unit of a large one, with its community and grid before and after."""
+
+    code: str
+    unit_code: str | None
+    households: int
+    community_before: str
+    community_after: str
+    grid_before: str | None
+    grid_after: str
+    grid_changed: bool
+
+
+class LayerFeature(BaseModel, Generic[Properties]):
+    """A GeoJSON feature that is a polygon or several."""
+
+    type: Literal["Feature"]
+    geometry: Annotated[dict[str, Any], DescribedBy(ArealGeometry)]
+    properties: Properties
+
+
+class Layer(BaseModel, Generic[Properties]):
+    """A layer of polygons (GeoJSON, CGCS2000)."""
+
+    type: Literal["FeatureCollection"]
+    features: list[LayerFeature[Properties]]
+
+
+class BorderFeature(BaseModel):
+    """The new border as a GeoJSON feature."""
+
+    type: Literal["Feature"]
+    geometry: Annotated[dict[str, Any], DescribedBy(LineString | MultiLineString)]
+    properties: dict[str, str]
+
+
+class BorderLayer(BaseModel):
+    """The new border as a layer of one line."""
+
+    type: Literal["FeatureCollection"]
+    features: list[BorderFeature]
+
+
+class LayersBeforeResponse(BaseModel):
+    """Grids and communities before the change."""
+
+    grid: Layer[GridPropertiesResponse]
+    community: Layer[CommunityPropertiesResponse]
+
+
+class LayersAfterResponse(LayersBeforeResponse):
+    """Grids and communities after the change, all buildings, and the new border."""
+
+    building: Layer[MovedBuildingResponse]
+    border: BorderLayer | None = None
+
+
+class WhatIfResponse(BaseModel):
+    """The result of a comparison: figures, what would change in words, and the maps."""
+
+    job: int
+    figures: ChangeFiguresResponse
+    sentences: list[str]
+    lower: int
+    upper: int
+    before: LayersBeforeResponse
+    after: LayersAfterResponse
+
+
+@router.post(
+    "/what-if",
+    status_code=202,
+    dependencies=[PLANNERS],
+    responses=problems.problem_responses(403, 404, 409),
+)
+@retry_conflicts
+def compare(
+    response: Response,
+    connection: WritableConnection,
+    caller: CurrentCaller,
+    lang: Lang,
+    change: Annotated[WhatIfRequest, Body()],
+) -> jobs.JobResponse:
+    """Start a job that compares the grids before and after a change of communities.
+
+    Plans and communities stay as they are.
+    """
+    change.check_communities()
+    check_limits(change)
+    border = change.border()
+    for code in change.communities:
+        require_community(connection, code)
+        if not is_in_scope(caller.scope, caller.role, code):
+            raise NotFoundError("no_such_community", code=code)
+    _check_none_open(connection, caller)
+    _delete_old_results(connection, caller)
+    parameters = change.model_dump(exclude={"line", "street"}) | border
+    job = jobs.enqueue_job(connection, caller, JobKind.WHAT_IF, change.communities[0], parameters)
+    response.headers["Location"] = f"/jobs/{job['id']}"
+    return jobs.describe_job(job, lang)
+
+
+@router.get(
+    "/what-if/streets",
+    response_class=GeoJson,
+    dependencies=[PLANNERS],
+    responses={200: {"model": Collection[StreetResponse]}, **problems.PROTECTED},
+)
+def streets(
+    request: Request,
+    connection: Connection,
+    communities: Annotated[
+        list[CommunityCode], Query(min_length=1, max_length=MAX_COMMUNITIES, alias="community")
+    ],
+) -> Response:
+    """List the streets, railways and waters of communities that may become a border."""
+    lines = select_street_lines(communities).c
+    statement = select(
+        lines.kind, lines.code, lines.name, geojson_column(lines.geom), *bounds_columns(lines.geom)
+    ).order_by(lines.name == "", lines.name, lines.code)
+    features = [
+        feature(row, {name: row[name] for name in ("code", "name", "kind")}, id=row["code"])
+        for row in connection.execute(statement).mappings()
+    ]
+    return collection(request, features, Page(max(len(features), 1), 0), len(features))
+
+
+@router.get(
+    "/what-if/{number}",
+    response_class=Response,
+    dependencies=[PLANNERS, audit_reads("grid_member")],
+    responses={200: {"model": WhatIfResponse}, **problems.problem_responses(403, 404, 409)},
+)
+def what_if(request: Request, connection: Connection, number: Number) -> Response:
+    """Return the result of a comparison: figures, and grids and buildings before and after."""
+    row = _read_result(connection, number)
+    result, parameters = row["result"], row["parameters"]
+    body = {
+        "job": number,
+        **result,
+        "sentences": summarize(result["figures"], from_scratch=parameters["fresh"]),
+        "lower": parameters["lower"],
+        "upper": parameters["upper"],
+    }
+    return etag_response(request, orjson.dumps(body), "application/json")
+
+
+@router.get(
+    "/what-if/{number}/export",
+    response_class=Response,
+    dependencies=[PLANNERS, audit_reads("grid_member")],
+    responses={
+        200: {"content": {kind.partition(";")[0]: {} for kind in MEDIA_TYPES.values()}},
+        **problems.problem_responses(403, 404, 409),
+    },
+)
+def export(
+    connection: Connection,
+    number: Number,
+    format: Annotated[Literal["gpkg", "geojson", "json", "html"], Query()] = "gpkg",
+) -> Response:
+    """Return a comparison as a file: GeoPackage, GeoJSON of the grids, figures, or a web page."""
+    row = _read_result(connection, number)
+    result = row["result"]
+    with tempfile.TemporaryDirectory(prefix="gridatlas-what-if-") as folder:
+        file = Path(folder) / f"what-if-{number}.{format}"
+        if format == "json":
+            file.write_bytes(orjson.dumps(result["figures"], option=orjson.OPT_INDENT_2))
+        elif format == "html":
+            from maps.atlas.what_if_map import write_page  # loads Folium
+
+            figures = result["figures"]
+            sentences = summarize(figures, from_scratch=row["parameters"]["fresh"])
+            layers = read_layers(result["before"]), read_layers(result["after"])
+            write_page(*layers, summary_table(figures), sentences, file)
+        else:
+            write_layers(read_layers(result["after"]), file)
+        return file_response(file.read_bytes(), MEDIA_TYPES[format], file.name)
+
+
+def _check_none_open(connection: Database, caller: Caller) -> None:
+    """Raise an error if the account has a comparison that waits or runs."""
+    is_open = Job.status.in_(jobs.OPEN_STATUSES) & (Job.kind == JobKind.WHAT_IF)
+    is_own = Job.caller["account"].as_integer() == caller.account
+    number = connection.scalar(select(Job.id).where(is_open, is_own).limit(1))
+    if number is not None:
+        raise ConflictError("what_if_open", job=number)
+
+
+def _delete_old_results(connection: Database, caller: Caller) -> None:
+    """Delete all but the newest results of an account, which are large."""
+    has_result = Job.caller["account"].as_integer() == caller.account, Job.result.is_not(None)
+    newest = select(Job.id).where(*has_result).order_by(Job.id.desc()).limit(KEPT_RESULTS - 1)
+    old = update(Job).where(*has_result, Job.id.not_in(newest))
+    connection.execute(old.values(result=None))
+
+
+def _read_result(connection: Database, number: int) -> Any:
+    """Return parameters and result of a comparison.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none, the caller may not see it, or its result was deleted.
+    ConflictError
+        If it has no result, because it is not done.
+    """
+    statement = select(Job.status, Job.parameters, Job.result).where(
+        Job.id == number, Job.kind == JobKind.WHAT_IF
+    )
+    row = connection.execute(statement).mappings().first()
+    if row is not None and row["status"] != JobStatus.DONE:
+        raise ConflictError("what_if_unfinished", job=number, status=row["status"])
+    if row is None or row["result"] is None:
+        raise NotFoundError("no_such_what_if", job=number)
+    return row
