@@ -29,7 +29,7 @@ from api.core.responses import (
 )
 from api.plans import jobs
 from api.plans.drawing import DrawingOptions, check_limits, is_in_scope
-from api.plans.plans import ScoreResponse, require_community
+from api.plans.plans import LimitsResponse, ScoreResponse, require_community
 from api.public.regions import bounds_columns, geojson_column
 from etl.export import write_layers
 from geo.errors import ConflictError, InputError, NotFoundError
@@ -38,6 +38,7 @@ from geo.model.job import JobKind, JobStatus
 from geo.plans.barrier_lines import select_street_lines
 from geo.plans.change_figures import ChangeKind
 from geo.plans.change_summary import read_layers, summarize, summary_table
+from maps.colours import TOUCHING_DEGREES, colour_areas, touching_pairs
 
 router = APIRouter(tags=["plans"])
 
@@ -174,7 +175,9 @@ class ChangeFiguresResponse(BaseModel):
 
 
 class GridPropertiesResponse(BaseModel):
-    """A grid before or after the change."""
+    """A grid before or after the change; ``colour`` is the index of a colour that its neighbours
+    do not have, ``lon`` and ``lat`` are where its label stands.
+    """
 
     code: str
     name: str | None
@@ -182,6 +185,9 @@ class GridPropertiesResponse(BaseModel):
     community_code: str
     community_name: str
     households: int
+    colour: int
+    lon: float
+    lat: float
 
 
 class CommunityPropertiesResponse(BaseModel):
@@ -198,6 +204,7 @@ class MovedBuildingResponse(BaseModel):
 
     code: str
     unit_code: str | None
+    name: str
     households: int
     community_before: str
     community_after: str
@@ -256,8 +263,7 @@ class WhatIfResponse(BaseModel):
     job: int
     figures: ChangeFiguresResponse
     sentences: list[str]
-    lower: int
-    upper: int
+    limits: LimitsResponse
     before: LayersBeforeResponse
     after: LayersAfterResponse
 
@@ -334,9 +340,10 @@ def what_if(request: Request, connection: Connection, number: Number) -> Respons
         "job": number,
         **result,
         "sentences": summarize(result["figures"], from_scratch=parameters["fresh"]),
-        "lower": parameters["lower"],
-        "upper": parameters["upper"],
+        "limits": {name: parameters[name] for name in LimitsResponse.model_fields},
     }
+    for state in ("before", "after"):
+        _add_labels(result[state]["grid"])
     return etag_response(request, orjson.dumps(body), "application/json")
 
 
@@ -371,6 +378,15 @@ def export(
         else:
             write_layers(read_layers(result["after"]), file)
         return file_response(file.read_bytes(), MEDIA_TYPES[format], file.name)
+
+
+def _add_labels(grids: dict[str, Any]) -> None:
+    """Add colour and label position to the properties of grids."""
+    shapes = shapely.from_geojson([orjson.dumps(one["geometry"]) for one in grids["features"]])
+    colours = colour_areas(len(shapes), touching_pairs(shapes, TOUCHING_DEGREES))
+    places = shapely.get_coordinates(shapely.point_on_surface(shapes))
+    for grid, colour, (lon, lat) in zip(grids["features"], colours, places, strict=True):
+        grid["properties"] |= {"colour": int(colour), "lon": float(lon), "lat": float(lat)}
 
 
 def _check_none_open(connection: Database, caller: Caller) -> None:

@@ -57,6 +57,7 @@ SECTIONS: dict[PageName, tuple[str, ...]] = {
         "session.",
         "tour.",
         "plan.",
+        "what_if.",
         "scorecard.",
         "reason.",
         "trait.",

@@ -93,7 +93,7 @@ class WhatIf:
     border
         The new border, None for a merger.
     atoms
-        Buildings, or units of large ones: ``code``, ``unit_code``, ``households``,
+        Buildings, or units of large ones: ``code``, ``unit_code``, ``name``, ``households``,
         ``community_before``, ``community_after``, ``grid_before`` (None if unknown),
         ``grid_after``, ``grid_changed`` and the footprint of the building in metres. Grids before
         and after are matched by the households that they have in common; ``grid_changed`` marks

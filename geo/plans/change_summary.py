@@ -18,7 +18,7 @@ LAYER_COLUMNS = {
     "grid": ("code", "name", "kind", "community_code", "community_name", "households"),
     "community": ("code", "name", "households", "grids"),
     "building": (
-        *("code", "unit_code", "households", "community_before", "community_after"),
+        *("code", "unit_code", "name", "households", "community_before", "community_after"),
         *("grid_before", "grid_after", "grid_changed"),
     ),
     "border": ("street",),
@@ -43,7 +43,7 @@ def read_layers(collections: Mapping[str, Any]) -> dict[str, gpd.GeoDataFrame]:
     return {
         name: gpd.GeoDataFrame.from_features(
             collections[name], crs=crs.STORAGE, columns=["geometry", *columns]
-        )
+        ).rename_geometry("geom")
         for name, columns in LAYER_COLUMNS.items()
         if name in collections
     }

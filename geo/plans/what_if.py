@@ -192,11 +192,12 @@ def _compare_atoms(
         for planned in reversed(before)
         for code in planned.community.buildings["code"]
     }
-    footprints = pd.concat([community.buildings.set_index("code").geometry for community in after])
+    buildings = pd.concat([community.buildings.set_index("code") for community in after])
     frame = pd.DataFrame(
         {
             "code": atoms["building_code"],
             "unit_code": atoms["unit_code"],
+            "name": atoms["building_code"].map(buildings["name"]).fillna(""),
             "households": atoms["households"].astype(int),
             "community_before": atoms["building_code"].map(community_before),
             "community_after": atoms["community_after"],
@@ -205,7 +206,7 @@ def _compare_atoms(
         }
     )
     frame["grid_changed"] = _is_grid_changed(frame)
-    shapes = footprints.reindex(frame["code"]).to_numpy()
+    shapes = buildings["geom"].reindex(frame["code"]).to_numpy()
     return gpd.GeoDataFrame(frame, geometry=gpd.GeoSeries(shapes, crs=after[0].buildings.crs))
 
 

@@ -21,8 +21,8 @@ from maps.atlas.offline_map import (
     label_point,
     text_label,
 )
-from maps.atlas.sheet_map import TOUCHING_DEGREES, grid_serial
-from maps.colours import PALETTE, colour_areas, touching_pairs
+from maps.atlas.sheet_map import grid_serial
+from maps.colours import PALETTE, TOUCHING_DEGREES, colour_areas, touching_pairs
 
 Layers = Mapping[str, gpd.GeoDataFrame]
 
