@@ -131,23 +131,23 @@ class MoveOptions(BorderOptions):
 @with_options(MergeOptions)
 def merge(options: MergeOptions) -> None:
     """Merge neighbouring communities."""
-    from geo.plans.change_figures import ChangeKind
+    from geo.plans.change_figures import BoundaryChangeKind
     from geo.plans.what_if import BoundaryChange
 
-    _compare(options, options.codes, lambda: BoundaryChange(ChangeKind.MERGE))
+    _compare(options, options.codes, lambda: BoundaryChange(BoundaryChangeKind.MERGE))
 
 
 @app.command()
 @with_options(DivideOptions)
 def divide(options: DivideOptions) -> None:
     """Divide a community along a street."""
-    from geo.plans.change_figures import ChangeKind
+    from geo.plans.change_figures import BoundaryChangeKind
     from geo.plans.what_if import BoundaryChange
 
     _compare(
         options,
         [options.code],
-        lambda: BoundaryChange(ChangeKind.DIVIDE, options.along, _read_line(options)),
+        lambda: BoundaryChange(BoundaryChangeKind.DIVIDE, options.along, _read_line(options)),
     )
 
 
@@ -155,13 +155,13 @@ def divide(options: DivideOptions) -> None:
 @with_options(MoveOptions)
 def move(options: MoveOptions) -> None:
     """Move the border between two communities to a street."""
-    from geo.plans.change_figures import ChangeKind
+    from geo.plans.change_figures import BoundaryChangeKind
     from geo.plans.what_if import BoundaryChange
 
     _compare(
         options,
         [options.community, options.neighbour],
-        lambda: BoundaryChange(ChangeKind.MOVE, options.along, _read_line(options)),
+        lambda: BoundaryChange(BoundaryChangeKind.MOVE, options.along, _read_line(options)),
     )
 
 

@@ -23,7 +23,7 @@ from geo.partition.scoring.objective import Weights
 from geo.partition.scoring.review import review_plan
 from geo.partition.search.alternatives import find_alternatives
 from geo.plans import micro_division, store
-from geo.plans.change_figures import ChangeKind
+from geo.plans.change_figures import BoundaryChangeKind
 from geo.plans.change_summary import to_record
 from geo.plans.data_state import DataState, mark_if_data_changed, read_data_state
 from geo.plans.validation import limits_from_parameters
@@ -104,7 +104,7 @@ def _compare_change(engine: Engine, job: dict[str, Any], report: Progress) -> No
     constraints = constraints_from_request(parameters, job["kind"])
     line = parameters.get("line")
     change = BoundaryChange(
-        ChangeKind(parameters["kind"]),
+        BoundaryChangeKind(parameters["kind"]),
         parameters.get("street", ""),
         None if line is None else shapely.from_wkt(line),
     )

@@ -36,7 +36,7 @@ from geo.errors import ConflictError, InputError, NotFoundError
 from geo.model import Job
 from geo.model.job import JobKind, JobStatus
 from geo.plans.barrier_lines import select_street_lines
-from geo.plans.change_figures import ChangeKind
+from geo.plans.change_figures import BoundaryChangeKind
 from geo.plans.change_summary import read_layers, summarize, summary_table
 from maps.colours import TOUCHING_DEGREES, colour_areas, touching_pairs
 
@@ -67,7 +67,7 @@ class WhatIfRequest(DrawingOptions):
     (GeoJSON, CGCS2000), from border to border.
     """
 
-    kind: ChangeKind
+    kind: BoundaryChangeKind
     communities: list[CommunityCode] = Field(min_length=1, max_length=MAX_COMMUNITIES)
     street: str = Field("", max_length=100)
     line: Annotated[dict[str, Any], DescribedBy(LineString | MultiLineString)] | None = None
@@ -81,7 +81,7 @@ class WhatIfRequest(DrawingOptions):
             If it is not, or one is named twice.
         """
         count = len(set(self.communities))
-        if self.kind is ChangeKind.MERGE:
+        if self.kind is BoundaryChangeKind.MERGE:
             if count < max(len(self.communities), 2):
                 raise InputError("boundary_needs_two", codes=", ".join(self.communities))
         elif count < len(self.communities) or count != _BORDER_COMMUNITIES[self.kind]:
@@ -96,7 +96,7 @@ class WhatIfRequest(DrawingOptions):
             If neither or both are given, or the line is not one.
         """
         street = self.street.strip()
-        if self.kind is ChangeKind.MERGE:
+        if self.kind is BoundaryChangeKind.MERGE:
             return {}
         if bool(street) == (self.line is not None):
             raise InputError("street_or_line")
@@ -116,7 +116,7 @@ class WhatIfRequest(DrawingOptions):
         return {"line": shapely.to_wkt(line, rounding_precision=9)}
 
 
-_BORDER_COMMUNITIES = {ChangeKind.DIVIDE: 1, ChangeKind.MOVE: 2}
+_BORDER_COMMUNITIES = {BoundaryChangeKind.DIVIDE: 1, BoundaryChangeKind.MOVE: 2}
 
 
 class StreetResponse(BaseModel):
@@ -163,7 +163,7 @@ class BorderResponse(BaseModel):
 class ChangeFiguresResponse(BaseModel):
     """Figures before and after a change of communities."""
 
-    kind: ChangeKind
+    kind: BoundaryChangeKind
     border: BorderResponse | None
     before: list[PlannedCommunityResponse]
     after: list[PlannedCommunityResponse]

@@ -17,7 +17,7 @@ from geo.partition.scoring.score_card import ScoreCard
 from geo.partition.street_line import StreetLine
 
 
-class ChangeKind(StrEnum):
+class BoundaryChangeKind(StrEnum):
     """Kinds of changes of communities."""
 
     MERGE = "merge"
@@ -100,7 +100,7 @@ class WhatIf:
         the atoms that leave their matched grid.
     """
 
-    kind: ChangeKind
+    kind: BoundaryChangeKind
     before: tuple[PlannedCommunity, ...]
     after: tuple[PlannedCommunity, ...]
     border: StreetLine | None

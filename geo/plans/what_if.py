@@ -22,7 +22,7 @@ from geo.partition.previous_plan import PreviousPlan
 from geo.partition.scoring.review import review_plan
 from geo.partition.street_line import StreetLine, find_street_line
 from geo.plans import store
-from geo.plans.change_figures import ChangeKind, PlannedCommunity, WhatIf
+from geo.plans.change_figures import BoundaryChangeKind, PlannedCommunity, WhatIf
 from geo.plans.comparison import previous_grids
 from geo.progress import Progress
 
@@ -42,7 +42,7 @@ class BoundaryChange:
         The new border itself, in degrees of EPSG:4490, instead of a street.
     """
 
-    kind: ChangeKind
+    kind: BoundaryChangeKind
     street: str = ""
     line: shapely.Geometry | None = None
 
@@ -88,15 +88,17 @@ def change_communities(
     GridatlasError
         If the change is not possible.
     """
-    if change.kind is ChangeKind.MERGE:
+    if change.kind is BoundaryChangeKind.MERGE:
         return (merge_communities(communities),), None
-    whole = merge_communities(communities) if change.kind is ChangeKind.MOVE else communities[0]
+    whole = (
+        merge_communities(communities) if change.kind is BoundaryChangeKind.MOVE else communities[0]
+    )
     if change.line is None:
         border = find_street_line(whole, change.street)
     else:
         line = crs.transform(change.line, crs.STORAGE, whole.buildings.crs)
         border = StreetLine(shapely.intersection(line, whole.polygon), "", 0.0)
-    if change.kind is ChangeKind.MOVE:
+    if is_move:
         return move_border(communities[0], communities[1], border.line), border
     return divide_community(whole, border.line), border
 

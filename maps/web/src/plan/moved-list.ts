@@ -14,7 +14,10 @@ export interface MovedListOptions {
   titleOf?(atom: MovedAtom): string;
 }
 
-export function movedList(moved: MovedAtom[], { nameOf, showAtom, titleOf }: MovedListOptions): HTMLElement {
+export function movedList(
+  moved: MovedAtom[],
+  { nameOf, showAtom, titleOf }: MovedListOptions,
+): HTMLElement {
   const groups = moveGroups(moved, titleOf);
   if (groups.length === 0) return element("p", { class: "none" }, text("plan.nobody_moves"));
   const lists = groups.map(({ title, households, atoms }) => {

@@ -68,16 +68,21 @@ export class ChangeMap {
   }
 
   private handleClick({ point, lngLat }: MapMouseEvent): void {
-    if (this.isDrawing) return this.onPoint(lngLat.toArray());
-    const { x, y } = point;
+    const street = this.isDrawing ? null : this.codeAt("streets", point, SNAP_PX);
+    const community = this.codeAt("communities", point, 0);
+    if (this.isDrawing) this.onPoint(lngLat.toArray());
+    else if (street) this.onStreet(street);
+    else if (community) this.onCommunity(community);
+  }
+
+  /** The code of a feature of a layer within some pixels of a point; null where there is none. */
+  private codeAt(layer: string, { x, y }: { x: number; y: number }, radius: number): string | null {
     const box: [[number, number], [number, number]] = [
-      [x - SNAP_PX, y - SNAP_PX],
-      [x + SNAP_PX, y + SNAP_PX],
+      [x - radius, y - radius],
+      [x + radius, y + radius],
     ];
-    const [street] = this.home.map.queryRenderedFeatures(box, { layers: ["streets"] });
-    if (street) return this.onStreet(String(street.properties.code));
-    const [community] = this.home.map.queryRenderedFeatures([x, y], { layers: ["communities"] });
-    if (community) this.onCommunity(String(community.properties.code));
+    const [feature] = this.home.map.queryRenderedFeatures(box, { layers: [layer] });
+    return feature ? String(feature.properties.code) : null;
   }
 
   private setData(source: string, data: FeatureCollection): void {
@@ -90,7 +95,8 @@ function feature(geometry: Feature["geometry"]): Feature {
 }
 
 function addLayers({ map }: HomeMap): void {
-  for (const source of ["streets", "drawn"]) map.addSource(source, { type: "geojson", data: EMPTY });
+  for (const source of ["streets", "drawn"])
+    map.addSource(source, { type: "geojson", data: EMPTY });
   map.addLayer({
     id: "chosen",
     type: "line",

@@ -40,10 +40,7 @@ const FIGURES: [keyof Totals, (value: number) => string][] = [
   ["divided_compounds", formatNumber],
 ];
 
-export async function showWhatIfResult(
-  job: number,
-  lang: Language,
-): Promise<{ close(): void }> {
+export async function showWhatIfResult(job: number, lang: Language): Promise<{ close(): void }> {
   const result = await fetchWhatIf(job);
   let map: LibreMap | null = null;
   const show = (feature: Feature) => {
@@ -92,7 +89,10 @@ async function openMap(
     labels: gridLabels(layers.grid.features, result.limits),
     communities: layers.community as FeatureCollection,
     buildings: movedBuildings(result),
-    border: (result.after.border ?? { type: "FeatureCollection", features: [] }) as FeatureCollection,
+    border: (result.after.border ?? {
+      type: "FeatureCollection",
+      features: [],
+    }) as FeatureCollection,
   };
   for (const [name, collection] of Object.entries(data)) {
     (map.getSource(name) as GeoJSONSource).setData(collection);
@@ -165,7 +165,10 @@ function sections(result: WhatIf, show: (feature: Feature) => void): HTMLElement
     details("communities_compared", communityTable(result)),
     details("grids_compared", ...STATES.map((state) => gridTable(result, state, show))),
     details("who_changes_community", changers(result, changesCommunity, "community", show)),
-    details("who_changes_grid", changers(result, (one) => one.grid_changed, "grid", show)),
+    details(
+      "who_changes_grid",
+      changers(result, (one) => one.grid_changed, "grid", show),
+    ),
     element("h2", {}, text("what_if.export")),
     element("div", { class: "actions" }, ...exports),
   ];
@@ -184,7 +187,12 @@ function totalsTable({ total_before, total_after }: WhatIf["figures"]): HTMLElem
     const head = element("th", { scope: "row" }, text(`what_if.total_${key}`));
     return element("tr", { "data-figure": key }, head, ...cells);
   });
-  return element("table", { class: "card" }, tableHead("", ...STATES), element("tbody", {}, ...rows));
+  return element(
+    "table",
+    { class: "card" },
+    tableHead("", ...STATES),
+    element("tbody", {}, ...rows),
+  );
 }
 
 function tableHead(...keys: string[]): HTMLElement {

@@ -21,13 +21,13 @@ export function whatIfStyle(style: StyleSpecification, fills: string[]): StyleSp
 
 function areaLayers(fills: string[]): LayerSpecification[] {
   const cases = fills.flatMap((fill, index) => [index, fill]);
-  const colour = ["match", ["get", "colour"], ...cases, "#d3d7da"] as ExpressionSpecification;
+  const colour: unknown = ["match", ["get", "colour"], ...cases, "#d3d7da"];
   return [
     {
       id: "grids",
       type: "fill",
       source: "grids",
-      paint: { "fill-color": colour, "fill-opacity": 0.55 },
+      paint: { "fill-color": colour as ExpressionSpecification, "fill-opacity": 0.55 },
     },
     {
       id: "changed-buildings",

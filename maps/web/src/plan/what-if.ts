@@ -6,7 +6,14 @@ import { button, element, elementById, notify } from "../dom";
 import { ProblemError } from "../http";
 import { type Language, text } from "../locale";
 import { session } from "../session";
-import { type Change, type ChangeKind, chooseCommunity, isComplete, newChange, setKind } from "./change";
+import {
+  type Change,
+  type ChangeKind,
+  chooseCommunity,
+  isComplete,
+  newChange,
+  setKind,
+} from "./change";
 import { loadCommunities } from "./community-list";
 import type { ListedCommunity } from "./community-states";
 import { communitiesExtent } from "./home-map";
