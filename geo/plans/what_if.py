@@ -90,9 +90,8 @@ def change_communities(
     """
     if change.kind is BoundaryChangeKind.MERGE:
         return (merge_communities(communities),), None
-    whole = (
-        merge_communities(communities) if change.kind is BoundaryChangeKind.MOVE else communities[0]
-    )
+    is_move = change.kind is BoundaryChangeKind.MOVE
+    whole = merge_communities(communities) if is_move else communities[0]
     if change.line is None:
         border = find_street_line(whole, change.street)
     else:

@@ -135,7 +135,7 @@ def test_open_comparison_is_followed_and_cancelled(planner_page, town):
         page.get_by_role("button", name="Compare").click()
         expect(page.locator(".trouble")).to_contain_text(f"({job})")
         page.get_by_role("button", name="Cancel").click()
-        expect(page.locator(".trouble")).to_contain_text("cancelled")
+        expect(page.locator(".trouble")).to_contain_text("Cancelled")
         locks.release(other_worker, Lock.JOB, job)
     page.get_by_role("button", name="Compare").click()
     page.wait_for_url("**/plan/what-if/*", timeout=90_000)
