@@ -7,6 +7,7 @@ import pyogrio
 import pytest
 from sqlalchemy import insert, text
 
+from api.core.read_audit import ReadAudit
 from geo import locks
 from geo.locks import Lock
 from geo.model import Building, Job, Region
@@ -127,6 +128,17 @@ def test_export_is_what_the_command_writes(planner, moved, tmp_path):
     assert len(answers["geojson"].json()["features"]) == len(layers["grid"])
     assert "钟鼓楼社区" in answers["html"].text
     assert planner.get(address, params={"format": "shp"}).status_code == 422
+
+
+def test_reads_of_a_result_and_requests_are_audited(town, planner, moved, monkeypatch):
+    noted = []
+    monkeypatch.setattr(ReadAudit, "note", lambda _, caller, layers, box=None: noted.extend(layers))
+    for path in ("", "/export?format=json"):
+        assert planner.get(f"/what-if/{moved['id']}{path}").status_code == 200
+    assert noted == ["grid_member"] * 2
+    asked = text("SELECT detail FROM audit_event WHERE action = 'ask_what_if' ORDER BY id LIMIT 1")
+    with town.connect() as connection:
+        assert connection.scalar(asked)["communities"] == BOTH
 
 
 def test_drawn_line_moves_the_border_as_the_street_does(planner, moved):
