@@ -1,0 +1,161 @@
+"""Measure the register at the size of a city: import, counts, workload grids and micro-grids.
+
+``./gridatlas bench register [--rows 300000] [--size M]``: rows imported of buildings and of
+dwellings, and the size of the sample city that is drawn. Each database is dropped afterwards.
+Drawings are compared by their processor time, which other work on the machine does not change.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pandas as pd
+import pyogrio
+from sqlalchemy import Engine, text
+
+from bench.partition.places import database
+from geo import db
+from geo.register.counts import Area, Selection, read_counts
+
+imports = importlib.import_module("bench.import.__main__")
+
+DWELLINGS_A_BUILDING = 30
+CHANGES = 20
+
+AREAS = (Area.BUILDING, Area.GRID, Area.COMMUNITY, Area.STREET, Area.DISTRICT, Area.CITY)
+
+
+def write_dwellings(count: int, file: Path) -> Path:
+    """Write dwellings, thirty in each of the first buildings of the bench of imports."""
+    number = pd.RangeIndex(count).to_series()
+    building = (number // DWELLINGS_A_BUILDING).map("B{:09d}".format)
+    door = number % DWELLINGS_A_BUILDING
+    room = (door // 3 + 1).astype(str) + (door % 3 + 1).astype(str).str.zfill(2)
+    columns = {
+        "code": building + "-" + room,
+        "building_code": building,
+        "room": room,
+        "occupancy": "owner",
+        "residents": number % 5,
+    }
+    pyogrio.write_dataframe(pd.DataFrame(columns), file, layer="dwelling")
+    return file
+
+
+def measure_import(rows: int) -> None:
+    """Import buildings and a register, then change dwellings one by one."""
+    with tempfile.TemporaryDirectory(prefix="gridatlas-bench-") as place, database() as engine:
+        folder = Path(place)
+        url = engine.url.render_as_string(hide_password=False)
+        imports.run_import(url, "region", imports.write_communities(folder / "regions.gpkg"))
+        files = {
+            "building": imports.write_buildings(rows, folder / "buildings.gpkg"),
+            "dwelling": write_dwellings(rows, folder / "dwellings.gpkg"),
+        }
+        rates = {}
+        for layer, file in files.items():
+            done = imports.run_import(url, layer, file)
+            if done["touched"] != rows:
+                raise SystemExit(f"{layer}: {done['touched']} of {rows} rows were imported")
+            rates[layer] = rows / done["seconds"]
+            imports.report(f"import of {layer}, rows a second", f"{rates[layer]:,.0f}", "-", True)
+        ratio = rates["dwelling"] / rates["building"]
+        imports.report("dwellings / buildings", f"{ratio:.2f}", ">= 0.5", ratio >= 0.5)
+        measure_counts(db.create_engine(url))
+
+
+def measure_counts(engine: Engine) -> None:
+    """Change a dwelling and read the counts of its building and of all areas above it."""
+    change = text("UPDATE dwelling SET residents = residents + 1 WHERE code = :code")
+    codes = text("SELECT code, building_code FROM dwelling ORDER BY md5(code) LIMIT :count")
+    regions = text("SELECT region_code FROM building WHERE code = :building")
+    seconds = []
+    with engine.connect() as connection:
+        chosen = connection.execute(codes, {"count": CHANGES}).all()
+        for code, building in chosen:
+            community = connection.scalar(regions, {"building": building})
+            connection.commit()
+            started = time.perf_counter()
+            connection.execute(change, {"code": code})
+            connection.commit()
+            for area in AREAS:
+                region = (
+                    community if area in (Area.BUILDING, Area.GRID) else _above(community, area)
+                )
+                read_counts(connection, Selection(area, region), "admin", 1000)
+            seconds.append(time.perf_counter() - started)
+    engine.dispose()
+    milliseconds = 1000 * median(seconds)
+    figure = f"{milliseconds:.0f} ms, slowest {1000 * max(seconds):.0f} ms"
+    imports.report("counts after a changed dwelling", figure, "<= 50 ms", milliseconds <= 50)
+
+
+def _above(community: str, area: Area) -> str:
+    """Return the code of the area that a community belongs to."""
+    digits = {Area.CITY: 4, Area.DISTRICT: 6, Area.STREET: 9, Area.COMMUNITY: 12}[area]
+    return community[:digits].ljust(12, "0")
+
+
+def measure_drawings(size: str) -> None:
+    """Draw the sample city by households and by workload, and divide its grids."""
+    with tempfile.TemporaryDirectory(prefix="gridatlas-bench-") as place, database() as engine:
+        run_command(engine, "sample", "--load", "--size", size)
+        first = ("draw", "--all", "--region", "420602001")
+        run_command(engine, *first, "--balance", "workload")  # compiles the search
+        _, households_s = run_command(engine, "draw", "--all", "--publish")
+        _, workload_s = run_command(
+            engine, "draw", "--all", "--from-scratch", "--balance", "workload"
+        )
+        ratio = workload_s / households_s
+        imports.report("drawing by workload / households", f"{ratio:.2f}", "<= 1.2", ratio <= 1.2)
+        cards = Path(place) / "micro.json"
+        wall_s, _ = run_command(engine, "draw", "--all", "--micro", "--json", str(cards))
+        imports.report("micro-grids", f"{wall_s:.0f} s", "<= 60 s", wall_s <= 60)
+        report_shares(json.loads(cards.read_text(encoding="utf-8")))
+
+
+def report_shares(cards: list[dict[str, Any]]) -> None:
+    """Report the share of the micro-grids within the limits, where the units allow it."""
+    micro = [card["micro"] for card in cards if card.get("micro")]
+    parts, within = (sum(one[name] for one in micro) for name in ("parts", "within"))
+    outside = sum(key == "micro_outside" for one in micro for key, _ in one["reasons"])
+    possible = within / max(within + outside, 1)
+    figure = f"{possible:.1%} ({within / max(parts, 1):.1%} of all)"
+    imports.report("with 50 to 100 households", figure, ">= 95 %", possible >= 0.95)
+
+
+def run_command(engine: Engine, *words: str) -> tuple[float, float]:
+    """Run a command; return the seconds that passed, and those of its processors."""
+    url = engine.url.render_as_string(hide_password=False)
+    environment = {**os.environ, "DATABASE_URL": url, "PYTHONPATH": os.fspath(Path.cwd())}
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    command = [sys.executable, "-m", "cli.main", *words]
+    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor_s = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return time.perf_counter() - started, processor_s
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(prog="./gridatlas bench register", description=__doc__)
+    parser.add_argument("--rows", type=int, default=300_000, help="0 imports nothing")
+    parser.add_argument("--size", default="M", help="of the sample city: S, M; empty draws nothing")
+    options = parser.parse_args()
+    if options.rows:
+        measure_import(options.rows)
+    if options.size:
+        measure_drawings(options.size)
+
+
+if __name__ == "__main__":
+    main()
