@@ -23,7 +23,6 @@ import pyogrio
 from sqlalchemy import Engine, text
 
 from bench.partition.places import database
-from geo import db
 from geo.register.counts import Area, Selection, read_counts
 
 imports = importlib.import_module("bench.import.__main__")
@@ -70,7 +69,7 @@ def measure_import(rows: int) -> None:
             imports.report(f"import of {layer}, rows a second", f"{rates[layer]:,.0f}", "-", True)
         ratio = rates["dwelling"] / rates["building"]
         imports.report("dwellings / buildings", f"{ratio:.2f}", ">= 0.5", ratio >= 0.5)
-        measure_counts(db.create_engine(url))
+        measure_counts(engine)
 
 
 def measure_counts(engine: Engine) -> None:
@@ -93,7 +92,6 @@ def measure_counts(engine: Engine) -> None:
                 )
                 read_counts(connection, Selection(area, region), "admin", 1000)
             seconds.append(time.perf_counter() - started)
-    engine.dispose()
     milliseconds = 1000 * median(seconds)
     figure = f"{milliseconds:.0f} ms, slowest {1000 * max(seconds):.0f} ms"
     imports.report("counts after a changed dwelling", figure, "<= 50 ms", milliseconds <= 50)

@@ -119,7 +119,7 @@ def test_line_is_drawn_on_a_phone_and_refused_where_it_divides_nothing(planner_p
 
 
 def test_open_comparison_is_followed_and_cancelled(planner_page, town):
-    page = planner_page(lang="en")
+    page = planner_page(lang="en", faults_allowed=True)  # the browser logs the refusal
     page.wait_for_function(MAP_READY)
     for name in ("北门社区", "钟鼓楼社区"):
         add_community(page, name)
