@@ -108,7 +108,7 @@ def _compare_change(engine: Engine, job: dict[str, Any], report: Progress) -> No
         parameters.get("street", ""),
         None if line is None else shapely.from_wkt(line),
     )
-    report("read", 0, 0)
+    report("draw", 0, 0)
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
     with transaction_as(snapshot, caller) as connection:
         before = read_communities(connection, parameters["communities"], constraints)

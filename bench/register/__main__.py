@@ -147,13 +147,14 @@ def report_shares(cards: list[dict[str, Any]]) -> None:
 
 
 def run_command(engine: Engine, *words: str) -> float:
-    """Run a command without its messages; return its processor seconds, as if on one processor."""
+    """Run a command; return its processor seconds, as if on one processor."""
     url = engine.url.render_as_string(hide_password=False)
     environment = {**os.environ, "DATABASE_URL": url, "PYTHONPATH": os.fspath(Path.cwd())}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "cli.main", *words]
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run(command, env=environment, **silent, check=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
