@@ -3,11 +3,10 @@
 The changes are mergers, divisions and moved borders; nothing is stored.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
@@ -16,13 +15,14 @@ from rich.table import Table
 from cli import console
 from cli.command_options import Transformation, with_options
 from cli.draw import BalanceOption, Lower, Target, Upper, Weights
+from cli.score_output import write_json
+from geo import db
 from geo.errors import InputError
 from geo.messages import text
 
 if TYPE_CHECKING:
     import shapely
 
-    from geo.partition.constraints import Constraints
     from geo.plans.what_if import BoundaryChange
 
 app = typer.Typer(help="Compare the grids before and after a change of communities.")
@@ -62,28 +62,6 @@ class CompareOptions:
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this file.")
     ] = None
-
-    def to_constraints(self) -> "Constraints":
-        """Return the options as constraints of the drawings.
-
-        Raises
-        ------
-        InputError
-            If an option is malformed.
-        """
-        from cli import draw_request
-
-        values = {
-            "balance": self.balance,
-            "target": self.target,
-            "lower": self.lower,
-            "upper": self.upper,
-            "weights": draw_request.parse_weights(self.weight or ()),
-            "seed": self.seed,
-            "seconds": self.seconds,
-            "fresh": self.from_scratch or None,
-        }
-        return draw_request.combine_options(values, None).to_constraints()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,12 +160,12 @@ def _compare(
     options: CompareOptions, codes: Sequence[str], prepare: "Callable[[], BoundaryChange]"
 ) -> None:
     """Compare a change, show it, and write it to the files of the options."""
+    from cli import draw_request
     from etl.export import check_export_file, write_layers
-    from geo import db
     from geo.plans.change_summary import summarize, summary_table
     from geo.plans.what_if import compare_change, read_communities
 
-    constraints = options.to_constraints()
+    constraints = draw_request.combine_options(options).to_constraints()
     change = prepare()
     if options.out is not None:
         check_export_file(options.out)
@@ -211,15 +189,7 @@ def _compare(
 
         write_page(result.layers_before(), result.layers(), table, sentences, options.page)
     if options.json_file is not None:
-        _write_figures(figures, options.json_file)
-
-
-def _write_figures(figures: dict[str, Any], file: Path) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError("export_unwritable", file=file, said=error.strerror or error) from error
+        write_json(figures, options.json_file)
 
 
 def _show(lines: Sequence[Sequence[str]], sentences: Sequence[str]) -> None:
@@ -238,4 +208,4 @@ def _show(lines: Sequence[Sequence[str]], sentences: Sequence[str]) -> None:
         table.add_row(*row)
     console.out.print(table)
     for sentence in sentences:
-        console.out.print(sentence, highlight=False)
+        console.out.print(sentence)

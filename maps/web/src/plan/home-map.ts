@@ -31,9 +31,11 @@ export interface HomeMap {
 export async function openHomeMap(
   lang: Language,
   extent: Extent | undefined,
+  signal: AbortSignal,
   onPick = (code: string) => goTo(`/plan/c/${code}`),
 ): Promise<HomeMap> {
   const style = await loadStyle(lang, "published");
+  signal.throwIfAborted();
   const hidden = /^(grid|community)-/;
   style.layers = style.layers.filter(({ id }) => !hidden.test(id));
   style.sources.communities = { type: "geojson", data: EMPTY };

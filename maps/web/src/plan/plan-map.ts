@@ -7,7 +7,7 @@ import type { Extent } from "../bounds";
 import { afterPaint } from "../dom";
 import { palette } from "../legend";
 import { type Language, text } from "../locale";
-import { createMap, waitForLoad } from "../map";
+import { createMap, waitUnlessAborted } from "../map";
 import { loadStyle } from "../map-style";
 import type { Draft } from "./draft";
 import type { Areas, MicroGrid } from "./plan-api";
@@ -26,7 +26,7 @@ export class PlanMap {
   private pendingData = new Map<string, () => Feature | FeatureCollection>();
   private pin: Marker | null = null;
   private isUpdatePending = false;
-  private isClosed = false;
+  isClosed = false;
   shading: Shading = "grid";
 
   private constructor(
@@ -38,6 +38,7 @@ export class PlanMap {
     lang: Language,
     extent: Extent | undefined,
     container = "map",
+    signal?: AbortSignal,
   ): Promise<PlanMap> {
     const isWide = window.innerWidth >= 900;
     const padding = isWide
@@ -45,6 +46,7 @@ export class PlanMap {
       : { top: 20, right: 20, bottom: 20, left: 20 };
     const hash = container === "map" ? "map" : false;
     const style = await loadStyle(lang, "published");
+    signal?.throwIfAborted();
     const fills = palette(style);
     const map = createMap(planStyle(style, fills), extent, {
       container,
@@ -53,7 +55,7 @@ export class PlanMap {
       isFadeless: true,
       title: text(container === "map" ? "plan.map" : "plan.map_other"),
     });
-    await waitForLoad(map);
+    await waitUnlessAborted(map, signal);
     return new PlanMap(map, fills);
   }
 

@@ -6,7 +6,7 @@ import type { GeoJSONSource, MapMouseEvent } from "maplibre-gl";
 import type { Extent } from "../bounds";
 import { elementById } from "../dom";
 import type { Language } from "../locale";
-import { waitForLoad } from "../map";
+import { waitUnlessAborted } from "../map";
 import type { ListedCommunity } from "./community-states";
 import { type HomeMap, openHomeMap } from "./home-map";
 import type { Street } from "./plan-api";
@@ -31,9 +31,10 @@ export class ChangeMap {
     lang: Language,
     extent: Extent | undefined,
     communities: ListedCommunity[],
+    signal: AbortSignal,
   ): Promise<ChangeMap> {
-    const home = await openHomeMap(lang, extent, () => undefined);
-    await waitForLoad(home.map);
+    const home = await openHomeMap(lang, extent, signal, () => undefined);
+    await waitUnlessAborted(home.map, signal);
     home.show(communities, "state");
     addLayers(home);
     return new ChangeMap(home);

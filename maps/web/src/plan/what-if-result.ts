@@ -8,7 +8,7 @@ import { button, element, elementById } from "../dom";
 import { openFile } from "../http";
 import { palette } from "../legend";
 import { formatNumber, type Language, text } from "../locale";
-import { createMap, waitForLoad } from "../map";
+import { createMap, waitUnlessAborted } from "../map";
 import { loadStyle } from "../map-style";
 import { percent } from "./draft-queue";
 import { movedList } from "./moved-list";
@@ -40,8 +40,13 @@ const FIGURES: [keyof Totals, (value: number) => string][] = [
   ["divided_compounds", formatNumber],
 ];
 
-export async function showWhatIfResult(job: number, lang: Language): Promise<{ close(): void }> {
+export async function showWhatIfResult(
+  job: number,
+  lang: Language,
+  signal: AbortSignal,
+): Promise<{ close(): void }> {
   const result = await fetchWhatIf(job);
+  signal.throwIfAborted();
   let map: LibreMap | null = null;
   const show = (feature: Feature) => {
     if (map) fitExtent(map, extentOf(feature.geometry), PADDING);
@@ -50,8 +55,8 @@ export async function showWhatIfResult(job: number, lang: Language): Promise<{ c
   elementById("other").hidden = false;
   const extent = extentOf(...result.after.community.features.map(geometryOf));
   const [left, right] = await Promise.all([
-    openMap(lang, result, "before", extent),
-    openMap(lang, result, "after", extent),
+    openMap(lang, result, "before", extent, signal),
+    openMap(lang, result, "after", extent, signal),
   ]);
   linkMaps(left, right);
   showSwipe();
@@ -73,8 +78,10 @@ async function openMap(
   result: WhatIf,
   state: State,
   extent: Extent,
+  signal: AbortSignal,
 ): Promise<LibreMap> {
   const style = await loadStyle(lang, "published");
+  signal.throwIfAborted();
   const map = createMap(whatIfStyle(style, palette(style)), extent, {
     container: state === "after" ? "map" : "other",
     hash: false,
@@ -82,7 +89,7 @@ async function openMap(
     isFadeless: true,
     title: text(`what_if.map_${state}`),
   });
-  await waitForLoad(map);
+  await waitUnlessAborted(map, signal);
   const layers = result[state];
   const data: Record<string, FeatureCollection> = {
     grids: layers.grid as FeatureCollection,

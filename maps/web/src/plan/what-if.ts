@@ -38,8 +38,10 @@ export async function showWhatIf(
   codes: string[],
   job: number | null,
   lang: Language,
+  signal: AbortSignal,
 ): Promise<{ close(): void }> {
   const communities = await loadCommunities(session()?.scope ?? "");
+  signal.throwIfAborted();
   const known = codes.filter((code) => communities.some((community) => community.code === code));
   const form = new ChangeForm(communities, known);
   elementById("side").replaceChildren(form.element);
@@ -47,11 +49,15 @@ export async function showWhatIf(
   try {
     const chosen = communities.filter(({ code }) => known.includes(code));
     const extent = communitiesExtent(chosen.length > 0 ? chosen : communities);
-    form.setMap(await ChangeMap.open(lang, extent, communities));
+    form.setMap(await ChangeMap.open(lang, extent, communities, signal));
   } catch (error) {
+    signal.throwIfAborted();
     notify((error as Error).message); // the form works without the map
   }
-  if (job !== null) void fetchJob(job).then((started) => form.follow(started));
+  if (job !== null)
+    fetchJob(job)
+      .then((started) => form.follow(started))
+      .catch((error: Error) => notify(error.message));
   return { close: () => form.close() };
 }
 
@@ -87,6 +93,12 @@ class ChangeForm {
     this.change = newChange(codes);
     this.search.addEventListener("input", () => this.showFound());
     this.street.addEventListener("change", () => this.setStreet(this.street.value));
+    this.border.append(
+      element("legend", {}, text("what_if.new_border")),
+      ...this.borderChoice(),
+      this.street,
+      this.lineBar,
+    );
     const form = element(
       "form",
       { class: "what-if" },
@@ -120,7 +132,7 @@ class ChangeForm {
     map.onCommunity = (code) => this.toggle(code);
     map.onStreet = (code) => this.setStreet(code);
     map.onPoint = (position) => this.setLine([...this.change.line, position]);
-    this.update();
+    this.showMap(); // and leave the form, which may have the focus
   }
 
   close(): void {
@@ -134,16 +146,21 @@ class ChangeForm {
     this.chosenList.replaceChildren(...communities.map((code) => this.chosenItem(code)));
     this.showFound();
     this.border.hidden = kind === "merge";
-    this.border.replaceChildren(
-      element("legend", {}, text("what_if.new_border")),
-      ...this.borderChoice(),
-      border === "street" ? this.street : this.lineBar,
-    );
+    this.street.hidden = border !== "street";
+    this.lineBar.hidden = border !== "line";
     this.showStreets();
     this.showLine();
-    this.map?.showChosen(communities);
+    this.showMap();
     this.go.disabled = !this.progress.hidden || !isComplete(this.change);
     void this.loadStreets();
+  }
+
+  private showMap(): void {
+    const { kind, communities, border, street, line } = this.change;
+    const shown = kind === "merge" ? null : border;
+    this.map?.showChosen(communities);
+    this.map?.showStreets(shown === "street" ? this.streets : [], street);
+    this.map?.showLine(shown === "line" ? line : [], shown === "line");
   }
 
   /** Show the progress of a job until it ends, then its result. */
@@ -194,7 +211,6 @@ class ChangeForm {
     return radioLabels("border", ways, this.change.border, (way) => {
       this.change.border = way;
       this.update();
-      this.border.querySelector<HTMLElement>("input:checked")?.focus();
     });
   }
 
@@ -212,7 +228,11 @@ class ChangeForm {
 
   private chosenItem(code: string): HTMLElement {
     const name = this.nameOf(code);
-    const remove = button(text("plan.discard"), () => this.toggle(code), {
+    const take = () => {
+      this.toggle(code);
+      this.search.focus();
+    };
+    const remove = button(text("plan.discard"), take, {
       class: "quiet",
       "aria-label": text("what_if.remove", { name }),
     });
@@ -276,8 +296,6 @@ class ChangeForm {
       element("option", { value: "" }, text("what_if.street_none")),
       ...options,
     );
-    const isShown = this.change.kind !== "merge" && this.change.border === "street";
-    this.map?.showStreets(isShown ? this.streets : [], this.change.street);
   }
 
   private setStreet(code: string): void {
@@ -286,8 +304,7 @@ class ChangeForm {
   }
 
   private showLine(): void {
-    const { kind, border, line } = this.change;
-    const isDrawing = kind !== "merge" && border === "line";
+    const { line } = this.change;
     const undo = button(text("plan.undo"), () => this.setLine(line.slice(0, -1)));
     const clear = button(text("what_if.line_clear"), () => this.setLine([]));
     for (const tool of [undo, clear]) tool.disabled = line.length === 0;
@@ -301,7 +318,6 @@ class ChangeForm {
       element("span", { role: "status" }, text("what_if.line_points", { count: line.length })),
     );
     if (hadFocus) this.lineBar.querySelector<HTMLElement>("[data-line]")?.focus();
-    this.map?.showLine(isDrawing ? line : [], isDrawing);
   }
 
   private setLine(line: Position[]): void {
