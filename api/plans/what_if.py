@@ -23,18 +23,18 @@ from api.core.responses import (
     MultiLineString,
     collection,
     etag_response,
-    feature,
     file_response,
 )
 from api.plans import jobs
 from api.plans.drawing import DrawingOptions, check_limits, is_in_scope
 from api.plans.plans import LimitsResponse, require_community
 from api.plans.what_if_responses import StreetResponse, WhatIfResponse
-from api.public.regions import bounds_columns, geojson_column
 from etl.export import write_layers
+from geo import crs
 from geo.errors import ConflictError, InputError, NotFoundError
 from geo.model import Job
 from geo.model.job import JobKind, JobStatus
+from geo.plans import store
 from geo.plans.barrier_lines import select_street_lines
 from geo.plans.change_figures import BoundaryChangeKind
 from geo.plans.change_summary import read_layers, summarize, summary_table
@@ -154,7 +154,10 @@ def compare(
     "/what-if/streets",
     response_class=GeoJson,
     dependencies=[PLANNERS],
-    responses={200: {"model": Collection[StreetResponse]}, **problems.PROTECTED},
+    responses={
+        200: {"model": Collection[StreetResponse]},
+        **problems.problem_responses(403, 404),
+    },
 )
 def streets(
     request: Request,
@@ -163,15 +166,27 @@ def streets(
         list[CommunityCode], Query(min_length=1, max_length=MAX_COMMUNITIES, alias="community")
     ],
 ) -> Response:
-    """List the streets, railways and waters of communities that may become a border."""
+    """List the streets, railways and waters that run through communities, as possible borders.
+
+    Each comes with the border along it. Communities must be neighbours, if there are several.
+    """
+    # Loads Numba, which a server that only shows results does not need.
+    from geo.partition.boundary_change import merge_communities
+    from geo.partition.street_line import find_street_lines
+
+    chosen = [store.read_community(connection, code) for code in communities]
+    whole = merge_communities(chosen) if len(chosen) > 1 else chosen[0]
     lines = select_street_lines(communities).c
-    statement = select(
-        lines.kind, lines.code, lines.name, geojson_column(lines.geom), *bounds_columns(lines.geom)
-    ).order_by(lines.name == "", lines.name, lines.code)
-    features = [
-        feature(row, {name: row[name] for name in ("code", "name", "kind")}, id=row["code"])
-        for row in connection.execute(statement).mappings()
-    ]
+    order = (lines.name == "", lines.name, lines.code)
+    statement = select(lines.kind, lines.code, lines.name).order_by(*order)
+    rows = {row["code"]: dict(row) for row in connection.execute(statement).mappings()}
+    features = []
+    for code, border in find_street_lines(whole, list(rows)).items():
+        line = crs.transform(border.line, whole.buildings.crs, crs.STORAGE)
+        geometry = orjson.Fragment(shapely.to_geojson(line))
+        features.append(
+            {"type": "Feature", "id": code, "geometry": geometry, "properties": rows[code]}
+        )
     return collection(request, features, Page(max(len(features), 1), 0), len(features))
 
 

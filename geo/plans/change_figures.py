@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
@@ -11,10 +11,12 @@ import pandas as pd
 import shapely
 
 from geo import crs
-from geo.partition.community import Community
-from geo.partition.previous_plan import PreviousPlan
-from geo.partition.scoring.score_card import ScoreCard
-from geo.partition.street_line import StreetLine
+
+if TYPE_CHECKING:  # a server that only shows results does not load the search and Numba
+    from geo.partition.community import Community
+    from geo.partition.previous_plan import PreviousPlan
+    from geo.partition.scoring.score_card import ScoreCard
+    from geo.partition.street_line import StreetLine
 
 
 class BoundaryChangeKind(StrEnum):
@@ -35,9 +37,9 @@ class PlannedCommunity:
         Whether the plan is in force.
     """
 
-    community: Community
-    plan: PreviousPlan
-    card: ScoreCard
+    community: "Community"
+    plan: "PreviousPlan"
+    card: "ScoreCard"
     in_force: bool
 
     def figures(self) -> dict[str, Any]:
@@ -103,7 +105,7 @@ class WhatIf:
     kind: BoundaryChangeKind
     before: tuple[PlannedCommunity, ...]
     after: tuple[PlannedCommunity, ...]
-    border: StreetLine | None
+    border: "StreetLine | None"
     atoms: gpd.GeoDataFrame
 
     def totals(self) -> tuple[Totals, Totals]:

@@ -159,7 +159,12 @@ def test_streets_are_listed_once_with_a_code_that_names_them(planner):
     job = finish(planner, kind="divide", communities=[t.NORTH_GATE], street=code)
     assert planner.get(f"/what-if/{job['id']}").json()["figures"]["border"]["street"] == "200路"
     only = planner.get("/what-if/streets", params={"community": t.NORTH_GATE}).json()
-    assert "800路" not in [one["properties"]["name"] for one in only["features"]]
+    through = {one["properties"]["name"] for one in only["features"]}
+    assert "200路" in through
+    assert not {"800路", "鼓楼巷", "胜利街"} & through
+    for apart, status in (([t.NORTH_GATE, FAR], 400), (["420602001099"], 404)):
+        refused = planner.get("/what-if/streets", params={"community": apart})
+        assert refused.status_code == status
 
 
 @pytest.mark.parametrize(

@@ -37,9 +37,13 @@ export function setKind(change: Change, kind: ChangeKind): void {
   change.communities = change.communities.slice(0, MOST[kind]);
 }
 
+/** Whether as many communities are chosen as the change needs. */
+export function hasCommunities({ kind, communities }: Change): boolean {
+  return communities.length >= (kind === "merge" ? 2 : MOST[kind]);
+}
+
 /** Whether there is all that the server needs. */
-export function isComplete({ kind, communities, border, street, line }: Change): boolean {
-  if (kind === "merge") return communities.length >= 2;
-  const hasBorder = border === "street" ? street !== "" : line.length >= 2;
-  return communities.length === MOST[kind] && hasBorder;
+export function isComplete(change: Change): boolean {
+  const hasBorder = change.border === "street" ? change.street !== "" : change.line.length >= 2;
+  return hasCommunities(change) && (change.kind === "merge" || hasBorder);
 }

@@ -10,6 +10,7 @@ import {
   type Change,
   type ChangeKind,
   chooseCommunity,
+  hasCommunities,
   isComplete,
   newChange,
   setKind,
@@ -65,7 +66,8 @@ class ChangeForm {
   readonly element: HTMLElement;
   private readonly change: Change;
   private map: ChangeMap | null = null;
-  private streets: Street[] = [];
+  /** The streets that may become the border; null until they are known. */
+  private streets: Street[] | null = null;
   private streetsOf = "";
   private readonly chosenList = element("ul", { class: "found" });
   private readonly foundList = element("ul", { class: "found" });
@@ -159,7 +161,7 @@ class ChangeForm {
     const { kind, communities, border, street, line } = this.change;
     const shown = kind === "merge" ? null : border;
     this.map?.showChosen(communities);
-    this.map?.showStreets(shown === "street" ? this.streets : [], street);
+    this.map?.showStreets(shown === "street" ? (this.streets ?? []) : [], street);
     this.map?.showLine(shown === "line" ? line : [], shown === "line");
   }
 
@@ -270,30 +272,31 @@ class ChangeForm {
 
   private async loadStreets(): Promise<void> {
     const { kind, communities } = this.change;
-    const key = kind === "merge" ? "" : communities.join();
+    const key = kind !== "merge" && hasCommunities(this.change) ? communities.join() : "";
     if (key === this.streetsOf) return;
     this.streetsOf = key;
+    this.streets = null;
     try {
-      const streets = key ? await fetchStreets(communities) : [];
+      const streets = key ? await fetchStreets(communities) : null;
       if (key !== this.streetsOf) return; // others were chosen meanwhile
       this.streets = streets;
-      const isThere = streets.some(({ properties }) => properties.code === this.change.street);
+      const isThere = streets?.some(({ properties }) => properties.code === this.change.street);
       this.setStreet(isThere ? this.change.street : "");
     } catch (error) {
-      this.streetsOf = "";
       this.showMessage((error as Error).message);
     }
   }
 
   private showStreets(): void {
-    const options = this.streets.map(({ properties: { code, name, kind } }) => {
+    const isEmpty = this.streets?.length === 0;
+    const options = (this.streets ?? []).map(({ properties: { code, name, kind } }) => {
       const words = `${name || code} · ${text(`what_if.street_${kind}`)}`;
       const option = element("option", { value: code }, words);
       option.selected = code === this.change.street;
       return option;
     });
     this.street.replaceChildren(
-      element("option", { value: "" }, text("what_if.street_none")),
+      element("option", { value: "" }, text(`what_if.${isEmpty ? "streets_none" : "street_none"}`)),
       ...options,
     );
   }
