@@ -179,7 +179,11 @@ def streets(
     lines = select_street_lines(communities).c
     order = (lines.name == "", lines.name, lines.code)
     statement = select(lines.kind, lines.code, lines.name).order_by(*order)
-    rows = {row["code"]: dict(row) for row in connection.execute(statement).mappings()}
+    names = tuple(StreetResponse.model_fields)
+    rows = {
+        row["code"]: {name: row[name] for name in names}
+        for row in connection.execute(statement).mappings()
+    }
     features = []
     for code, border in find_street_lines(whole, list(rows)).items():
         line = crs.transform(border.line, whole.buildings.crs, crs.STORAGE)

@@ -263,6 +263,7 @@ class ChangeForm {
 
   private toggle(code: string): void {
     chooseCommunity(this.change, code);
+    this.showMessage("");
     this.update();
   }
 
