@@ -181,22 +181,24 @@ def osm(
         _show_extract(extract, time.monotonic() - started_s)
     _report_outcome(outcome, report, is_dry_run=dry_run)
     if not dry_run:
-        region = extract.layers["region"]
-        district = region.loc[region["level"] == "district", "code"].iloc[0]
+        district = extract.layers["region"]["code"].iloc[-1][:6].ljust(12, "0")
         with console.best_effort():
             console.print_text("import.next", region=district)
 
 
 def _publish_extract(file: Path, extract: "Extract", dry: bool, progress: "Progress") -> "Outcome":
     """Publish an extract; any share of rejected features passes the guard."""
-    from etl.osm import source_name
+    from etl.osm import leave_divisions_of_others, source_name
     from etl.pipeline.guard import guard_from_settings
     from etl.pipeline.publish_frames import publish_frames
 
+    source = source_name(file)
+    with db.get_engine().connect() as connection:
+        divisions = leave_divisions_of_others(connection, extract.layers["region"], source)
     return publish_frames(
         db.get_engine(),
-        extract.layers,
-        source_name(file),
+        extract.layers | {"region": divisions},
+        source,
         rejected=extract.rejected,
         guard=replace(guard_from_settings(settings()), rejected_percent=100.0),
         progress=progress,

@@ -107,10 +107,14 @@ class Settings(BaseSettings):
     assessment_days: int = Field(default=3, ge=0, le=28)
     # Days after which the contact that a reporter gave is deleted, from the closing of the case.
     case_contact_days: int = Field(default=30, ge=0, le=3650)
-    # Years after which words, photos and exact place of a closed case, and dwelling and words of a
-    # visit are removed.
+    # Days without a step after which a case that was reported back closes by itself.
+    case_rating_days: int = Field(default=30, ge=1, le=3650)
+    # Years after which words, photos and exact place of a case are removed, from its closing or, if
+    # nobody closed it, its last step; dwelling, words and counts of a visit or a verification, and
+    # earlier counts of dwellings; appointments that have ended.
     case_years: int = Field(default=5, ge=1, le=100)
     visit_years: int = Field(default=3, ge=1, le=100)
+    staff_years: int = Field(default=3, ge=1, le=100)
     # Requests a minute that an address may send to the public reports: new ones, and follow-ups.
     reports_per_minute: int = Field(default=20, ge=1, le=100_000)
     # New reports a minute that a browser may send, by the random token that it keeps.

@@ -14,21 +14,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, create_engine, text
 
 from geo import db
 from geo import settings as installation
 from geo.db import cluster, local_server
+from tests.waiting import TIMEOUT_S
 
 if TYPE_CHECKING:
     from tests.identity import Identity
 
 TEMPLATE = "gridatlas_template"
 
-settings.register_profile("here", deadline=None)  # the machine may be busy
-settings.register_profile("ci", deadline=None, derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "here")
+local_server.TIMEOUT_S = TIMEOUT_S
+# The machine may be busy; the same examples each time, unless --hypothesis-profile=explore.
+settings.register_profile("explore", deadline=None, suppress_health_check=list(HealthCheck))
+settings.register_profile("repeat", settings.get_profile("explore"), derandomize=True)
+settings.load_profile("repeat")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Let ``-m locale`` import only the modules that have such tests."""
+    if config.option.markexpr != "locale":
+        return None
+    modules = collection_path.rglob("test_*.py") if collection_path.is_dir() else [collection_path]
+    has_some = any("mark.locale" in module.read_text(encoding="utf-8") for module in modules)
+    return None if has_some else True
 
 
 @pytest.fixture
@@ -40,6 +52,14 @@ def public_site(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     yield site
     monkeypatch.undo()
     installation.settings.cache_clear()
+
+
+@contextmanager
+def open_folder(mode: int = 0o755) -> Iterator[Path]:
+    """Make a directory that the database's user may enter; other runs of pytest close pytest's."""
+    with tempfile.TemporaryDirectory(prefix="gridatlas-test-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(mode)
+        yield Path(name)
 
 
 @contextmanager
@@ -137,9 +157,11 @@ def english(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def identity(monkeypatch: pytest.MonkeyPatch) -> Iterator["Identity"]:
     """Return a real identity provider, which the installation's settings name."""
+    from api.auth import identity_provider
     from geo.settings import settings
     from tests.identity import providing
 
+    monkeypatch.setattr(identity_provider, "TIMEOUT_S", TIMEOUT_S)
     with providing() as identity:
         monkeypatch.setattr(settings(), "oidc_issuer", identity.issuer)
         monkeypatch.setattr(settings(), "oidc_client_id", "gridatlas")

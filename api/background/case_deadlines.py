@@ -16,6 +16,7 @@ def process_deadlines(engine: Engine, closing: threading.Event) -> None:
         escalation.recount_provisional,
         escalation.reroute_orphans,
         escalation.escalate_overdue,
+        escalation.archive_unrated,
         retention.remove_expired,
         assessment.close_months,
     ):

@@ -2,13 +2,21 @@
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import File, Header, Path, UploadFile
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from api.core.caller import Caller
-from api.core.parameters import ONE_LINE
+from api.core.parameters import ONE_LINE, UNFIT
 from api.core.responses import StrictModel
 from etl.photos import MAX_PHOTO_BYTES, reencode_photo
 from geo.casework.actors import Actor
@@ -23,16 +31,49 @@ CASE_PHOTO_SIDE_PIXELS = 1600
 MULTIPART = "multipart/form-data"
 """Media type of the forms; ``application/x-www-form-urlencoded`` is read as well."""
 
-_LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
-_TAG = re.compile(r"<[A-Za-z/!]")
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+CLOCK_TOLERANCE = timedelta(hours=1)
+"""By which the time of an entry may be ahead of the server's clock."""
+
+_LINES = rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f{UNFIT}]*$"
+_TAG = re.compile(r"<[A-Za-z/!?]")
+_OTHER_ENCODING = re.compile(r"[\xa1-\xfe]{4}")
+"""What Chinese text of another encoding than UTF-8 becomes when a form is read."""
+
+_INVISIBLE = " \t\r\n\u3000\u200b\u200e\u200f\u2060\ufeff"
+_DIRECTION_MARKS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+
+
+def _strip_invisible(value: object) -> object:
+    return value.strip(_INVISIBLE) if isinstance(value, str) else value
+
+
+def _remove_direction_marks(value: object) -> object:
+    return _strip_invisible(_DIRECTION_MARKS.sub("", value) if isinstance(value, str) else value)
+
+
 Words = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, max_length=MAX_DESCRIPTION_LENGTH, pattern=_LINES),
+    BeforeValidator(_strip_invisible),
+    StringConstraints(max_length=MAX_DESCRIPTION_LENGTH, pattern=_LINES),
 ]
-Line = Annotated[str, Field(max_length=MAX_ADDRESS_LENGTH, pattern=ONE_LINE)]
+Line = Annotated[
+    str, BeforeValidator(_strip_invisible), Field(max_length=MAX_ADDRESS_LENGTH, pattern=ONE_LINE)
+]
+Key = Annotated[str, Field(max_length=40, pattern=ONE_LINE)]
+"""Key of a kind, department or duty."""
+
+Contact = Annotated[str, BeforeValidator(_remove_direction_marks), Field(pattern=ONE_LINE)]
+"""A telephone number or address; copied from a list of contacts it has marks of direction."""
+
+DeviceTime = Annotated[
+    AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))
+]
+"""What a device's clock shows, right or wrong."""
+
 Photos = Annotated[list[UploadFile], File(max_length=MAX_PHOTOS)]
 
 CaseNumber = Annotated[str, Path(pattern="^[0-9]{16}$", description="number of the case")]
@@ -64,12 +105,12 @@ class ReportForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: str = Field(max_length=40)
+    kind: Key
     lon: Longitude
     lat: Latitude
     description: Annotated[Words, Field(min_length=1)]
     address: Line = ""
-    contact: Annotated[str, Field(max_length=MAX_CONTACT_LENGTH, pattern=ONE_LINE)] = ""
+    contact: Annotated[Contact, Field(max_length=MAX_CONTACT_LENGTH)] = ""
     channel: Literal["page", "kiosk"] = "page"
     photos: Photos = []
 
@@ -83,10 +124,18 @@ class FilingForm(ReportForm):
 
     channel: Literal["field", "office", "kiosk"] = "office"  # type: ignore[assignment]
     captured_at: AwareDatetime | None = None
-    device_at: AwareDatetime | None = None
+    device_at: DeviceTime | None = None
 
     def capture_times(self) -> dict[str, str]:
-        """Return the times of the capture that were given."""
+        """Return the times of the capture that were given.
+
+        Raises
+        ------
+        InputError
+            If no correct clock shows the time.
+        """
+        if self.captured_at is not None:
+            refuse_unfit_time(self.captured_at)
         times = {"captured_at": self.captured_at, "device_at": self.device_at}
         return {name: time.isoformat() for name, time in times.items() if time is not None}
 
@@ -101,9 +150,9 @@ class StepForm(BaseModel):
 
     action: Action
     note: Words = ""
-    kind: str = Field(default="", max_length=40)
+    kind: Key = ""
     to: str = Field(default="", pattern="^([0-9]{12}|[0-9]{15})?$")
-    department: str = Field(default="", max_length=40)
+    department: Key = ""
     rating: int | None = Field(default=None, ge=1, le=5)
     revision: int | None = Field(default=None, ge=1)
     photos: Photos = []
@@ -131,16 +180,31 @@ def actor_of(caller: Caller) -> Actor:
 
 
 def refuse_markup(*texts: str) -> None:
-    """Refuse texts with HTML: no page would show it, and nobody types it by hand.
+    """Refuse texts with HTML, which nobody types by hand, and texts that were not sent as UTF-8.
 
     Raises
     ------
     InputError
-        If a text contains the beginning of a tag.
+        If a text contains the beginning of a tag, or was sent in another encoding.
     """
     for words in texts:
         if found := _TAG.search(words):
-            raise InputError("case_text_markup", found=words[found.start() :][:20])
+            line = " ".join(words[found.start() :][:20].split())
+            raise InputError("case_text_markup", found=line)
+        if _OTHER_ENCODING.search(words):
+            raise InputError("case_text_encoding")
+
+
+def refuse_unfit_time(moment: datetime) -> None:
+    """Refuse a time of an entry that no correct clock shows.
+
+    Raises
+    ------
+    InputError
+        If it is before :data:`EARLIEST` or in the future.
+    """
+    if not EARLIEST < moment < datetime.now(UTC) + CLOCK_TOLERANCE:
+        raise InputError("time_unfit", at=moment.isoformat())
 
 
 def read_photos(files: Sequence[UploadFile]) -> list[bytes]:

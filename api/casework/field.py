@@ -1,14 +1,20 @@
 """``/field``: what the phones of grid managers hold; verifications and hydrant inspections."""
 
 import base64
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Request
 from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
-from api.casework.case_forms import IdempotencyKey, Words, actor_of, refuse_markup
+from api.casework.case_forms import (
+    DeviceTime,
+    IdempotencyKey,
+    Words,
+    actor_of,
+    refuse_markup,
+    refuse_unfit_time,
+)
 from api.casework.field_bundle import (
     BundleResponse,
     DwellingResponse,
@@ -21,13 +27,11 @@ from api.core.caller import CurrentCaller, allow
 from api.core.parameters import ONE_LINE, Connection, WritableConnection, retry_conflicts
 from api.core.read_audit import audit_reads
 from api.core.responses import JSON, StrictModel, etag_response
+from api.tiles.tile_archive import MEDIA_TYPE as PMTILES
+from api.tiles.tile_extract import extract_map
 from geo.casework.verification import Verification, device_key, verify_dwelling
-from geo.errors import InputError
 from geo.fire.grid_inspections import GridInspection, describe_hydrant, inspect_hydrant
 from geo.model.register import MAX_RESIDENTS, Occupancy
-
-CLOCK_TOLERANCE = timedelta(hours=1)
-"""By which the time of a verification may be ahead."""
 
 router = APIRouter(prefix="/field", tags=["casework"], dependencies=[allow("grid_manager")])
 
@@ -60,7 +64,7 @@ class VerificationRequest(StrictModel):
 
     seen: AwareDatetime
     verified_at: AwareDatetime
-    device_at: AwareDatetime | None = None
+    device_at: DeviceTime | None = None
     changes: Counts = Counts()
 
 
@@ -74,7 +78,7 @@ class GridInspectionRequest(StrictModel):
 
     seen: Annotated[int | None, Field(ge=1, le=2**53)]
     inspected_at: AwareDatetime
-    device_at: AwareDatetime | None = None
+    device_at: DeviceTime | None = None
     passed: bool
     reason: Annotated[Words, Field(max_length=1000)] = ""
     flow_l_s: Annotated[float | None, Field(ge=0, le=10_000, allow_inf_nan=False)] = None
@@ -95,6 +99,21 @@ def bundle(request: Request, connection: Connection, caller: CurrentCaller) -> R
     return etag_response(request, body, JSON)
 
 
+@router.get(
+    "/map.pmtiles",
+    response_class=Response,
+    responses={
+        200: {"content": {PMTILES: {"schema": {"type": "string", "format": "binary"}}}},
+        204: {"description": "The map is being made"},
+        **problems.PROTECTED,
+    },
+)
+def map_tiles(request: Request, connection: Connection, caller: CurrentCaller) -> Response:
+    """Return the public map around the caller's grids as a PMTiles file, for use offline."""
+    tiles = extract_map(connection, caller.grids)
+    return etag_response(request, tiles, PMTILES) if tiles else Response(status_code=204)
+
+
 @router.post(
     "/dwellings/{code}/verification", responses=problems.problem_responses(403, 404, 409, 412)
 )
@@ -111,7 +130,7 @@ def verify(
     If it has changed since the version that was seen, nothing is changed (412); the problem
     document holds the dwelling as it is as ``current``.
     """
-    _check_time(given.verified_at)
+    refuse_unfit_time(given.verified_at)
     verification = Verification(
         dwelling=code,
         seen=given.seen,
@@ -139,16 +158,10 @@ def inspect(
     If somebody has inspected it since the inspection that was seen, nothing is recorded (412); the
     problem document holds the hydrant as it is as ``current``.
     """
-    _check_time(given.inspected_at)
+    refuse_unfit_time(given.inspected_at)
     refuse_markup(given.reason)
     inspection = GridInspection(hydrant=code, **given.model_dump())
     row, is_new = inspect_hydrant(connection, inspection, actor_of(caller), key)
     if is_new:
         record(connection, caller, "inspect", "pipe_node", code, {"passed": given.passed})
     return HydrantResponse.model_validate(describe_hydrant(row))
-
-
-def _check_time(moment: datetime) -> None:
-    """Refuse a time that no correct clock shows."""
-    if not datetime(2000, 1, 1, tzinfo=UTC) < moment < datetime.now(UTC) + CLOCK_TOLERANCE:
-        raise InputError("time_unfit", at=moment.isoformat())

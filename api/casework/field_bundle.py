@@ -18,6 +18,7 @@ from api.casework.case_responses import (
 from api.casework.ledger import DutiesResponse, VisitResponse, describe_duties
 from api.core.caller import Caller
 from api.core.responses import Geometry
+from api.tiles.tile_extract import map_version
 from geo.casework.actors import Actor
 from geo.casework.kinds import case_kinds
 from geo.casework.ledger import list_visits
@@ -142,10 +143,14 @@ class FieldCase(CaseSummary):
 
 
 class BundleResponse(BaseModel):
-    """All that a grid manager's phone keeps."""
+    """All that a grid manager's phone keeps.
+
+    ``map`` is the version of the file at ``/field/map.pmtiles``, empty while there is none.
+    """
 
     account: str
     device_key: str
+    map: str
     grids: list[FieldGrid]
     roads: list[FieldRoad]
     buildings: list[FieldBuilding]
@@ -164,6 +169,7 @@ def read_bundle(connection: Connection, caller: Caller, key: str) -> BundleRespo
     return BundleResponse(
         account=caller.name,
         device_key=key,
+        map=map_version(connection, caller.grids),
         grids=_validate_features(FieldGrid, connection.execute(_GRIDS).mappings()),
         roads=_validate_features(FieldRoad, _read_features(connection, Road, "name", "road_class")),
         buildings=_validate_features(

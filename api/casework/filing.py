@@ -1,6 +1,7 @@
 """Filing and following up under the service role: what the public may not do itself."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -31,8 +32,9 @@ _Result = TypeVar("_Result")
 
 _COUNT = text(
     "INSERT INTO report_count AS counted (origin, minute, requests) "
-    "VALUES (:origin, date_trunc('minute', now()), 1) "
-    "ON CONFLICT (origin, minute) DO UPDATE SET requests = counted.requests + 1 RETURNING requests"
+    "SELECT origin, date_trunc('minute', now()), 1 FROM unnest(CAST(:origins AS text[])) origin "
+    "ON CONFLICT (origin, minute) DO UPDATE SET requests = counted.requests + 1 "
+    "RETURNING origin, requests"
 )
 _COMMIT_LATER = text("SET LOCAL synchronous_commit TO off")
 """A crash may lose the last counts."""
@@ -48,42 +50,46 @@ def run_as_service(engine: Engine, work: Callable[[Connection], _Result]) -> _Re
     return db.retry_conflicts(attempt)
 
 
-def count_request(request: Request, purpose: str, limit: int) -> None:
-    """Count a request of a client's address in this minute, in all workers together.
+@dataclass(frozen=True)
+class RequestLimit:
+    """How many requests of an origin, a digest, are allowed in a minute, and the error beyond."""
 
-    Raises
-    ------
-    TooManyError
-        If there were more than the limit.
-    """
+    origin: str
+    most: int
+    error: str = "reports_too_often"
+
+
+def limit_by_address(request: Request, purpose: str, most: int) -> RequestLimit:
+    """Return the limit of requests for a purpose by the client's address."""
     address = request.client.host if request.client else ""
-    _count_origin(request, origin_digest(address, purpose), limit, "reports_too_often")
+    return RequestLimit(origin_digest(address, purpose), most)
 
 
-def _count_origin(request: Request, origin: str, limit: int, error: str) -> None:
-    """Count a request of an origin in this minute; raise if there were more than the limit."""
+def count_request(request: Request, *limits: RequestLimit) -> None:
+    """Count a request for each of its origins in this minute, in all workers together.
 
-    def add_one(connection: Connection) -> int:
-        connection.execute(_COMMIT_LATER)  # all requests of an origin wait for its row
-        return int(connection.execute(_COUNT, {"origin": origin}).scalar_one())
-
-    count = run_as_service(request.app.state.engine, add_one)
-    if count > limit:
-        raise TooManyError(error, seconds=max(1, 60 - datetime.now(UTC).second))
-
-
-def limit_reports(request: Request) -> None:
-    """Count a new report of a client's address.
+    The transaction is one of its own before the request's: a request that is refused counts as
+    well, and others of the same origin wait for its row, but not until a case is filed.
 
     Raises
     ------
     TooManyError
-        If there were more than the settings allow.
+        If there were more than a limit.
     """
-    count_request(request, "report", settings().reports_per_minute)
+    origins = sorted(limit.origin for limit in limits)  # in one order: two requests never deadlock
+
+    def add_one(connection: Connection) -> dict[str, int]:
+        connection.execute(_COMMIT_LATER)
+        rows = connection.execute(_COUNT, {"origins": origins})
+        return {row.origin: row.requests for row in rows}
+
+    counts = run_as_service(request.app.state.engine, add_one)
+    for limit in limits:
+        if counts[limit.origin] > limit.most:
+            raise TooManyError(limit.error, seconds=max(1, 60 - datetime.now(UTC).second))
 
 
-def limit_reports_of_device(request: Request, device: DeviceToken = "") -> None:
+def limit_reports(request: Request, device: DeviceToken = "") -> None:
     """Count a new report of a client's address and, if it sent its token, of the device.
 
     Raises
@@ -91,10 +97,11 @@ def limit_reports_of_device(request: Request, device: DeviceToken = "") -> None:
     TooManyError
         If there were more of either than the settings allow.
     """
-    limit_reports(request)
+    limits = [limit_by_address(request, "report", settings().reports_per_minute)]
     if device:
-        origin, limit = origin_digest(device, "device"), settings().reports_per_device
-        _count_origin(request, origin, limit, "reports_of_device")
+        origin, most = origin_digest(device, "device"), settings().reports_per_device
+        limits.append(RequestLimit(origin, most, "reports_of_device"))
+    count_request(request, *limits)
 
 
 def file_as_service(

@@ -1,13 +1,21 @@
 """``/casework/visits`` and ``/casework/duties``: the ledger of visits and the monthly duties."""
 
 from calendar import monthrange
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
-from api.casework.case_forms import IdempotencyKey, Words, actor_of, refuse_markup
+from api.casework.case_forms import (
+    DeviceTime,
+    IdempotencyKey,
+    Key,
+    Words,
+    actor_of,
+    refuse_markup,
+    refuse_unfit_time,
+)
 from api.core import problems
 from api.core.caller import CurrentCaller, allow
 from api.core.parameters import ONE_LINE, Connection, WritableConnection, retry_conflicts
@@ -21,9 +29,6 @@ from geo.model.casework import VisitTopic
 
 READERS = allow("grid_manager", "office", "admin")
 WRITERS = allow("grid_manager", "admin")
-CLOCK_TOLERANCE = timedelta(hours=1)
-"""By which a phone's clock may be ahead."""
-
 router = APIRouter(prefix="/casework", tags=["casework"], dependencies=[READERS])
 
 
@@ -40,7 +45,7 @@ class VisitRequest(StrictModel):
     advice: Words = ""
     result: Words = ""
     case: str = Field(default="", pattern="^([0-9]{16})?$")
-    device_at: AwareDatetime | None = None
+    device_at: DeviceTime | None = None
 
 
 class VisitResponse(BaseModel):
@@ -77,7 +82,7 @@ class DutyRequest(StrictModel):
     """A monthly duty that was done."""
 
     grid: str = Field(pattern="^[0-9]{15}$")
-    duty: str = Field(max_length=40)
+    duty: Key
     done_on: date
     note: Annotated[Words, Field(max_length=500)] = ""
 
@@ -136,12 +141,7 @@ def add_visit(
 ) -> RecordedResponse:
     """Enter a visit to a dwelling of an own grid; an entry is never changed."""
     refuse_markup(visit.said, visit.advice, visit.result)
-    if (
-        not datetime(2000, 1, 1, tzinfo=UTC)
-        < visit.visited_at
-        < datetime.now(UTC) + CLOCK_TOLERANCE
-    ):
-        raise InputError("time_unfit", at=visit.visited_at.isoformat())
+    refuse_unfit_time(visit.visited_at)
     entry = VisitEntry(**visit.model_dump())
     return RecordedResponse(id=record_visit(connection, entry, actor_of(caller), key))
 

@@ -16,7 +16,9 @@ from starlette.responses import Response
 
 from api.casework.case_forms import (
     MULTIPART,
+    Contact,
     IdempotencyKey,
+    Key,
     Latitude,
     Line,
     Longitude,
@@ -50,7 +52,7 @@ router = APIRouter(
 MAX_DAYS, MAX_REQUESTS = 90, 1000
 """Longest range of dates and most requests of a list, by the standard."""
 
-Name = Annotated[str, Field(max_length=40, pattern=ONE_LINE)]
+Name = Annotated[Contact, Field(max_length=40)]
 ApiKey = Annotated[
     str, Query(max_length=200, pattern=ONE_LINE, description="key of an application")
 ]
@@ -94,7 +96,7 @@ class RequestForm(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    service_code: str = Field(min_length=1, max_length=40, pattern=ONE_LINE)
+    service_code: Annotated[Key, Field(min_length=1)]
     description: Annotated[Words, Field(min_length=1, max_length=1400)]
     lat: Latitude | None = None
     long: Longitude | None = None
@@ -102,7 +104,7 @@ class RequestForm(BaseModel):
     first_name: Name = ""
     last_name: Name = ""
     phone: Name = ""
-    email: Annotated[str, Field(max_length=70, pattern=ONE_LINE)] = ""
+    email: Annotated[Contact, Field(max_length=70)] = ""
     media_url: Annotated[str, Field(max_length=500, pattern=r"^(https?://[\x21-\x7e]+)?$")] = ""
     api_key: Annotated[str, Field(max_length=200, pattern=ONE_LINE)] = ""
     media: Photos = []

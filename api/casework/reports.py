@@ -33,7 +33,8 @@ from api.casework.filing import (
     check_secret,
     count_request,
     file_as_service,
-    limit_reports_of_device,
+    limit_by_address,
+    limit_reports,
     run_as_service,
 )
 from api.core import problems
@@ -73,8 +74,8 @@ _NEARBY = text(
 
 
 def _limit_follow_ups(request: Request) -> None:
-    limit = settings().follow_ups_per_minute
-    count_request(request, "follow", limit)
+    most = settings().follow_ups_per_minute
+    count_request(request, limit_by_address(request, "follow", most))
 
 
 LIMITED = [Depends(_limit_follow_ups)]
@@ -114,7 +115,7 @@ def nearby(
 @router.post(
     "",
     status_code=201,
-    dependencies=[Depends(limit_reports_of_device)],
+    dependencies=[Depends(limit_reports)],
     responses=problems.problem_responses(404, 409, 413, 429),
 )
 def report(

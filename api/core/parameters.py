@@ -111,7 +111,11 @@ Number = Annotated[int, Path(ge=1, le=2**53)]
 Code12 = Annotated[str, Path(pattern="^[0-9]{12}$")]
 """The code of a region."""
 
-ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+UNFIT = r"\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufffd-\uffff"
+"""Characters that no text may have, as a range of a pattern: controls, separators of lines, marks
+that reverse the direction of what follows, replacements of bytes that could not be decoded."""
+
+ONE_LINE = rf"^[^\x00-\x1f{UNFIT}]*$"
 """Pattern of a name: no control characters, so neither tabs nor line breaks."""
 
 PageParameter = Annotated[Page, Depends(_page)]

@@ -91,11 +91,14 @@ class ConcurrencyLimitMiddleware:
             await self.app(scope, receive, send_and_free_slots)
 
     def _semaphores(self, *, is_large: bool) -> tuple[asyncio.Semaphore, ...]:
-        """Return the semaphores that a request acquires; they are made in the event loop."""
+        """Return the semaphores that a request acquires; they are made in the event loop.
+
+        A large body waits for its share first: while it waits, it holds nobody up.
+        """
         if self._slots is None:
             count = max(1, settings().connections - RESERVED_CONNECTIONS)
-            self._slots = asyncio.Semaphore(count), asyncio.Semaphore(max(1, min(2, count - 1)))
-        return self._slots if is_large else self._slots[:1]
+            self._slots = asyncio.Semaphore(max(1, min(2, count - 1))), asyncio.Semaphore(count)
+        return self._slots if is_large else self._slots[1:]
 
 
 @asynccontextmanager

@@ -38,7 +38,7 @@ from geo import db, locks
 from geo.db.views import GRIDS
 from geo.errors import NotFoundError
 from geo.locks import Lock
-from geo.model import LAYERS, LayerChange, Region
+from geo.model import LayerChange, Region
 from geo.settings import settings
 
 router = APIRouter(tags=["tiles"])
@@ -46,6 +46,9 @@ router = APIRouter(tags=["tiles"])
 MEDIA_TYPE = "application/vnd.pmtiles"
 CACHE_VERSION = 2
 """Version of the tile encoding; increase it to bake everything again."""
+
+BAKED_LAYERS = ("region", "compound", "building", "facility", "road", "railway", "water")
+"""Layers whose features are in public tiles: a change of others changes none."""
 
 MARGIN_M = 600.0
 """Width of the surroundings baked around the communities."""
@@ -72,7 +75,9 @@ def archive_folder() -> Path:
 def state_digest(connection: Connection) -> str:
     """Return a digest of the database and of the state of its public tiles."""
     grids = select(func.count(), func.max(GRIDS.c.id), func.sum(GRIDS.c.id), func.sum(GRIDS.c.plan))
-    changes = select(LayerChange.layer, LayerChange.changes).where(LayerChange.layer.in_(LAYERS))
+    changes = select(LayerChange.layer, LayerChange.changes).where(
+        LayerChange.layer.in_(BAKED_LAYERS)
+    )
     rows = [*connection.execute(grids), *connection.execute(changes.order_by("layer"))]
     # An installation folder may serve several databases, one after another.
     database = _digest(str(connection.execute(select(func.current_database())).scalar()))[:6]
@@ -186,13 +191,13 @@ def _write(connection: Connection, file: Any, extents: Any) -> None:
         layers = [layer.describe(MAX_SOURCE_ZOOM) for layer in describe_layers(PUBLIC_CALLER)]
         vector_layers = [layer for layer in layers if layer["minzoom"] <= MAX_SOURCE_ZOOM]
         metadata = {"name": "gridatlas", "type": "overlay", "vector_layers": vector_layers}
-        writer.finalize(_header(extents), metadata)
+        writer.finalize(archive_header(extents), metadata)
     finally:
         writer.tile_f.close()  # the library closes it only in finalize()
 
 
-def _header(extents: Any) -> dict[str, Any]:
-    """Return the header of the PMTiles file."""
+def archive_header(extents: Any) -> dict[str, Any]:
+    """Return the header of a PMTiles file that covers boxes, shape (n, 4), in degrees."""
     west, south = extents[:, :2].min(axis=0).tolist()
     east, north = extents[:, 2:].max(axis=0).tolist()
 

@@ -8,14 +8,16 @@ import json
 import os
 import statistics
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.partition import places, proofs, quality, speed, tessellation
+from bench.partition import excess, places, proofs, quality, speed, tessellation
 from bench.partition.peers import TOOLS
 from bench.partition.places import MONACO, Place
+from geo.partition.community import Community
 
 CELLS = 456
 """Buildings of the piece of Monaco's centre whose cells are timed."""
@@ -26,7 +28,14 @@ ATOMS = 500
 EXACT_NODES = 24
 """Nodes of the pieces of communities that CP-SAT is tried on."""
 
-SECTIONS = ("quality", "exact", "cells", "proof", "speed", "redraw", "scale")
+GROWTHS = {
+    "3 % in a compound": (0.03, False),
+    "1 % scattered": (0.01, True),
+    "3 % scattered": (0.03, True),
+}
+"""Growth of the households before a redraw, and whether it is scattered over the community."""
+
+SECTIONS = ("quality", "exact", "optima", "excess", "cells", "proof", "speed", "redraw", "scale")
 
 
 def main() -> None:
@@ -49,6 +58,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--proof-seconds", type=float, default=60.0)
     parser.add_argument("--best-seconds", type=float, default=0.0, help="600: our ten-minute run")
     parser.add_argument("--sizes", nargs="+", default=["M"], help="of the made city: S, M, L")
+    parser.add_argument("--seeds", type=int, default=16, help="of each drawing in optima, excess")
     parser.add_argument("--tools", nargs="+", choices=list(TOOLS), default=list(TOOLS))
     parser.add_argument("--whole-only", action="store_true", help="places as one community only")
     return parser.parse_args()
@@ -99,6 +109,31 @@ def _exact(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _optima(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
+    rows = excess.compare_with_optima(known, options.seeds)
+    missed = [row for row in rows if row.missed]
+    return {
+        "instances": len(rows),
+        "proven": sum(row.proven for row in rows),
+        "drawings": len(rows) * options.seeds,
+        "missed": sum(row.missed for row in missed),
+        "rows": [asdict(row) for row in missed],
+    }
+
+
+def _excess(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
+    started = time.process_time()
+    rows = excess.measure_excess(known, options.seeds)
+    return {
+        "graphs": len(rows),
+        "seeds": options.seeds,
+        "mean_percent": statistics.mean(row.mean_percent for row in rows),
+        "worst_percent": max(row.worst_percent for row in rows),
+        "processor_seconds": time.process_time() - started,
+        "rows": [asdict(row) for row in rows],
+    }
+
+
 def _cells(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
     part = places.about(known[0], CELLS)
     timed = tessellation.compare_tessellations(part)
@@ -130,11 +165,13 @@ def _speed(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _redraw(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
+    communities = [one for place in known for one in place.communities]
+    return {name: _redrawn(communities, *growth) for name, growth in GROWTHS.items()}
+
+
+def _redrawn(communities: list[Community], growth: float, scattered: bool) -> dict[str, Any]:
     found = {
-        one.name: speed.redraw_after_growth(one)
-        for place in known
-        for one in place.communities
-        if one.buildings["compound_code"].notna().any()
+        one.name: speed.redraw_after_growth(one, growth, scattered=scattered) for one in communities
     }
     rows = {name: asdict(one) for name, one in found.items() if one is not None}
     moved = [row["share"] for row in rows.values()]
@@ -152,6 +189,8 @@ def _scale(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
 RUNS: dict[str, Callable[[list[Place], argparse.Namespace], dict[str, Any]]] = {
     "quality": _quality,
     "exact": _exact,
+    "optima": _optima,
+    "excess": _excess,
     "cells": _cells,
     "proof": _proof,
     "speed": _speed,

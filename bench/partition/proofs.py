@@ -60,10 +60,10 @@ def _pieces(graph: Graph, atoms: int) -> list[Graph]:
     if len(graph) <= atoms:
         return [graph]
     order = np.lexsort((graph.xy[:, 1], graph.xy[:, 0]))
-    return [graph.subgraph(_around(graph, int(start), atoms)) for start in order[[0, -1]]]
+    return [graph.subgraph(find_nodes_around(graph, int(start), atoms)) for start in order[[0, -1]]]
 
 
-def _around(graph: Graph, start: int, atoms: int) -> Ints:
+def find_nodes_around(graph: Graph, start: int, atoms: int) -> Ints:
     """Return connected nodes around one."""
     beside: list[list[int]] = [[] for _ in range(len(graph))]
     for one, other in graph.edges.tolist():

@@ -22,7 +22,9 @@ from geo.partition.previous_plan import PreviousPlan
 from geo.partition.scoring.objective import Weights
 
 TIMES = 5
-MORE_HOUSEHOLDS = 0.03
+
+GROWING_SHARE, MIN_GROWING, GROWTH_SEED = 0.1, 3, 7
+"""Share of the buildings that growth is scattered over, at least so many."""
 
 MAX_MOVED_SHARE = 0.10
 """Share of the households that should change grid at most."""
@@ -127,25 +129,31 @@ class Redrawn:
     least: float | None
 
 
-def redraw_after_growth(community: Community) -> Redrawn | None:
-    """Redraw a community after growth in its largest compound.
+def redraw_after_growth(
+    community: Community, growth: float, *, scattered: bool = False
+) -> Redrawn | None:
+    """Redraw a community after its households grew by a share.
 
-    The community's households grow by 3 %, all of them in this one compound. None where no
-    compound holds anybody.
+    They grow in its largest compound, or in a tenth of its buildings at random. None where there
+    is nobody in them.
     """
     buildings = community.buildings
-    held = buildings.groupby("compound_code")["households"].sum()
-    if held.max() == 0 or held.empty:
-        return None
-    first = draw(community)
-    grown = buildings["compound_code"] == held.idxmax()
-    more = round(buildings["households"].sum() * MORE_HOUSEHOLDS)
     households = buildings["households"].to_numpy(copy=True)
-    where = np.flatnonzero(grown & (households > 0))
+    where = np.flatnonzero(households > 0)
+    if scattered and len(where):
+        count = max(MIN_GROWING, int(len(where) * GROWING_SHARE))
+        where = np.random.default_rng(GROWTH_SEED).choice(where, count)
+    else:
+        held = buildings.groupby("compound_code")["households"].sum()
+        largest = held.idxmax() if len(held) else None
+        where = where[(buildings["compound_code"] == largest).to_numpy()[where]]
+    if len(where) == 0:
+        return None
+    more = round(households.sum() * growth)
     np.add.at(households, where[np.arange(more) % len(where)], 1)
     now = replace(community, buildings=buildings.assign(households=households))
-    members = pd.DataFrame(first.members.drop(columns="geom"))
-    previous = PreviousPlan(first.grids, members)
+    first = draw(community)
+    previous = PreviousPlan(first.grids, pd.DataFrame(first.members.drop(columns="geom")))
 
     def moved(weights: Weights) -> float:
         again = draw(now, Constraints(weights=weights), previous)

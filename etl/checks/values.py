@@ -47,11 +47,15 @@ _SCIENTIFIC = r"^[0-9]([.,][0-9]+)?[eE]\+[0-9]+$|^[0-9][.,][0-9]+[eE][0-9]+$"
 """A code that a spreadsheet or database made a number, of which digits are lost."""
 
 _SPREADSHEET_DATE = (
-    r"^(?:(?:19[3-9]|20[0-4])\d[-/](?:0?[1-9]|1[0-2])[-/](?:0?[1-9]|[12]\d|3[01])|"
+    r"^(?:(?:19[3-9]|20[0-4])\d[-/](?:0?[1-9]|1[0-2])[-/](?:0?[1-9]|[12]\d|3[01])"
+    r"(?:[ T]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?|"
     r"\d{1,2}月\d{1,2}日|\d{1,2}:\d{2}:\d{2}|\d{1,2}-MONTH|MONTH-\d{2})$"
 ).replace("MONTH", "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)")
 """A date or time into which a spreadsheet turns 3-1 or 1:2, spelt as spreadsheets do: SEP-1 and
 1203-1-2 are codes."""
+
+_SMALLEST = {"diameter_mm": 5.0}
+"""Smallest figure above zero, which is no figure: a diameter of 0.3 is one in metres."""
 
 _NUMBERED = ("name", "address", "unit", "floor", "room")
 """Columns besides codes in which a date can only be a number that a spreadsheet converted."""
@@ -311,6 +315,12 @@ def _domain_faults(batch: Batch, layer: str) -> list[Fault]:
             inside = pc.is_in(values, pa.array(domain))
         else:
             inside = pc.and_(pc.greater_equal(values, domain[0]), pc.less_equal(values, domain[1]))
+            if column in _SMALLEST:
+                is_none = pc.equal(values, 0.0)
+                inside = pc.and_(
+                    inside, pc.or_(is_none, pc.greater_equal(values, _SMALLEST[column]))
+                )
+                domain = (_SMALLEST[column], domain[1])
         outside = ~np.asarray(inside.fill_null(True)) & ~_is_null(values)
         faults.append(_domain_fault(outside, column, values, layer, domain))
     return faults

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 _BLANK = r"[\s\x{00a0}\x{1680}\x{2000}-\x{200f}\x{2028}-\x{202f}\x{205f}-\x{2064}\x{3000}\x{feff}]"
 _INVISIBLE = r"[\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{feff}]"
+_WIDE_BLANK = r"[\x{00a0}\x{2000}-\x{200a}\x{202f}\x{205f}\x{3000}]"
 _AS_TEXT = r'^="(.*)"$'
 """A text that a spreadsheet shall not take for a number: ``="00017"``."""
 
 _FULL_WIDTH = {
     code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if chr(code - 0xFEE0).isalnum()
-} | {ord("－"): "-", ord("＿"): "_", ord("．"): ".", ord("／"): "/"}
+} | {ord("－"): "-", ord("＿"): "_", ord("．"): ".", ord("／"): "/", ord("＃"): "#"}
 """Full-width letters, digits and joining signs, which an input method leaves in codes."""
 
 _EMPTY_SIGNS = (
@@ -25,8 +26,11 @@ _EMPTY_SIGNS = (
 )
 """What is written where a value is not known. 无 is not among them: it may also be a zero."""
 
+_EMPTY_CODES = (*_EMPTY_SIGNS, "无", "none", "nan", "nat", "<null>", "(null)", "空")
+"""What people and programs write where there is no code."""
+
 _MADE_FLOAT = r"^(\d{6,})\.0+$"
-_EXACT_FLOAT = 2.0**53
+_EXACT_FLOAT, _EXACT_SINGLE = 2.0**53, 2.0**24
 
 
 def clean_texts(values: pa.Array) -> pa.Array:
@@ -62,14 +66,20 @@ def clear_empty_signs(values: pa.Array, kept: Sequence[str] = (), more: str = ""
 def clean_codes(values: pa.Array) -> pa.Array:
     """Return codes in one spelling: without marks, full-width letters and digits as ASCII.
 
+    Signs for no code, such as a dash or NULL, become null.
+
     Parameters
     ----------
     values
         Arrow array of strings.
     """
     plain = _fold_full_width(clean_texts(values))
-    plain = pc.replace_substring_regex(plain, f"^'|{_INVISIBLE}", "")
-    return clean_texts(pc.replace_substring_regex(plain, _MADE_FLOAT, r"\1"))
+    plain = pc.replace_substring_regex(plain, rf"^'(.*)'$|^'|{_INVISIBLE}", r"\1")
+    if not pc.all(pc.string_is_ascii(plain)).as_py():
+        plain = pc.replace_substring_regex(plain, _WIDE_BLANK, " ")
+    plain = clean_texts(pc.replace_substring_regex(plain, _MADE_FLOAT, r"\1"))
+    is_sign = pc.is_in(pc.utf8_lower(plain), pa.array(_EMPTY_CODES, pa.string()))
+    return pc.if_else(is_sign, pa.scalar(None, pa.string()), plain)
 
 
 def _fold_full_width(values: pa.Array) -> pa.Array:
@@ -83,23 +93,24 @@ def _fold_full_width(values: pa.Array) -> pa.Array:
 def code_texts(values: pa.Array) -> pa.Array:
     """Return codes that are floats as texts: 17.0 as 17.
 
-    A number beyond 2^53, whose last digits are lost, is written as 4.2e+17 for the checks to
-    refuse.
+    A number from 2^53 on (2^24 in a column of single precision), whose last digits are lost, is
+    written as 4.2e+17 for the checks to refuse.
 
     Parameters
     ----------
     values
         Arrow array of floats.
     """
-    return pa.array([_code_text(value) for value in values.to_pylist()], pa.string())
+    exact = _EXACT_FLOAT if pa.types.is_float64(values.type) else _EXACT_SINGLE
+    return pa.array([_code_text(value, exact) for value in values.to_pylist()], pa.string())
 
 
-def _code_text(value: float | None) -> str | None:
+def _code_text(value: float | None, exact: float) -> str | None:
     if value is None or value != value:
         return None
-    if value.is_integer() and abs(value) < _EXACT_FLOAT:
-        return str(int(value))
-    return f"{value:.16e}" if abs(value) >= _EXACT_FLOAT else repr(value)
+    if abs(value) >= exact:
+        return f"{value:.16e}"
+    return str(int(value)) if value.is_integer() else repr(value)
 
 
 _DATE = re.compile(

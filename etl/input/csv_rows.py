@@ -1,5 +1,6 @@
 """The rows of a CSV file in any encoding, with any delimiter and any line ends."""
 
+import codecs
 import csv
 import re
 from collections.abc import Iterator
@@ -27,10 +28,15 @@ _LONE_RETURN = re.compile(rb"(?<=\r)(?!\n)")
 
 
 def csv_encoding(path: Path) -> str:
-    """Return the encoding of a CSV file, from all of its texts."""
+    """Return the encoding of a CSV file, from all of its texts.
+
+    A byte order mark of UTF-8 decides where the texts can be in UTF-8.
+    """
     with path.open("rb") as file:
         found = unicode_encoding(file.read(_CHUNK_BYTES))
-    return found or detect_encoding(islice(_file_texts(path), _MAX_TEXTS))
+    if found not in (None, "utf-8-sig"):
+        return found
+    return detect_encoding(islice(_file_texts(path), _MAX_TEXTS), found or "")
 
 
 def _file_texts(path: Path) -> Iterator[bytes]:
@@ -39,8 +45,8 @@ def _file_texts(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
             lines, _, rest = (rest + chunk).rpartition(b"\n")
-            yield from set(split_texts(lines))
-    yield from split_texts(rest)
+            yield from {text.removeprefix(codecs.BOM_UTF8) for text in split_texts(lines)}
+    yield from (text.removeprefix(codecs.BOM_UTF8) for text in split_texts(rest))
 
 
 def read_csv_rows(
@@ -110,8 +116,8 @@ def _lines(path: Path, encoding: str, findings: Findings) -> Iterator[str]:
         yield from _decoded_lines(path, encoding)
         return
     for line, raw in enumerate(_raw_lines(path), 1):
-        text = raw.decode("ascii") if raw.isascii() else _decode_line(raw, encoding, line, findings)
-        yield text.removeprefix("\ufeff") if line == 1 else text
+        raw = raw.removeprefix(codecs.BOM_UTF8) if line == 1 else raw
+        yield raw.decode("ascii") if raw.isascii() else _decode_line(raw, encoding, line, findings)
 
 
 def _decode_line(raw: bytes, encoding: str, line: int, findings: Findings) -> str:

@@ -111,7 +111,11 @@ def rough_bounds(crs: pyproj.CRS, points: Floats) -> Floats | None:
 
 
 def _shift_by(transformer: pyproj.Transformer) -> Shift:
-    return lambda xy: np.column_stack(transformer.transform(*xy.T))
+    def transform(xy: Floats) -> Floats:
+        moved = np.column_stack(transformer.transform(*xy.T))
+        return np.where(np.isnan(moved), np.inf, moved)  # of NaN no ring can be closed
+
+    return transform
 
 
 def _is_geocentric(crs: pyproj.CRS) -> bool:

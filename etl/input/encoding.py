@@ -7,17 +7,19 @@ Hebrew letters in UTF-8): there the reading with common Chinese characters is ta
 
 import codecs
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 
-from charset_normalizer import from_bytes
+from geo.errors import InputError
 
 UTF8, GB18030, BIG5 = "UTF-8", "GB18030", "BIG5"
 _CHINESE = (GB18030, BIG5)
 _MIN_COMMON = 0.5
-_GUESS_BYTES = 100_000
+_JUDGED_BYTES = 1_000_000
 _UTF16_SAMPLE_BYTES = 4096
+_SHOWN_BYTES = 20
 _MIN_ZERO_SHARE = 0.05
 
 _COMMON_LEAD_BYTES = {"gb2312": (0xA1, 0xA3, 0xB0, 0xD7), "big5": (0xA1, 0xA3, 0xA4, 0xC6)}
@@ -38,6 +40,9 @@ _BYTE_ORDER_MARKS = (
 )
 
 _LONG_CHARACTER = re.compile("[^\x00-\u07ff]")
+_ACCENTED_WORD = re.compile(r"[a-z][^\x00-\x7f]|[^\x00-\x7f][a-z]")
+"""What an accented letter of a Latin encoding becomes when it is read as GB18030."""
+
 _SINGLE_SIGNS = frozenset("°²³×±µμΦφΩΔαβ§ØøÅå")
 """Signs of two bytes in UTF-8 that stand alone between digits and ASCII letters."""
 
@@ -92,8 +97,13 @@ def detect_encoding(texts: Iterable[bytes], declared: str = "") -> str:
     Returns
     -------
     str
-        UTF-8, GB18030, Big5, the declared encoding, or a guess. Where texts are in several
-        encodings, that of the majority.
+        UTF-8, GB18030, Big5 or the declared encoding. Where texts are in several encodings, that
+        of the majority.
+
+    Raises
+    ------
+    InputError
+        If the texts are in none of these.
     """
     votes: Counter[str] = Counter()
     others: list[bytes] = []
@@ -130,26 +140,49 @@ def _classify(text: bytes) -> str:
 
 
 def _detect_multibyte(texts: list[bytes], declared: str) -> str:
-    """Return the encoding of texts that are no UTF-8."""
-    joined = b"\n".join(texts)[: 10 * _GUESS_BYTES]
+    """Return the encoding of texts that are no UTF-8.
+
+    Raises
+    ------
+    InputError
+        If they are no Chinese, and no encoding is declared that they can be in.
+    """
+    joined = b"\n".join(texts)[:_JUDGED_BYTES]
     common = {name: _share_common(joined, name) for name in _CHINESE}
-    best = max(_CHINESE, key=lambda name: common[name])
-    is_latin = declared.startswith(("ISO-8859", "ISO8859", "88591", "LATIN", "WINDOWS-125", "125"))
-    is_other = declared not in ("", UTF8, *_CHINESE) and not (is_latin and common[best] > 0)
-    if is_other and _is_decodable(texts, declared):
+    best = max(_CHINESE, key=lambda name: (_is_decodable(texts, name), common[name]))
+    is_declared = declared not in ("", UTF8) and _is_decodable(texts, declared)
+    is_likely = not _has_one_byte(declared) or common[best] == 0
+    if is_declared and declared not in _CHINESE and is_likely:
         return declared
     if common[best] >= _MIN_COMMON:
         return best
-    if declared and declared != UTF8 and _is_decodable(texts, declared):
+    if is_declared:
         return declared
-    guess = from_bytes(joined[:_GUESS_BYTES]).best()
-    return guess.encoding.upper() if guess else GB18030
+    if common[GB18030] > 0 or all(_is_rare_chinese(text) for text in texts):
+        return GB18030
+    raise InputError("encoding_unclear", value=ascii(texts[0][:_SHOWN_BYTES])[2:-1])
+
+
+def _has_one_byte(encoding: str) -> bool:
+    """Return whether an encoding has one byte a character, so that every text can be in it."""
+    try:
+        return len(bytes(range(128, 256)).decode(encoding, "replace")) == 128
+    except (LookupError, UnicodeError):
+        return False
+
+
+def _is_rare_chinese(text: bytes) -> bool:
+    """Return whether a text without common characters is one of rare ones in GB18030."""
+    plain = _decode_whole(text, GB18030)
+    if plain is None or _ACCENTED_WORD.search(plain):
+        return False
+    return all(char.isascii() or unicodedata.name(char, "").startswith("CJK") for char in plain)
 
 
 def _is_decodable(texts: list[bytes], encoding: str) -> bool:
     try:
         return all(_decode_complete(text, encoding) is not None for text in texts)
-    except LookupError:
+    except (LookupError, UnicodeError):
         return False
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from etl.checks.plausibility import PLAUSIBLE, fitting_unit
@@ -26,7 +25,7 @@ from etl.input.mapping import (
     mappable_columns,
 )
 from etl.input.mapping_proposal import guess_layer
-from etl.input.source import Source, layer_names, open_dataset, open_layer
+from etl.input.source import layer_names, open_dataset, open_layer
 from etl.input.table_names import layers_of_sheets, table_names
 from etl.input.units import units_of_column
 
@@ -126,7 +125,7 @@ def preview_file(
         source = open_layer(path, name, encoding=encoding or None, names=table_names(layer))
         if layer == item_sheets.LAYER:
             source = item_sheets.unpivot_items(source)
-        batch = next((b for b in source.batches() if len(b)), None) or _empty_batch(source)
+        batch = next((b for b in source.batches() if len(b)), None) or source.empty_batch()
         chosen = layer or guess_layer(source, batch, file)
         mapping = guess_mapping(chosen, source.fields, "")
         likely = guess_reading(finite_coordinates(batch.geometry), city_bounds)
@@ -152,12 +151,6 @@ def _choose_file_layer(path: Path, names: Sequence[str], layer: str) -> str | No
     if path.suffix.lower() == ".xlsx":
         return layers_of_sheets(names, [layer]).get(layer) if layer else None
     return layer if layer in names else names[0]
-
-
-def _empty_batch(source: Source) -> Batch:
-    nothing = pa.array([], pa.string())
-    geometry = np.empty(0, dtype=object)
-    return Batch(dict.fromkeys(source.fields, nothing), geometry, np.empty(0, dtype=np.int64))
 
 
 def _detect_encoding(path: Path) -> str | None:

@@ -79,6 +79,11 @@ _CODE_SOURCES = {
 
 Shift = Literal["gcj02", "bd09"]
 Unit = Literal["m", "cm", "mm"]
+Percent = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""A limit. NaN would be none: nothing is beyond it."""
+
+_GENERIC = ("编码", "编号", "代码", "名称", "类型", "类别", "地址", "状态", "id", "bm", "bh", "mc")
+"""Names of columns that say less than another one of the same layer, such as 楼栋编码."""
 
 _MIN_PREFIX_LENGTH = 2
 """Characters of a header from which on it may be the beginning of a known name."""
@@ -138,10 +143,10 @@ class Coordinates(StrictModel):
 class GuardLimits(StrictModel):
     """Limits of the guard for this source, in place of those of the installation."""
 
-    removed_percent: float | None = None
-    changed_percent: float | None = None
-    area_percent: float | None = None
-    rejected_percent: float | None = None
+    removed_percent: Percent | None = None
+    changed_percent: Percent | None = None
+    area_percent: Percent | None = None
+    rejected_percent: Percent | None = None
 
 
 class Mapping(StrictModel):
@@ -195,6 +200,10 @@ def read_mapping(path: Path) -> Mapping:
         raise InputError("file_missing", file=path) from error
     except UnicodeDecodeError as error:
         raise InputError("mapping_encoding", file=path) from error
+    except InputError as error:
+        if error.key == "encoding_unclear":
+            raise InputError("mapping_encoding", file=path) from error
+        raise
     except tomllib.TOMLDecodeError as error:
         raise InputError("mapping_no_toml", file=path, said=error) from error
     for part in (mapping, *mapping.also):
@@ -262,6 +271,10 @@ def validate_mapping(data: dict[str, Any], name: str) -> Mapping:
         raise InputError("mapping_wrong", file=name, where=where, said=first["msg"]) from error
     for part in (mapping, *mapping.also):
         _check_names(part, name)
+    for part in mapping.also:
+        if part.layer in LAYER_SETS:
+            layers = ", ".join([*synonyms.COLUMNS, *LAYER_ALIASES])
+            raise InputError("no_such_layer", layer=part.layer, layers=layers)
     return mapping
 
 
@@ -298,7 +311,7 @@ def guess_mapping(layer: str, fields: Sequence[str], source: str) -> Mapping:
     """Return the mapping that the column names of a file suggest.
 
     A header may have a unit of its column in brackets: ``高度（cm）``. A header without brackets
-    takes precedence.
+    takes precedence, and so does 楼栋编码 before 编码.
     """
     headers = [(name, *split_header(name)) for name in fields]
     plain = {
@@ -310,7 +323,7 @@ def guess_mapping(layer: str, fields: Sequence[str], source: str) -> Mapping:
     columns: dict[str, ColumnRule] = {}
     taken: set[str] = set()
     for column, words in mappable_columns(LAYER_ALIASES.get(layer, layer)).items():
-        names = (synonyms.normalize_name(column), *words.split())
+        names = (synonyms.normalize_name(column), *sorted(words.split(), key=_GENERIC.__contains__))
         field = next((plain[name] for name in names if name in plain), None)
         unit = None
         if field is None:
@@ -473,9 +486,24 @@ def _fill_column(name: str, rule: ColumnRule, layer: str, batch: Batch) -> pa.Ar
     if has_figures(name):
         values = _convert_figures(name, values, rule.unit)
     if rule.default is not None:
-        kind = pa.string() if pa.types.is_string(values.type) else pa.scalar(rule.default).type
-        values = pc.fill_null(values, pa.scalar(rule.default, kind))
+        values = _fill_missing(values, rule.default)
     return values
+
+
+def _fill_missing(values: pa.Array, default: str | float | bool) -> pa.Array:
+    """Return values with a default for those that are missing.
+
+    One of another type makes them texts, for the checks to report.
+    """
+    kind = pa.scalar(default).type
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    if is_number and (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+        wide = pa.float64() if pa.types.is_floating(kind) else values.type
+        return pc.fill_null(values.cast(wide), pa.scalar(default, wide))
+    if kind == values.type:
+        return pc.fill_null(values, pa.scalar(default))
+    text = str(default).lower() if isinstance(default, bool) else str(default)
+    return pc.fill_null(values.cast(pa.string()), text)
 
 
 def _translate(values: pa.Array, translations: dict[str, Any], otherwise: Any) -> pa.Array:

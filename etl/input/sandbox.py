@@ -141,7 +141,7 @@ def _connect() -> Connection:
     """Return a pipe to a new child; start the server if it does not run."""
     global _server
     with _start_lock:
-        if _server is not None and _server.owner == os.getpid():
+        if _server is not None:
             with suppress(OSError):
                 return _server.connect()
             _server.close()

@@ -78,6 +78,12 @@ class Source:
     count: int | None = None
     notes: Notes = field(default_factory=dict)
 
+    def empty_batch(self) -> Batch:
+        """Return a batch of no features with the columns of the layer."""
+        nothing = pa.array([], pa.string())
+        geometry = np.empty(0, dtype=object)
+        return Batch(dict.fromkeys(self.fields, nothing), geometry, np.empty(0, dtype=np.int64))
+
 
 @contextmanager
 def open_dataset(path: Path) -> Iterator[Path]:
@@ -141,7 +147,8 @@ def open_layer(
     layer
         Name of the layer; by default the only one.
     encoding
-        Encoding of the texts, where the file declares a wrong one.
+        Encoding of the texts, where the file declares a wrong one. Formats that have only one
+        ignore it.
     coordinates
         Columns of a table that hold the coordinates; by default they are found by their names.
     names
@@ -172,6 +179,8 @@ def open_layer(
     if suffix in TEXT_TABLE_SUFFIXES or suffix == ".shp" or DRIVERS.get(suffix) == "GeoJSON":
         detected = sandbox.run_task(path, "text_encoding", encoding=encoding)
         encoding, notes = detected["encoding"], detected["notes"]
+    else:
+        encoding = None  # the format has only one
     if suffix in TEXT_TABLE_SUFFIXES:
         arguments = {"encoding": encoding, "known": known, "size": BATCH_ROWS}
         return _open_table(path, path.stem, coordinates, "read_csv", notes, **arguments)

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 
@@ -20,6 +21,7 @@ PREVIEW_ROWS = 60
 _MAX_HEADER_ROWS = 3
 _MIN_NUMBERED_COLUMNS = 5
 _MIN_NOTE_LENGTH = 15
+_MIN_HEADER_NAMES = 3
 _MAX_SUM_LENGTH = 20
 _TYPICAL_SHARE = 0.6
 
@@ -28,9 +30,14 @@ Row = tuple[int, Cells]
 """Number of the line or row in the file, and its cells."""
 
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?%?")
-_SUM_WORDS = "小计|合计|总计|共计|累计"
-_SUM_HINT = re.compile(r"(?i)[小合总共累]\s*计|汇\s*总|总\s*数|total|(?:^| )(?:计|sum|[Σ∑])(?: |$)")
-_SUM = re.compile(rf"(?:本页|本表|全部|分项)?(?:{_SUM_WORDS}|汇总|总数)|计|subtotal|sum|[Σ∑]")
+_SUM_WORDS = "[小合总總共累][计計]"
+_SUM_HINT = re.compile(
+    r"(?i)[小合总總共累]\s*[计計]|[汇匯]\s*[总總]|[总總]\s*[数數]|total|"
+    r"(?:^| )(?:[计計]|sum|[Σ∑])(?: |$)"
+)
+_SUM = re.compile(
+    rf"(?:本页|本表|全部|分项)?(?:{_SUM_WORDS}|[汇匯][总總]|[总總][数數])|[计計]|subtotal|sum|[Σ∑]"
+)
 _NAMED_SUM = re.compile(rf".{{0,15}}(?:{_SUM_WORDS}|total)(?:\d*[栋户人个条座处幢口]?)")
 """Words for a sum that may also be the name of something, in a row with empty cells."""
 
@@ -40,7 +47,13 @@ _NOTE = re.compile(
     r"(制表|填表|填报|审核|复核|校核|校对|审批|经办|负责|单位负责|联系|统计|报送|打印|日期|数据来源|"
     r"资料来源|盖章|截止|截至)[^:：]{0,6}[:：]"
 )
-_UNIT_WORDS = {*UNITS, *(word for words in COLUMN_COUNTERS.values() for word in words), "个", "人"}
+_UNIT_WORDS = {
+    *UNITS,
+    *(word for words in COLUMN_COUNTERS.values() for word in words),
+    *("个", "人", "栋", "幢", "座", "岁", "元", "平方米", "m2", "m²", "㎡", "亩", "公顷"),
+}
+_MULTIPLE = re.compile("[十百千万亿]+(?=.)")
+"""What may stand before a unit: 百户 and 万元."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +84,11 @@ class Layout:
     def width(self) -> int:
         """Return the number of positions up to the last named column."""
         return max(self.columns) + 1
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Return the names of the columns."""
+        return frozenset(self.columns.values())
 
     @property
     def is_complete(self) -> bool:
@@ -146,7 +164,7 @@ def _layout(rows: Sequence[Cells], header: range, names: Cells, known: frozenset
 def _is_unit_row(cells: Cells) -> bool:
     """Return whether a row below the names has only their units."""
     units = [cell for cell in cells if cell]
-    return bool(units) and all(_bare(unit) in _UNIT_WORDS for unit in units)
+    return bool(units) and all(_MULTIPLE.sub("", _bare(unit)) in _UNIT_WORDS for unit in units)
 
 
 def _bare(unit: str) -> str:
@@ -212,6 +230,20 @@ def _refuse_unnamed(path: Path, layout: Layout, rows: Sequence[Cells]) -> None:
         beyond = [row for row in data if any(row[layout.width :])]
         if 2 * len(beyond) > len(data):
             raise InputError("header_merged", file=path, column=layout.width + 1)
+
+
+def is_other_header(cells: Cells, layout: Layout, known: frozenset[str]) -> bool:
+    """Return whether a row is the header of another table, with columns in other places."""
+    if layout.names.isdisjoint(cells):
+        return False
+    names = {position: name for position, cell in enumerate(cells) if (name := clean_cell(cell))}
+    if len(names) < _MIN_HEADER_NAMES or not all(_is_known(name, known) for name in names.values()):
+        return False
+    moved = (
+        name in layout.names and layout.columns.get(position) != name
+        for position, name in names.items()
+    )
+    return any(moved)
 
 
 def row_kind(cells: Cells, layout: Layout) -> str:

@@ -7,8 +7,16 @@ from pathlib import Path
 import pyarrow as pa
 
 from etl.input.reader_findings import FILLED_DOWN, TITLE_UNITS, Findings
-from etl.input.table_layout import PREVIEW_ROWS, Layout, Row, find_layout, row_kind
+from etl.input.table_layout import (
+    PREVIEW_ROWS,
+    Layout,
+    Row,
+    find_layout,
+    is_other_header,
+    row_kind,
+)
 from etl.input.units import units_of_title
+from geo.errors import InputError
 
 _MAX_SHOWN_CELLS = 8
 
@@ -36,13 +44,17 @@ def read_table(
     Raises
     ------
     InputError
-        If there is no header, or a column with data has no name or that of another.
+        If there is no header, a second one with other columns, or a column with data has no name or
+        that of another.
     """
     preview = list(islice(rows, PREVIEW_ROWS))
     layout = find_layout(path, preview, known)
     _note_header(preview, layout, findings)
     block: list[Row] = []
     for line, cells in chain(preview[layout.first :], rows):
+        if is_other_header(cells, layout, known):
+            header_line = preview[layout.first - 1][0]
+            raise InputError("header_again", file=path, line=line, first=header_line)
         kind = row_kind(cells, layout)
         if kind == "blank":
             findings.faults.pop(line, None)

@@ -22,13 +22,14 @@ UNITS = {
     **dict.fromkeys(("inch", "inches", '"'), "in"),
     **dict.fromkeys(("tonne", "tonnes", "吨"), "t"),
     **dict.fromkeys(("L/s", "升/秒"), "l/s"),
-    **dict.fromkeys(("L/min", "lpm", "升/分", "升/分钟"), "l/min"),
+    **dict.fromkeys(("L/min", "lpm", "LPM", "升/分", "升/分钟"), "l/min"),
     **dict.fromkeys(("m3/h", "m^3/h", "立方米/小时", "方/小时"), "m**3/h"),
     **{"m3/s": "m**3/s", "m3/min": "m**3/min", "立方米/秒": "m**3/s"},
     **{"厘米": "cm", "毫米": "mm", "分米": "dm", "公里": "km", "千米": "km"},
     **dict.fromkeys(("公斤", "千克"), "kg"),
     **{"Bar": "bar", "巴": "bar", "帕": "Pa", "kpa": "kPa", "千帕": "kPa", "Mpa": "MPa"},
     **{"兆帕": "MPa", "%": "percent", "‰": "permille"},
+    **dict.fromkeys(("kgf/cm2", "kg/cm2", "公斤/平方厘米"), "force_kilogram/cm**2"),
     **{"kV": "kV", "V": "V", "千伏": "kV", "伏": "V"},
 }
 """Spellings of units in pint's terms. What is not here is not read: ``st`` (stone or short ton),
@@ -97,6 +98,7 @@ below the second limit and with a decimal point they are metres."""
 
 _HEADER = re.compile(r"(.+?)\s*[(\[【]\s*(?:单位:\s*)?([^()\[\]【】]+?)\s*[)\]】]")
 _HEADER_WITH_SIGN = re.compile(r"(.+?)\s*[_/:,-]\s*([^_:,()-]+)")
+_HEADER_IN_TWO_SCRIPTS = re.compile(r"(.*[^\x00-\x7f])\s*([A-Za-z%][A-Za-z0-9/^]*)")
 _TITLE_UNITS = re.compile(r"(?:^|[^\w])(?:计量)?单位\s*:\s*([^\s()]+)")
 _LARGE_COUNTER = re.compile(r"[十百千万亿]+([户人口])")
 
@@ -190,15 +192,19 @@ def unit_factor(column: str, spelling: str) -> float | None:
 
 
 def split_header(header: str) -> tuple[str, str]:
-    """Return a header's name and the unit after it: ``高度（米）`` and ``高度_m`` have one.
+    """Return a header's name and the unit after it: ``高度（米）``, ``高度_m`` and ``高度m``.
 
-    Any text in brackets counts as a unit; a text after another sign only if it is a known unit.
+    Any text in brackets counts as a unit; a text after another sign, or Latin letters after Chinese
+    ones, only if it is a known unit.
     """
     plain = _normalize(header)
     if parts := _HEADER.fullmatch(plain):
         return parts[1], parts[2]
-    parts = _HEADER_WITH_SIGN.fullmatch(plain)
-    return (parts[1], parts[2]) if parts and _is_unit(parts[2]) else (header, "")
+    for pattern in (_HEADER_WITH_SIGN, _HEADER_IN_TWO_SCRIPTS):
+        parts = pattern.fullmatch(plain)
+        if parts and _is_unit(parts[2]):
+            return parts[1], parts[2]
+    return header, ""
 
 
 def _is_unit(spelling: str) -> bool:

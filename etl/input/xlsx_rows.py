@@ -38,13 +38,16 @@ _UNCOMPUTED = re.compile(
 )
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
+_NOT_SHOWN = re.compile(r"\[(?![<>=])[^\]]*\]|_.|\*.")
+"""Colours, languages, and room for signs, in number formats."""
+
 _PADDED = re.compile(r'(?:0|[-/ ]|"[^"]*"|\\.)*0(?:0|[-/ ]|"[^"]*"|\\.)*')
 """Number formats of zeros and literal signs, such as ``00000`` or ``"B"000``."""
 
-_FIXED = re.compile(r"(?:#,##)?0\.(0+)_?\s*")
+_FIXED = re.compile(r"(?:#,##)?0\.(0+)\s*")
 """Number formats with decimals, such as ``0.00``."""
 
-_WITH_UNIT = re.compile(r'(?:#,##)?0(?:\.[0#]+)?\s*(?:"([^"]*)"|\\(.))_?\s*')
+_WITH_UNIT = re.compile(r'(?:General|(?:#,##)?0(?:\.[0#]+)?)\s*(?:"([^"]*)"|\\(.))\s*')
 """Number formats with a unit, such as ``0.0"m"``."""
 
 
@@ -230,7 +233,7 @@ def format_number(value: float, number_format: str) -> str:
     """
     is_whole = isinstance(value, int) or value.is_integer()
     plain = str(int(value)) if is_whole else repr(value)
-    section = number_format.split(";", 1)[0]
+    section = _NOT_SHOWN.sub("", number_format.split(";", 1)[0])
     if section in ("General", "0", "@"):
         return plain
     if is_whole and value >= 0 and _PADDED.fullmatch(section):

@@ -57,6 +57,26 @@ def free_district_code(connection: Connection, path: Path, source: str) -> str:
     raise InputError("codes_exhausted", file=path)
 
 
+def leave_divisions_of_others(
+    connection: Connection, divisions: gpd.GeoDataFrame, source: str
+) -> gpd.GeoDataFrame:
+    """Return divisions without the cities and districts that another source delivers.
+
+    An extract of one district may so come beside the others of its city. Streets and communities
+    stay: where another source has their codes, they may be other places.
+    """
+    owned = set(
+        connection.scalars(
+            select(Region.code).where(
+                Region.code.in_(divisions["code"].tolist()),
+                Region.level.in_(("city", "district")),
+                Region.source != source,
+            )
+        )
+    )
+    return divisions[~divisions["code"].isin(owned)].reset_index(drop=True)
+
+
 def _district_codes(path: Path) -> Iterator[str]:
     """Yield possible codes for a place: one by its name, then one for each city code with 9."""
     name = path.name.split(".")[0].encode()

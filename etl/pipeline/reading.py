@@ -32,7 +32,6 @@ from etl.input.layer_columns import (
 )
 from etl.input.mapping import Mapping, apply_mapping, unused_columns
 from etl.input.reader_findings import TITLE_UNITS
-from etl.input.source import Source
 from etl.input.units import find_contradiction, unit_factor
 from etl.input.zones import UNIT_M, Reading
 from etl.pipeline import staging
@@ -204,7 +203,7 @@ def _columns(parts: Sequence[Part]) -> list[str]:
     possible = (*deliverable_columns(layer), *MATCHING_COLUMNS.get(layer, ()))
     filled: set[str] = set()
     for part in parts:
-        probe = apply_mapping(part.mapping, _empty_batch(part.source))
+        probe = apply_mapping(part.mapping, part.source.empty_batch())
         filled |= {*part.mapping.columns, *part.mapping.constants, *probe.columns}
     filled |= {*INFERRED_COLUMNS.get(layer, ())}
     if "industry" in filled:
@@ -214,12 +213,6 @@ def _columns(parts: Sequence[Part]) -> list[str]:
     if layer == "region":
         filled |= {"level", "parent_code"}
     return [name for name in possible if name in filled]
-
-
-def _empty_batch(source: Source) -> Batch:
-    nothing = pa.array([], pa.string())
-    geometry = np.empty(0, dtype=object)
-    return Batch(dict.fromkeys(source.fields, nothing), geometry, np.empty(0, dtype=np.int64))
 
 
 def _read_known_values(connection: Connection, layer: str, source: str) -> KnownValues:

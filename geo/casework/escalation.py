@@ -1,4 +1,6 @@
-"""Periodic work on running cases: escalation, new routes, deadlines."""
+"""Periodic work on cases: escalation, new routes, deadlines, closing of those reported back."""
+
+from datetime import timedelta
 
 from sqlalchemy import Connection, exists, func, literal, select, text
 
@@ -9,7 +11,8 @@ from geo.casework.deadlines import deadline_after
 from geo.casework.kinds import case_kinds
 from geo.casework.workflow import RUNNING, Action, Step
 from geo.model import GridManager, ServiceCase
-from geo.model.casework import CaseLevel
+from geo.model.casework import CaseLevel, CaseState
+from geo.settings import settings
 
 BATCH_CASES = 200
 _CASE = ServiceCase.__table__
@@ -64,6 +67,27 @@ def reroute_orphans(connection: Connection) -> int:
     for row in rows:
         step = Step(Action.REROUTE, now, {"to": row.handler_code[:12]})
         apply_to_case(connection, row, step, SYSTEM_ACTOR)
+    return len(rows)
+
+
+def archive_unrated(connection: Connection) -> int:
+    """Close cases that were reported back and had no step for days; return their number."""
+    now = connection.execute(select(func.now())).scalar_one()
+    unrated = (
+        select(_CASE)
+        .where(
+            _CASE.c.closed_at.is_(None),
+            _CASE.c.anonymized_at.is_(None),  # with the line above, an index
+            _CASE.c.state.in_((CaseState.REPORTED, CaseState.RATED)),
+            _CASE.c.changed_at < now - timedelta(days=settings().case_rating_days),
+        )
+        .order_by(_CASE.c.id)
+        .limit(BATCH_CASES)
+        .with_for_update(skip_locked=True)
+    )
+    rows = connection.execute(unrated).all()
+    for row in rows:
+        apply_to_case(connection, row, Step(Action.ARCHIVE, now), SYSTEM_ACTOR)
     return len(rows)
 
 

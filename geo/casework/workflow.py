@@ -101,7 +101,8 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(A.REWORK, BOTH, (S.REPORTED, S.RATED), S.HANDLING, OFFICES, ("note",)),
     Transition(A.RATE, BOTH, (S.REPORTED,), S.RATED, (REPORTER, *OFFICES), ("rating",)),
     Transition(A.RATE, BOTH, (S.ARCHIVED,), None, (REPORTER, *OFFICES), ("rating",)),
-    Transition(A.ARCHIVE, BOTH, (S.REPORTED, S.RATED), S.ARCHIVED, OFFICES),
+    Transition(A.ARCHIVE, BOTH, (S.REPORTED, S.RATED), S.ARCHIVED, (*OFFICES, SYSTEM)),
+    Transition(A.ARCHIVE, BOTH, RUNNING, S.ARCHIVED, (SYSTEM,)),
     Transition(A.NOTE, BOTH, _UNCLOSED, None, (REPORTER, *HANDLERS), ("note",), by="anyone"),
     Transition(A.RELEASE, BOTH, (*_UNCLOSED, S.ARCHIVED), None, OFFICES),
     Transition(A.RETRACT, BOTH, (*_UNCLOSED, S.ARCHIVED), None, OFFICES),
@@ -186,7 +187,11 @@ def find_transition(flow: Flow, state: CaseState, action: Action, role: str) -> 
         for transition in TRANSITIONS
         if transition.action is action and flow in transition.flows
     ]
-    possible = [transition for transition in of_action if state in transition.sources]
+    possible = [
+        transition
+        for transition in of_action
+        if state in transition.sources and role in transition.roles
+    ]
     if of_action and not any(role in transition.roles for transition in of_action):
         raise NotAllowedError("case_role_may_not", action=action_name(action), role=role)
     if not possible:

@@ -37,6 +37,9 @@ _INSUFFICIENT_PRIVILEGE, _LOCK_NOT_AVAILABLE = "42501", "55P03"
 _NO_START = "GRIDATLAS_NO_SERVER_START"
 """Environment variable of processes that must not start the private cluster."""
 
+API_TIMEOUT_S = 5
+"""How long a request waits for a connection, or for a lock."""
+
 MIGRATION_LOCK_TIMEOUT_S = 60
 """How long a migration waits for another one, or for work on the tables that it changes."""
 
@@ -122,7 +125,8 @@ def login_password() -> str:
 def api_engine(url: URL | None = None) -> Engine:
     """Return the engine of the API, with limits of connections and statement time."""
     limits = (
-        f"-c statement_timeout={settings().statement_timeout_s}s -c lock_timeout=5s "
+        f"-c statement_timeout={settings().statement_timeout_s}s "
+        f"-c lock_timeout={API_TIMEOUT_S}s "
         f"-c idle_in_transaction_session_timeout=60s {cluster.UTC_SESSION}"
     )
     return create_engine(
@@ -130,7 +134,7 @@ def api_engine(url: URL | None = None) -> Engine:
         pool_pre_ping=True,
         pool_size=settings().connections,
         max_overflow=0,
-        pool_timeout=5,
+        pool_timeout=API_TIMEOUT_S,
         connect_args={"options": limits, "connect_timeout": 5, "application_name": "gridatlas"},
     )
 

@@ -132,6 +132,7 @@ _PIPES = Rule(read={"fire": _FIRE_PIPES, "utility": _OWN_PIPES} | EDITORS, write
 _FIRE = Rule(read=_rows(ALL_ROWS, "fire") | EDITORS, write=EDITORS)
 _COLLECTED = replace(_FIRE, write=_FIRE.read)
 _PEOPLE = {"planner": "in_scope(grid_code)", "admin": ALL_ROWS}
+_ENDED = {"keeper": "valid_to IS NOT NULL"}
 _OF_OFFICE = {"office": "in_scope(grid_code)", "grid_manager": _OWN_GRID}
 _STAFF_READERS_OF_GRID = _OF_OFFICE | _rows(ALL_ROWS, "admin", "keeper")
 _STAFF_READERS = _PEOPLE | _OF_OFFICE
@@ -180,6 +181,8 @@ RULES: dict[str, Rule] = {
         table.name: Rule(
             read=_LAYER_RULES[name].read,
             write=EDITORS,
+            # Retention removes earlier counts of dwellings.
+            change=_KEEPER if name == "dwelling" else {},
             # The trigger of the layer writes its history under the role of whoever changes a row.
             add=dict(_LAYER_RULES[name].change)
             | {
@@ -216,9 +219,10 @@ RULES: dict[str, Rule] = {
     ),
     **dict.fromkeys(("plan_edit", "plan_comment"), Rule(read=_PLANNERS, write=_PLANNERS)),
     "grid_manager": Rule(
-        read=_STAFF_READERS | _rows(ALL_ROWS, "fire", "publisher", "keeper"), write=_PEOPLE
+        read=_STAFF_READERS | _rows(ALL_ROWS, "fire", "publisher", "keeper"),
+        write=_PEOPLE | _ENDED,
     ),
-    "grid_informant": Rule(read=_STAFF_READERS, write=_PEOPLE),
+    "grid_informant": Rule(read=_STAFF_READERS | _KEEPER, write=_PEOPLE | _ENDED),
     "import_run": Rule(read=EDITORS | _rows(ALL_ROWS, "publisher"), write=EDITORS),
     **dict.fromkeys(
         ("draw_run", "run_change", "index_left_off", "correction", "quarantine"),
@@ -273,7 +277,9 @@ RULES: dict[str, Rule] = {
         add={"grid_manager": _OWN_GRID} | _rows(ALL_ROWS, "admin"),
         change=_KEEPER,
     ),
-    "dwelling_verification": Rule(read=_STAFF_READERS_OF_GRID, add={"grid_manager": _OWN_GRID}),
+    "dwelling_verification": Rule(
+        read=_STAFF_READERS_OF_GRID, add={"grid_manager": _OWN_GRID}, change=_KEEPER
+    ),
     "assessment_month": Rule(
         read=_rows(ALL_ROWS, "office", "grid_manager", "admin", "keeper"),
         write=_KEEPER,

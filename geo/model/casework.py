@@ -265,7 +265,8 @@ class DwellingVerification(Base):
 
     ``verified_at`` is when, by the server's clock as the device knew it; ``device_at`` is what the
     device's own clock showed. ``changes`` holds the counts that were set, ``request`` the digest of
-    the request with the idempotency key ``key``.
+    the request with the idempotency key ``key``. ``dwelling_code`` and ``changes`` are empty once
+    the period of retention has ended.
     """
 
     __tablename__ = "dwelling_verification"
@@ -285,7 +286,13 @@ class DwellingVerification(Base):
 
     __table_args__ = (
         CheckConstraint("grid_code ~ '^[0-9]{15}$'", name="grid_code_15_digits"),
+        CheckConstraint("dwelling_code <> '' OR changes = '{}'", name="anonymized_empty"),
         Index(None, "dwelling_code"),
+        Index(
+            "ix_dwelling_verification_retained",
+            "verified_at",
+            postgresql_where=text("dwelling_code <> ''"),
+        ),
     )
 
 

@@ -8,10 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from geoalchemy2 import Geometry
-from sqlalchemy import Column, Index, Select, Table, or_, select, union_all
+from sqlalchemy import Column, Index, Select, Table, or_, select, text, union_all
 
 from geo.model import LAYERS
 from geo.model.base import STORAGE_SRID, Base
+from geo.model.register import VERIFIED_COLUMNS, Dwelling
+
+HAS_COUNTS = f"num_nonnulls({', '.join(VERIFIED_COLUMNS)}) > 0"
+"""Condition of the rows of ``dwelling_history`` that still tell about residents."""
 
 
 def _history_table(live: Table) -> Table:
@@ -29,6 +33,8 @@ def _history_table(live: Table) -> Table:
     table = Table(name, Base.metadata, *columns)
     Index(f"ix_{name}_code_valid_from", table.c.code, table.c.valid_from)
     Index(f"ix_{name}_geom", table.c.geom, postgresql_using="gist")
+    if live.name == Dwelling.__tablename__:  # whose counts are removed after years
+        Index(f"ix_{name}_retained", table.c.valid_to, postgresql_where=text(HAS_COUNTS))
     return table
 
 

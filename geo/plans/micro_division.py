@@ -10,7 +10,6 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from geo import crs
 from geo.db.layer_frames import read_frame, wkb
-from geo.errors import NotFoundError
 from geo.model import STORAGE_SRID, Grid, GridMember, GridPlan, MicroGrid
 from geo.partition.cells.barriers import Barriers
 from geo.partition.community import Community, build_barriers
@@ -19,6 +18,7 @@ from geo.partition.micro.divide import MicroGrids, divide_grid
 from geo.partition.micro.unit_cells import UnitCells, divide_cells
 from geo.plans import store
 from geo.plans.micro_grids import SERIAL_DIGITS, has_micro_grids, list_micro_grids
+from geo.plans.plan_draft import lock_community_of
 from geo.types import Lines, Polygons
 
 NEAR_GRID_M = 5.0
@@ -35,12 +35,7 @@ class MicroSummary:
     reasons: tuple[tuple[str, dict[str, Any]], ...]
 
 
-def divide_plan(
-    connection: Connection,
-    plan: int,
-    previous: int | None = None,
-    community: Community | None = None,
-) -> MicroSummary:
+def divide_plan(connection: Connection, plan: int, previous: int | None = None) -> MicroSummary:
     """Divide the general grids of a plan into micro-grids and store them in place of earlier ones.
 
     Parameters
@@ -48,19 +43,13 @@ def divide_plan(
     previous
         Number of the plan whose micro-grids are kept as far as possible; the plan itself by
         default.
-    community
-        The plan's community, if it is at hand.
 
     Raises
     ------
     NotFoundError
         If there is no such plan.
     """
-    code = store.community_of(connection, plan)
-    if code is None:
-        raise NotFoundError("no_plan_here", plan=plan)
-    store.lock_community(connection, code)
-    community = community or store.read_community(connection, code)
+    community = store.read_community(connection, lock_community_of(connection, plan))
     members = _read_members(connection, plan, community)
     units = _units_by_building(community)
     before = _previous_parts(connection, previous or plan)

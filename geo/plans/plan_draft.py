@@ -211,8 +211,8 @@ def lock_plan(connection: Connection, plan: int, revision: int | None) -> RowMap
     return row
 
 
-def lock_community_of(connection: Connection, plan: int) -> None:
-    """Lock the plans of the community of a plan until the transaction ends.
+def lock_community_of(connection: Connection, plan: int) -> str:
+    """Lock the plans of the community of a plan until the transaction ends; return its code.
 
     Raises
     ------
@@ -223,6 +223,7 @@ def lock_community_of(connection: Connection, plan: int) -> None:
     if community is None:
         raise NotFoundError("no_plan_here", plan=plan)
     store.lock_community(connection, community)
+    return community
 
 
 def last_author(connection: Connection, plan: int) -> str:

@@ -10,6 +10,7 @@ from tests import accounts
 from tests import town as little_town
 from tests.accounts import PASSWORD
 from tests.server import serving
+from tests.waiting import TIMEOUT_S
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def address(town: Engine) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def client(address: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=address, timeout=30) as client:
+    with httpx.Client(base_url=address, timeout=TIMEOUT_S) as client:
         yield client
 
 
@@ -52,7 +53,7 @@ def signed_in(address: str) -> Iterator[Callable[[str], httpx.Client]]:
     def get(name: str) -> httpx.Client:
         if name not in clients:
             clients[name] = httpx.Client(
-                base_url=address, headers=bearer(address, name), timeout=30
+                base_url=address, headers=bearer(address, name), timeout=TIMEOUT_S
             )
         return clients[name]
 
@@ -63,7 +64,9 @@ def signed_in(address: str) -> Iterator[Callable[[str], httpx.Client]]:
 
 def bearer(address: str, name: str, password: str = PASSWORD) -> dict[str, str]:
     form = {"grant_type": "password", "username": name, "password": password}
-    tokens = httpx.post(f"{address}/auth/token", data=form, timeout=30).raise_for_status().json()
+    tokens = (
+        httpx.post(f"{address}/auth/token", data=form, timeout=TIMEOUT_S).raise_for_status().json()
+    )
     return {"Authorization": f"Bearer {tokens['access_token']}"}
 
 

@@ -16,6 +16,7 @@ from tests import town as t
 from tests.api.public.test_grid_staff import picture
 from tests.api.test_resilience import connected, ended
 from tests.server import serving
+from tests.waiting import TIMEOUT_S
 
 GRID = f"{t.NORTH_GATE}001"
 BREAK = "x\r\nX-Evil: 1\r\n\r\n<script>"
@@ -28,7 +29,7 @@ def reads(client):
     """Return every read of both descriptions: path, and the parameters that are words."""
     found = []
     for at, base in (("/openapi.json", ""), ("/ogc/api", "/ogc")):
-        for path, operations in client.get(at, timeout=60).json()["paths"].items():
+        for path, operations in client.get(at).json()["paths"].items():
             if "get" in operations and path not in ENDLESS:
                 found.append((base + path, operations["get"].get("parameters", [])))
     assert len(found) > 70
@@ -55,7 +56,7 @@ def test_line_breaks_in_what_is_asked_make_no_header(signed_in, reads):
     asked = list(tried(reads, BREAK))
     assert len(asked) > 200
     for address in asked:
-        answer = admin.get(address, timeout=60)
+        answer = admin.get(address)
         assert "x-evil" not in answer.headers, address
         assert answer.status_code < 500, (address, answer.text[:200])
 
@@ -63,7 +64,7 @@ def test_line_breaks_in_what_is_asked_make_no_header(signed_in, reads):
 def test_ways_out_of_a_folder_lead_nowhere(signed_in, reads):
     admin = signed_in("admin")
     for address in tried(reads, UP):
-        answer = admin.get(address, timeout=60)
+        answer = admin.get(address)
         assert b"root:" not in answer.content, address
         assert answer.status_code < 500, (address, answer.text[:200])
 
@@ -87,7 +88,7 @@ def test_line_breaks_in_what_a_head_says_come_back_in_none(address, name, evil):
     ["/regions%0d%0aX-Evil:%201/", "//evil.example/%0d%0aX-Evil:%201", "/grids/1%0d%0aX-Evil: 1/"],
 )
 def test_redirects_go_to_no_place_of_a_callers(address, path):
-    answer = httpx.get(f"{address}{path}", follow_redirects=False)
+    answer = httpx.get(f"{address}{path}", follow_redirects=False, timeout=TIMEOUT_S)
     assert "x-evil" not in answer.headers
     assert answer.headers.get("location", address).startswith(address)
 
@@ -113,7 +114,7 @@ def test_names_of_downloads_hold_nothing_of_a_callers(signed_in):
             f"/plans/{evil}/sheet.pdf",
             f"/baked/{evil}",
         ):
-            answer = admin.get(address, timeout=60)
+            answer = admin.get(address)
             assert answer.status_code in (400, 404, 422), address
             assert "content-disposition" not in answer.headers
 
@@ -215,12 +216,12 @@ def bodies(described):
 
 def test_no_body_breaks_the_server(client, signed_in):
     admin = signed_in("admin")
-    asked = list(bodies(client.get("/openapi.json", timeout=60).json()))
+    asked = list(bodies(client.get("/openapi.json").json()))
     assert len(asked) > 500
     for method, path, body in asked:
         content = body.encode("utf-8", "surrogatepass")
         headers = {"Content-Type": "application/json"}
-        answer = admin.request(method, path, content=content, headers=headers, timeout=60)
+        answer = admin.request(method, path, content=content, headers=headers)
         assert answer.status_code < 500, (method, path, body[:100], answer.text[:300])
 
 
@@ -307,8 +308,12 @@ def test_lan_address_is_known_where_the_server_listens_on_it(town):
     with serving(town, host="0.0.0.0") as address:  # noqa: S104
         port = httpx.URL(address).port
         reached = f"http://127.0.0.2:{port}/regions?limit=1"
-        assert httpx.get(reached).json()["links"][0]["href"].startswith("http://127.0.0.2:")
-        other = httpx.get(reached, headers={"Host": "127.0.0.3"})
+        assert (
+            httpx.get(reached, timeout=TIMEOUT_S)
+            .json()["links"][0]["href"]
+            .startswith("http://127.0.0.2:")
+        )
+        other = httpx.get(reached, headers={"Host": "127.0.0.3"}, timeout=TIMEOUT_S)
         assert other.status_code == 400
 
 
@@ -316,5 +321,5 @@ def test_answers_that_depend_on_the_caller_say_so(signed_in, reads):
     admin = signed_in("admin")
     for path, _ in reads:
         plain = re.sub(r"{\w+}", "1", path.replace("{code}", GRID))
-        answer = admin.get(plain, timeout=60)
+        answer = admin.get(plain)
         assert "authorization" in answer.headers.get("vary", "").lower(), path

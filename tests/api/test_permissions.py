@@ -17,6 +17,7 @@ from geo.db.security import ROLES, RULES
 from tests import town as t
 from tests.api.conftest import ACCOUNTS, PASSWORD, bearer
 from tests.api.tiles.test_tiles import tile_of
+from tests.waiting import TIMEOUT_S
 
 SIGNED_IN = tuple(ACCOUNTS)
 OWN_GRID = f"{t.NORTH_GATE}002"
@@ -116,6 +117,7 @@ MAY = {
     "DELETE /jobs/{number}": JOBS,
     "GET /jobs/{number}/events": readers("job"),
     "GET /field/bundle": frozenset({"grid_manager"}),
+    "GET /field/map.pmtiles": frozenset({"grid_manager"}),
     "POST /field/dwellings/{code}/verification": frozenset({"grid_manager"}),
     "POST /field/hydrants/{code}/inspection": frozenset({"grid_manager"}),
     "POST /casework/visits": frozenset(RULES["visit"].add),
@@ -174,7 +176,7 @@ def may(operation):
 
 @pytest.fixture(scope="module")
 def operations(client):
-    paths = client.get("/openapi.json", timeout=60).json()["paths"]
+    paths = client.get("/openapi.json").json()["paths"]
     return [f"{method.upper()} {path}" for path, found in paths.items() for method in found]
 
 
@@ -207,7 +209,7 @@ def _tried(who, operation):
     for name, value in GIVEN.items():
         path = path.replace(name, value)
     body = {} if method in {"POST", "PUT"} else None
-    return who.request(method, path, json=body, timeout=60).status_code
+    return who.request(method, path, json=body).status_code
 
 
 def caller(role):
@@ -311,7 +313,7 @@ def tile(client, signed_in, tmp_path):
 
     def get(role, address):
         who = client if role == "public" else signed_in(role)
-        answer = who.get(address, timeout=60)
+        answer = who.get(address)
         if answer.status_code in (401, 403, 404):
             return None
         assert answer.status_code in (200, 204), (address, answer.text[:200])
@@ -372,7 +374,9 @@ def test_planner_of_another_place_gets_no_tile_of_a_draft(furnished, address, ti
     column, row = tile_of(300, 550, 12)
     for asked in ("status=draft", *(f"plan={number}" for number in range(1, 5))):
         answer = httpx.get(
-            f"{address}/tiles/12/{column}/{row}?{asked}", headers=bearer(address, "elsewhere")
+            f"{address}/tiles/12/{column}/{row}?{asked}",
+            headers=bearer(address, "elsewhere"),
+            timeout=TIMEOUT_S,
         )
         file = tmp_path / "x.pbf"
         file.write_bytes(answer.content)
@@ -396,7 +400,7 @@ FIRE_TILE = {
 
 @pytest.mark.parametrize("role", ROLES)
 def test_fire_tiles_hold_what_the_role_may_see(furnished, signed_in, tile, role):
-    signed_in("admin").post("/fire/findings/refresh", timeout=120).raise_for_status()
+    signed_in("admin").post("/fire/findings/refresh").raise_for_status()
     column, row = tile_of(300, 350, 16)
     found = tile(role, f"/fire/tiles/16/{column}/{row}")
     if role not in DISPATCH:

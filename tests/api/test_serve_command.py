@@ -13,6 +13,7 @@ import httpx
 from tests import accounts
 from tests import town as t
 from tests.api.conftest import bearer
+from tests.waiting import TIMEOUT_S
 
 SERVE = [sys.executable, "-m", "cli.main", "serve"]
 
@@ -24,10 +25,10 @@ def test_serves_until_it_is_told_to_stop(town):
     try:
         said = running.stdout.readline()
         address = re.search(r"http://127\.0\.0\.1:\d+/", said)[0]
-        assert httpx.get(f"{address}health").json()["status"] == "ok"
-        assert "MapLibre" not in httpx.get(address).text
+        assert httpx.get(f"{address}health", timeout=TIMEOUT_S).json()["status"] == "ok"
+        assert "MapLibre" not in httpx.get(address, timeout=TIMEOUT_S).text
         running.send_signal(signal.SIGINT)
-        assert running.wait(10) == 0
+        assert running.wait(TIMEOUT_S) == 0
         assert "Traceback" not in running.stderr.read()
     finally:
         running.kill()
@@ -37,7 +38,9 @@ def test_serves_until_it_is_told_to_stop(town):
 def test_port_in_use_is_one_line_with_the_remedy(town):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = subprocess.run([*SERVE, "--port", port], capture_output=True, text=True, timeout=600)
+        done = subprocess.run(
+            [*SERVE, "--port", port], capture_output=True, text=True, timeout=TIMEOUT_S
+        )
     assert done.returncode == 2
     assert port in done.stderr
     assert "--port" in done.stderr
@@ -52,7 +55,7 @@ def test_mistake_in_the_citys_kinds_of_cases_is_one_line_before_anything_is_serv
         env=os.environ | {"GRIDATLAS_CASE_KINDS": os.fspath(file)},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=TIMEOUT_S,
     )
     assert done.returncode == 2
     assert str(file) in done.stderr
@@ -69,10 +72,12 @@ def test_open_stream_of_cases_does_not_hold_up_the_end(town):
     try:
         address = re.search(r"http://127\.0\.0\.1:\d+", running.stdout.readline())[0]
         headers = bearer(address, "duty_officer")
-        with httpx.stream("GET", f"{address}/casework/events", headers=headers) as stream:
+        with httpx.stream(
+            "GET", f"{address}/casework/events", headers=headers, timeout=TIMEOUT_S
+        ) as stream:
             assert next(stream.iter_lines()) == "event: reset"
             running.send_signal(signal.SIGTERM)
-            assert running.wait(20) in (0, -signal.SIGTERM)
+            assert running.wait(TIMEOUT_S) in (0, -signal.SIGTERM)
         assert "Traceback" not in running.stderr.read()
     finally:
         running.kill()
@@ -88,11 +93,11 @@ def test_several_workers_answer_write_lines_of_json_and_stop_in_order(town):
     )
     try:
         address = re.search(r"http://127\.0\.0\.1:\d+/", running.stdout.readline())[0]
-        answer = httpx.get(f"{address}ready", timeout=60)
+        answer = httpx.get(f"{address}ready", timeout=TIMEOUT_S)
         assert answer.json() == {"ready": True}
-        assert "gridatlas_requests_total" in httpx.get(f"{address}metrics").text
+        assert "gridatlas_requests_total" in httpx.get(f"{address}metrics", timeout=TIMEOUT_S).text
         running.send_signal(signal.SIGTERM)
-        assert running.wait(30) in (0, -signal.SIGTERM)
+        assert running.wait(TIMEOUT_S) in (0, -signal.SIGTERM)
         lines = [json.loads(line) for line in running.stderr.read().splitlines() if line[:1] == "{"]
         (told,) = [line for line in lines if line.get("path") == "/ready"]
         assert told["status"] == 200

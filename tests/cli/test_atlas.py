@@ -1,18 +1,12 @@
 """``gridatlas atlas``: the pages of a region."""
 
-import subprocess
-import sys
-
 from tests import town as t
-
-ATLAS = [sys.executable, "-m", "cli.main", "atlas"]
+from tests.command import gridatlas
 
 
 def test_atlas_is_written_and_its_index_is_named(town, tmp_path):
     out = tmp_path / "atlas"
-    done = subprocess.run(
-        [*ATLAS, "--region", t.DRUM_TOWER, "--out", out], capture_output=True, text=True
-    )
+    done = gridatlas("atlas", "--region", t.DRUM_TOWER, "--out", out)
     assert done.returncode == 0, done.stderr
     assert str(out / "index.html") in done.stdout
     assert (out / f"{t.DRUM_TOWER}.html").exists()
@@ -20,7 +14,7 @@ def test_atlas_is_written_and_its_index_is_named(town, tmp_path):
 
 def test_region_without_grids_is_refused_and_leaves_no_folder(town, tmp_path):
     out = tmp_path / "atlas"
-    done = subprocess.run([*ATLAS, "--region", "99", "--out", out], capture_output=True, text=True)
+    done = gridatlas("atlas", "--region", "99", "--out", out)
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr

@@ -22,20 +22,12 @@ from geo.locks import Lock
 from tests import town as t
 from tests.cli import killed_restores
 from tests.cli.killed_restores import contents, engine_of
+from tests.command import gridatlas
 from tests.conftest import on_server
 from tests.server import serving
+from tests.waiting import TIMEOUT_S
 
 KILLS = 6
-
-
-def gridatlas(*words, url):
-    return subprocess.run(
-        [sys.executable, "-m", "cli.main", *map(str, words)],
-        env=os.environ | {"DATABASE_URL": url, "GRIDATLAS_LANG": "en"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
 
 
 @pytest.fixture
@@ -61,15 +53,15 @@ def test_restored_database_equals_the_original(database, empty, tmp_path):
     t.build(database)
     url = os.environ["DATABASE_URL"]
     file = tmp_path / "city.backup"
-    written = gridatlas("backup", file, url=url)
+    written = gridatlas("backup", file, DATABASE_URL=url)
     assert written.returncode == 0, written.stderr
-    restored = gridatlas("restore", file, url=empty)
+    restored = gridatlas("restore", file, DATABASE_URL=empty)
     assert restored.returncode == 0, restored.stderr
     assert contents(engine_of(empty)) == contents(engine_of(url))
-    again = gridatlas("restore", file, url=empty)
+    again = gridatlas("restore", file, DATABASE_URL=empty)
     assert again.returncode == 2
     assert "--replace" in again.stderr
-    assert gridatlas("restore", file, "--replace", url=empty).returncode == 0
+    assert gridatlas("restore", file, "--replace", DATABASE_URL=empty).returncode == 0
     assert contents(engine_of(empty)) == contents(engine_of(url))
 
 
@@ -186,7 +178,7 @@ def test_file_that_is_not_a_backup_is_refused_in_one_line(database, tmp_path):
     bad = tmp_path / "bad"
     bad.write_bytes(b"not a dump")
     for file in (bad, tmp_path / "missing"):
-        done = gridatlas("restore", file, "--replace", url=os.environ["DATABASE_URL"])
+        done = gridatlas("restore", file, "--replace", DATABASE_URL=os.environ["DATABASE_URL"])
         assert done.returncode == 2
         assert len(done.stderr.strip().splitlines()) == 1
 
@@ -267,7 +259,7 @@ def test_restore_gives_up_on_tables_that_stay_locked(database, city, monkeypatch
 
 
 def test_api_serves_the_restored_data(database, city):
-    with serving(database) as address, httpx.Client(base_url=address) as client:
+    with serving(database) as address, httpx.Client(base_url=address, timeout=TIMEOUT_S) as client:
         client.get("/regions").raise_for_status()
         with database.begin() as connection:
             connection.execute(text("UPDATE region SET name = 'since' WHERE level = 'street'"))
@@ -283,9 +275,9 @@ def test_api_serves_the_restored_data(database, city):
 
 
 def test_api_reports_that_it_is_busy_during_a_restore(database, city):
-    with serving(database) as address, database.connect() as restoring:
+    with serving(database, timeout_s=1) as address, database.connect() as restoring:
         restoring.execute(text("LOCK TABLE region IN ACCESS EXCLUSIVE MODE"))
-        answer = httpx.get(f"{address}/regions", timeout=60)
+        answer = httpx.get(f"{address}/regions", timeout=TIMEOUT_S)
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
 

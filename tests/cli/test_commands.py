@@ -1,9 +1,6 @@
 """The command line: import, draw and export Monaco; errors; former names of commands."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import geopandas as gpd
@@ -17,21 +14,11 @@ from cli.main import app
 from etl.sample.street_plan import SAMPLES
 from geo.model import Building, ImportRun
 from geo.plans.batch import DrawResult
+from tests.command import gridatlas
 from tests.etl.delivery import houses, write
 
 ROOT = SAMPLES.parents[1]
 MONACO = SAMPLES / "monaco.osm.pbf"
-
-
-def gridatlas(*words: str | Path, cwd: Path, lang: str = "en") -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": os.fspath(ROOT), "GRIDATLAS_LANG": lang}
-    return subprocess.run(
-        [sys.executable, "-m", "cli.main", *map(os.fspath, words)],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +133,7 @@ def test_mistake_gets_one_line_and_exit_code_two(place, words, message):
 
 
 def test_mistake_is_reported_in_chinese(place):
-    done = gridatlas("import", "osm", "none.osm.pbf", cwd=place, lang="zh")
+    done = gridatlas("import", "osm", "none.osm.pbf", cwd=place, GRIDATLAS_LANG="zh")
     assert done.returncode == 2
     assert "none.osm.pbf 不存在。请检查文件名和目录。" in done.stderr
 

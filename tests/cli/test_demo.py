@@ -3,11 +3,9 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -15,54 +13,50 @@ import pypdfium2
 import pytest
 
 from geo.db import local_server
+from tests.conftest import open_folder
+from tests.waiting import TIMEOUT_S, wait_until
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-bench.lock")
 
 
 @pytest.fixture
-def fresh(tmp_path_factory):
+def fresh():
     """Return an installation that holds only the packages of this environment."""
-    home = tmp_path_factory.mktemp("newcomer")
-    for folder in (home, *home.parents):
-        if folder.name.startswith("pytest-"):
-            folder.chmod(0o755)  # the database runs as another user
-    (home / "venv").symlink_to(sys.prefix)
-    for lock in LOCKS:
-        (home / f"{lock}.installed").write_bytes((ROOT / lock).read_bytes())
-    yield home
-    local_server.stop(home)
+    with open_folder() as home:
+        (home / "venv").symlink_to(sys.prefix)
+        for lock in LOCKS:
+            (home / f"{lock}.installed").write_bytes((ROOT / lock).read_bytes())
+        yield home
+        local_server.stop(home)
 
 
 @contextmanager
 def demo(home, cwd):
     """Run the demo until its server answers; yields what it said and the server's address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     environment = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
     environment |= {"GRIDATLAS_HOME": os.fspath(home), "GRIDATLAS_LANG": "zh"}
     said = cwd / "said"
     with said.open("w") as out:
-        command = [ROOT / "gridatlas", "demo", "--port", str(port)]
+        command = [ROOT / "gridatlas", "demo", "--port", "0"]
         running = subprocess.Popen(command, cwd=cwd, env=environment, stdout=out, stderr=out)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        while running.poll() is None:
-            with suppress(httpx.TransportError):
-                httpx.get(f"{address}/health", timeout=10)
-                break
-            time.sleep(0.2)
+
+    def find_address():
         assert running.poll() is None, said.read_text(encoding="utf-8")
+        return re.search(r"http://127\.0\.0\.1:[1-9]\d*", said.read_text(encoding="utf-8"))
+
+    try:
+        address = wait_until(find_address, "the server of the demo")[0]
         yield said.read_text(encoding="utf-8"), address
     finally:
         running.terminate()
-        running.wait(30)
+        running.wait(TIMEOUT_S)
 
 
 def test_demo_writes_the_atlas_and_starts_a_server(fresh, tmp_path):
     with (
         demo(fresh, tmp_path) as (said, address),
-        httpx.Client(base_url=address, timeout=30) as client,
+        httpx.Client(base_url=address, timeout=TIMEOUT_S) as client,
     ):
         regions = client.get("/regions?level=community&limit=100").json()["features"]
         assert len(regions) == 12
@@ -118,7 +112,7 @@ def test_lock_held_after_its_installation_ended_is_refused(fresh):
     ended.wait()
     running, holder = help_while_locked(fresh, ended.pid)
     try:
-        _, said = running.communicate(timeout=120)
+        _, said = running.communicate(timeout=TIMEOUT_S)
         assert running.returncode == 1
         assert "install.lock" in said.splitlines()[-1]
     finally:

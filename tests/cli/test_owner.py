@@ -2,11 +2,10 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -18,8 +17,10 @@ from geo.db import cluster, local_server, security
 from geo.errors import SetupError
 from tests import town as t
 from tests.cli import killed_restores
-from tests.conftest import on_server
+from tests.command import gridatlas
+from tests.conftest import on_server, open_folder
 from tests.server import serving
+from tests.waiting import TIMEOUT_S
 
 GRANTS = Path(__file__).parents[2] / "deploy" / "owner.sql"
 KILLS = 4
@@ -28,24 +29,21 @@ KILLS = 4
 @pytest.fixture(scope="module")
 def server():
     """Return the home of a cluster on which an administrator ran the documented grants."""
-    home = new_home()
-    local_server.ensure_running(home)
-    admin = make_url(cluster.url(home, "postgres"))
-    psql = ("psql", "-q", "-d", "postgres", "-h", admin.query["host"], "-U", admin.username)
-    subprocess.run([*psql, "-v", "owner=city", "-v", "database=city", "-f", GRANTS], check=True)
-    yield home
-    remove(home)
+    with new_home() as home:
+        local_server.ensure_running(home)
+        admin = make_url(cluster.url(home, "postgres"))
+        psql = ("psql", "-q", "-d", "postgres", "-h", admin.query["host"], "-U", admin.username)
+        subprocess.run([*psql, "-v", "owner=city", "-v", "database=city", "-f", GRANTS], check=True)
+        yield home
 
 
+@contextmanager
 def new_home():
-    home = Path(tempfile.mkdtemp(prefix="gridatlas-owner-"))
-    home.chmod(0o755)  # the server's user must reach it
-    return home
-
-
-def remove(home):
-    local_server.stop(home)
-    shutil.rmtree(home)
+    with open_folder() as home:
+        try:
+            yield home
+        finally:
+            local_server.stop(home)
 
 
 def url_of(server, user="city", database="city"):
@@ -61,16 +59,6 @@ def owner(server, monkeypatch):
     db.reset_engine()
     yield url_of(server)
     db.reset_engine()
-
-
-def gridatlas(*words, url):
-    return subprocess.run(
-        [sys.executable, "-m", "cli.main", *map(str, words)],
-        env=os.environ | {"DATABASE_URL": url, "GRIDATLAS_LANG": "en"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
 
 
 def test_owner_with_the_documented_grants_can_back_up_and_restore(owner, server, tmp_path):
@@ -99,7 +87,7 @@ def test_api_answers_from_the_owners_database(owner):
             connection.commit()
             t.build(db.get_engine())
     with serving(db.get_engine()) as address:
-        answer = httpx.get(f"{address}/regions")
+        answer = httpx.get(f"{address}/regions", timeout=TIMEOUT_S)
     assert answer.status_code == 200
     assert t.NORTH_GATE in answer.text
 
@@ -107,7 +95,7 @@ def test_api_answers_from_the_owners_database(owner):
 def test_each_missing_right_is_reported_with_its_grant_statement(server):
     on_server(server, "CREATE ROLE bare LOGIN")
     on_server(server, "CREATE DATABASE bare")
-    refused = gridatlas("db", "upgrade", url=url_of(server, "bare", "bare"))
+    refused = gridatlas("db", "upgrade", DATABASE_URL=url_of(server, "bare", "bare"))
     assert refused.returncode == 1
     lines = refused.stderr.strip().splitlines()
     assert len(lines) == 1 + 4  # extensions, database, schema, publisher
@@ -117,7 +105,7 @@ def test_each_missing_right_is_reported_with_its_grant_statement(server):
             for statement in line.split(": ", 1)[1].split("; "):
                 connection.execute(text(statement))
     administrator.dispose()
-    accepted = gridatlas("db", "upgrade", url=url_of(server, "bare", "bare"))
+    accepted = gridatlas("db", "upgrade", DATABASE_URL=url_of(server, "bare", "bare"))
     assert accepted.returncode == 0, accepted.stderr
 
 
@@ -141,9 +129,8 @@ def test_missing_roles_and_foreign_tables_are_named(home, database):
 
 def test_owner_with_createrole_needs_no_roles_created():
     """On a cluster without our roles: they are made by the first migration."""
-    home = new_home()
-    local_server.ensure_running(home)
-    try:
+    with new_home() as home:
+        local_server.ensure_running(home)
         on_server(home, "CREATE ROLE plain LOGIN")
         on_server(home, "CREATE ROLE maker LOGIN CREATEROLE")
         for name in ("plain", "maker"):
@@ -153,10 +140,8 @@ def test_owner_with_createrole_needs_no_roles_created():
                 for extension in security.EXTENSIONS:
                     connection.execute(text(f"CREATE EXTENSION {extension}"))
             administrator.dispose()
-        refused = gridatlas("db", "upgrade", url=url_of(home, "plain", "plain"))
+        refused = gridatlas("db", "upgrade", DATABASE_URL=url_of(home, "plain", "plain"))
         assert len(refused.stderr.strip().splitlines()) == 1 + 3  # roles, members, publisher
         assert "CREATE ROLE gridatlas_api LOGIN NOINHERIT;" in refused.stderr
-        accepted = gridatlas("db", "upgrade", url=url_of(home, "maker", "maker"))
+        accepted = gridatlas("db", "upgrade", DATABASE_URL=url_of(home, "maker", "maker"))
         assert accepted.returncode == 0, accepted.stderr
-    finally:
-        remove(home)

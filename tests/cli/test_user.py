@@ -1,35 +1,30 @@
 """``gridatlas user``: add, list and disable accounts."""
 
-import os
-import subprocess
-import sys
-
 import httpx
 from sqlalchemy import text
 
 from tests.api.conftest import bearer
+from tests.command import gridatlas
 from tests.server import serving
+from tests.waiting import TIMEOUT_S
 
 PASSWORD = "correct horse battery"  # noqa: S105
 
 
-def gridatlas(*words, password=PASSWORD):
-    return subprocess.run(
-        [sys.executable, "-m", "cli.main", "user", *words],
-        env=os.environ | {"GRIDATLAS_PASSWORD": password, "GRIDATLAS_LANG": "en"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+def user(*words, password=PASSWORD):
+    return gridatlas("user", *words, GRIDATLAS_PASSWORD=password)
 
 
 def test_added_administrator_can_sign_in(database):
-    assert gridatlas("add", "root", "--role", "admin").returncode == 0
-    listed = gridatlas("list").stdout
+    assert user("add", "root", "--role", "admin").returncode == 0
+    listed = user("list").stdout
     assert "root" in listed
     with serving(database) as address:
         form = {"grant_type": "password", "username": "root", "password": PASSWORD}
-        assert httpx.post(f"{address}/auth/token", data=form, timeout=30).json()["role"] == "admin"
+        assert (
+            httpx.post(f"{address}/auth/token", data=form, timeout=TIMEOUT_S).json()["role"]
+            == "admin"
+        )
 
 
 def test_account_of_a_grid_manager_follows_the_appointments(database):
@@ -38,15 +33,17 @@ def test_account_of_a_grid_manager_follows_the_appointments(database):
     with database.begin() as connection:
         for grid in grids:
             connection.execute(text(appoint), {"grid": grid})
-    assert gridatlas("add", "wang", "--role", "grid_manager", "--grids", grids[0]).returncode == 0
+    assert user("add", "wang", "--role", "grid_manager", "--grids", grids[0]).returncode == 0
     with serving(database) as address:
         headers = bearer(address, "wang")
 
         def own_grids():
-            return httpx.get(f"{address}/auth/me", headers=headers, timeout=30).json()["grids"]
+            return httpx.get(f"{address}/auth/me", headers=headers, timeout=TIMEOUT_S).json()[
+                "grids"
+            ]
 
         assert own_grids() == [grids[0]]
-        assert gridatlas("bind", "wang", ",".join(grids)).returncode == 0
+        assert user("bind", "wang", ",".join(grids)).returncode == 0
         assert own_grids() == list(grids)
         with database.begin() as connection:
             connection.execute(text("UPDATE grid_manager SET valid_to = now()"))
@@ -54,7 +51,7 @@ def test_account_of_a_grid_manager_follows_the_appointments(database):
 
 
 def test_invalid_account_is_refused_in_one_line(database):
-    assert gridatlas("add", "a", "--role", "fire").returncode == 0
+    assert user("add", "a", "--role", "fire").returncode == 0
     for words, password in (
         (("add", "a", "--role", "fire"), PASSWORD),
         (("add", "b", "--role", "king"), PASSWORD),
@@ -69,6 +66,6 @@ def test_invalid_account_is_refused_in_one_line(database):
         (("add", "b", "--role", "fire"), "short"),
         (("disable", "nobody"), PASSWORD),
     ):
-        done = gridatlas(*words, password=password)
+        done = user(*words, password=password)
         assert done.returncode == 2, words
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr

@@ -142,29 +142,41 @@ def faults_of(page: Page) -> list[object]:
     return page.evaluate(CHECKED)
 
 
+class HeldRequests:
+    """Requests for an address that wait to be answered."""
+
+    def __init__(self, page: Page, address: str | re.Pattern[str]) -> None:
+        self.page, self.address = page, address
+        self.routes: list[Route] = []
+
+    @contextmanager
+    def expect(self) -> Iterator[None]:
+        """Run a block that makes such a request; return when it is held back."""
+        count = len(self.routes)
+        with self.page.expect_request(self.address):
+            yield
+        while len(self.routes) == count:
+            self.page.evaluate("() => new Promise(requestAnimationFrame)")
+
+
 @contextmanager
-def hold_back(page: Page, address: str | re.Pattern[str]) -> Iterator[list[Route]]:
+def hold_back(page: Page, address: str | re.Pattern[str]) -> Iterator[HeldRequests]:
     """Hold back requests for an address; those still held at the end of the block go on there."""
-    held: list[Route] = []
+    held = HeldRequests(page, address)
     is_open = False
 
     def handle(route: Route) -> None:
         if is_open:
             route.continue_()
         else:
-            held.append(route)
+            held.routes.append(route)
 
     page.route(address, handle)
     yield held
     is_open = True
-    release(page, held)
+    while held.routes:
+        answer(page, held.routes.pop(0))
     page.unroute(address)
-
-
-def release(page: Page, held: list[Route]) -> None:
-    """Let requests that are held back go on; return when the page has handled their answers."""
-    while held:
-        answer(page, held.pop(0))
 
 
 def answer(page: Page, route: Route, response: APIResponse | None = None) -> None:

@@ -70,8 +70,8 @@ def test_run_that_was_left_while_it_loaded_does_not_come_back(desk, delivered):
     page = desk()
     run = f"**/imports/runs/{delivered}"
     title = page.locator("#side h1")
-    with hold_back(page, run):
-        with page.expect_request(run):
+    with hold_back(page, run) as held:
+        with held.expect():
             page.locator(f"a[href='/data/runs/{delivered}']").click()
         page.get_by_role("link", name="隔离要素").click()
         expect(title).to_have_text("隔离要素")

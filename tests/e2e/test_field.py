@@ -8,6 +8,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 from sqlalchemy import text
 
+from api.tiles import tile_archive
 from tests import accounts
 from tests import town as t
 from tests.e2e.conftest import PASSWORD, PHONE, faults_of
@@ -20,6 +21,8 @@ WRONG_CLOCK = """(() => { const Real = Date, shift = 3 * 864e5;
   globalThis.Date = class extends Real {
     constructor(...given) { given.length ? super(...given) : super(Real.now() + shift); }
     static now() { return Real.now() + shift; } } })()"""
+DRAWN = """layer => globalThis.gridatlas?.map?.isStyleLoaded() && gridatlas.map.getLayer(layer)
+  ? gridatlas.map.queryRenderedFeatures({ layers: [layer] }).length : 0"""
 RAW_OUTBOX = """async () => { const names = await indexedDB.databases();
   const read = (name, table) => new Promise((done) => { const asked = indexedDB.open(name);
     asked.onsuccess = () => { const base = asked.result;
@@ -176,6 +179,24 @@ def test_first_load_is_light_and_the_app_opens_without_a_connection(app, phone, 
     page.locator(".rows a").first.click()
     page.locator(".rows a").first.click()
     expect(page.get_by_text("居住人数")).to_be_visible()
+
+
+def test_map_around_the_own_grid_is_seen_without_a_connection(town, app, phone, line):
+    page = app
+    assert page.evaluate(DRAWN, "city-building") == 0
+    tile_archive.bake(town)
+    page.locator("#sync").click()
+    go_to(page, "map")
+    page.wait_for_function(f"() => ({DRAWN})('city-building') > 0")  # as soon as it is stored
+    line.mode = "refuse"
+    page = kill_and_reopen(page, phone, line, "map")
+    expect(page.locator("#map canvas")).to_be_visible()
+    for layer in ("city-building", "city-road-local-fill", "city-grid-border", "neighbour-name"):
+        page.wait_for_function(f"() => ({DRAWN})('{layer}') > 0")
+    assert page.evaluate(DRAWN, "road") == 0  # those of the bundle, drawn until there is a map
+    page.get_by_role("button", name="English").click()
+    expect(page.get_by_role("link", name="Buildings")).to_be_visible()
+    page.wait_for_function(f"() => ({DRAWN})('city-building') > 0")
 
 
 def test_app_can_be_installed(app, phone, line):
@@ -377,6 +398,20 @@ def test_wrong_clock_of_the_phone_is_corrected_and_kept(app, phone, line, town, 
         visited_at, device_at = connection.execute(query).one()
     assert abs(visited_at - datetime.now(UTC)) < timedelta(minutes=5)
     assert timedelta(days=2) < device_at - visited_at < timedelta(days=4)
+
+
+def test_entry_of_a_clock_that_was_set_right_meanwhile_is_sent(app, phone, line, town, dwellings):
+    line.mode = "refuse"
+    app.close(run_before_unload=False)
+    page = phone.new_page()
+    page.add_init_script(WRONG_CLOCK)
+    page.goto(f"{line.address}/field?lang=zh#map")
+    record_visit(page, dwellings[5], "时钟已校正")
+    page = kill_and_reopen(page, phone, line, "outbox")
+    line.mode = "open"
+    wait_until_sent(page)
+    query = "said = '时钟已校正' AND visited_at <= now() AND device_at > now()"
+    assert count(town, "visit", query) == 1
 
 
 def test_disabled_account_wipes_the_phone_and_enabled_again_loses_nothing(

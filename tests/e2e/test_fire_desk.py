@@ -255,8 +255,8 @@ def test_building_that_arrives_late_does_not_replace_the_measurement(desk):
     page = desk()
     page.get_by_role("combobox").fill("1号楼")
     layout = re.compile(r"/fire/buildings/[^?]+$")
-    with hold_back(page, layout):
-        with page.expect_request(layout):
+    with hold_back(page, layout) as held:
+        with held.expect():
             page.get_by_role("option").first.click()
         page.get_by_role("button", name="测量", exact=True).click()
     expect(page.locator("#side h1")).to_have_text("测量")

@@ -80,8 +80,8 @@ def test_residents_read_and_write_before_there_is_a_map(browser, desks, path, wo
 def test_controls_are_shown_once_they_work(browser, desks, path, control):
     context = browser.new_context(viewport=PHONE, locale="zh-CN")
     page = context.new_page()
-    with hold_back(page, "**/locale/*"):
-        with page.expect_request("**/locale/*"):
+    with hold_back(page, "**/locale/*") as held:
+        with held.expect():
             page.goto(desks + path)
         expect(page.locator(control)).to_be_attached()
         expect(page.locator(control)).to_be_hidden()

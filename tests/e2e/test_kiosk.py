@@ -151,8 +151,8 @@ def test_visitor_finds_the_grid_and_prints_its_card(open_kiosk):
 
 def test_nothing_can_be_chosen_while_the_language_changes(open_kiosk):
     page = open_kiosk()
-    with hold_back(page, "**/locale/en*"):
-        with page.expect_request("**/locale/en*"):
+    with hold_back(page, "**/locale/en*") as held:
+        with held.expect():
             tap(page, "English")
         expect(page.locator("#screen button")).to_have_count(0)
     expect(page.get_by_role("button", name="中文")).to_be_visible()

@@ -43,8 +43,8 @@ def test_map_shows_pass_rates_with_their_legend(overview, town):
 
 def test_focus_stays_in_the_list_when_the_map_arrives(overview):
     page = overview()
-    with hold_back(page, "**/style.json*"):
-        with page.expect_request("**/style.json*"):
+    with hold_back(page, "**/style.json*") as held:
+        with held.expect():
             page.reload()
         community = page.locator(".communities a").first
         community.focus()

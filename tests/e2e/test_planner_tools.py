@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from sqlalchemy import text
 
 from tests import town as t
-from tests.e2e.conftest import IDLE, faults_of, hold_back, release, signed_in
+from tests.e2e.conftest import IDLE, answer, faults_of, hold_back, signed_in
 from tests.e2e.test_planner import READY, SAVED, expect_households, households, move_one
 
 ON_SCREEN = """place => {
@@ -265,23 +265,23 @@ def test_figures_of_a_plan_that_was_left_do_not_bring_back_its_grids(edit, clien
     page = edit()
     figures = "**/register/counts/building*"
     with hold_back(page, figures) as held:
-        with page.expect_request(figures):
+        with held.expect():
             page.reload()
         page.wait_for_function(READY)
-        with page.expect_request(figures):
+        with held.expect():
             go_to(page, f"/plan/p/{other}?view")
         codes = page.locator(".grids .pick")
         expect(codes.first).to_have_attribute("data-code", re.compile(t.DRUM_TOWER))
-        for _ in range(len(held)):
-            release(page, [held.pop(0)])
+        while held.routes:
+            answer(page, held.routes.pop(0))
             expect(codes.first).to_have_attribute("data-code", re.compile(t.DRUM_TOWER))
 
 
 def test_place_that_was_left_while_it_loaded_does_not_come_back(edit):
     page = edit()
     plans = f"**/communities/{t.DRUM_TOWER}/plans*"
-    with hold_back(page, plans):
-        with page.expect_request(plans):
+    with hold_back(page, plans) as held:
+        with held.expect():
             go_to(page, f"/plan/c/{t.DRUM_TOWER}")
         go_to(page, "/plan/staff")
         page.locator(".staff tbody tr").first.wait_for()
@@ -291,8 +291,8 @@ def test_place_that_was_left_while_it_loaded_does_not_come_back(edit):
 
 def test_edit_that_is_answered_after_the_plan_was_left_does_not_bring_it_back(edit):
     page = edit()
-    with hold_back(page, "**/edits"):
-        with page.expect_request("**/edits"):
+    with hold_back(page, "**/edits") as held:
+        with held.expect():
             page.locator('[data-act="lock"]').click()
         go_to(page, "/plan/staff")
         page.locator(".staff tbody tr").first.wait_for()

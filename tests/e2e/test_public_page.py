@@ -18,7 +18,7 @@ from geo import db
 from geo.model import GridManager, GridPlan
 from geo.settings import settings
 from tests import town as t
-from tests.e2e.conftest import IDLE, PHONE, TIMEOUT_S, faults_of, hold_back, release
+from tests.e2e.conftest import IDLE, PHONE, TIMEOUT_S, answer, faults_of, hold_back
 from tests.server import serving
 
 DRAWN = """() => gridatlas.map.queryRenderedFeatures(undefined, {layers: ["grid-fill"]}).length"""
@@ -125,8 +125,8 @@ def test_click_opens_the_grids_card_and_escape_closes_it(page):
 def test_closed_card_stays_closed_when_its_manager_arrives(page):
     manager = f"**/grids/{t.DRUM_TOWER}005"
     panel = page.locator("#panel")
-    with hold_back(page, manager):
-        with page.expect_request(manager):
+    with hold_back(page, manager) as held:
+        with held.expect():
             click_at(page, 905, 120)
         expect(panel).to_be_visible()
         page.keyboard.press("Escape")
@@ -139,9 +139,9 @@ def test_card_of_the_last_click_stays_when_an_earlier_answer_arrives(page):
     panel = page.locator("#panel")
     with hold_back(page, grids) as held:
         for place in ((905, 120), (705, 120)):
-            with page.expect_request(grids):
+            with held.expect():
                 click_at(page, *place)
-        release(page, [held.pop()])
+        answer(page, held.routes.pop())
         expect(panel).to_contain_text(f"{t.DRUM_TOWER}004")
     expect(panel).to_contain_text(f"{t.DRUM_TOWER}004")
 
@@ -428,8 +428,8 @@ def test_card_is_shared_as_link_and_qr_code(open_page, town, staffed, monkeypatc
 
 def test_link_that_arrives_late_is_not_put_on_another_card(open_page, address, staffed):
     page = ready(open_page(f"{address}/?grid={staffed}"))
-    with hold_back(page, "**/share*"):
-        with page.expect_request("**/share*"):
+    with hold_back(page, "**/share*") as held:
+        with held.expect():
             page.get_by_role("button", name="分享").click()
         page.keyboard.press("Escape")
         expect(page.locator("#panel")).to_be_hidden()
@@ -512,9 +512,9 @@ def test_list_of_communities_tells_residents_without_figures_of_one_or_two(page,
     expect(page.locator(f'#list [data-code="{t.NORTH_GATE}"]')).to_contain_text("居民 12 人")
     expect(page.locator(f'#list [data-code="{t.RIVERSIDE}"]')).not_to_contain_text("居民")
     figures = "**/register/communities*"
-    with hold_back(page, figures):
+    with hold_back(page, figures) as held:
         for _ in range(2):  # to English and back, before the figures arrive
-            with page.expect_request(figures):
+            with held.expect():
                 page.locator("#language").click()
     row = page.locator(f'#list [data-code="{t.NORTH_GATE}"]')
     expect(row).to_contain_text("居民 12 人")

@@ -157,8 +157,8 @@ def test_case_that_arrives_late_does_not_replace_another_tab(open_report, addres
     page.get_by_label("编号").fill(filed["number"])
     page.get_by_label("查询码").fill(filed["secret"])
     case = f"**/reports/{filed['number']}"
-    with hold_back(page, case):
-        with page.expect_request(case):
+    with hold_back(page, case) as held:
+        with held.expect():
             page.locator("#view button.primary").click()
         page.locator("#tabs a[href='#guide']").click()
         expect(page.get_by_role("heading", name="办事指南")).to_be_visible()
@@ -168,8 +168,8 @@ def test_case_that_arrives_late_does_not_replace_another_tab(open_report, addres
 def test_place_is_searched_for_before_the_kinds_arrive(open_report):
     page = open_report()
     kinds = "**/reports/kinds*"
-    with hold_back(page, kinds):
-        with page.expect_request(kinds):
+    with hold_back(page, kinds) as held:
+        with held.expect():
             page.reload()
         page.locator("#search").fill("1号楼")
         page.get_by_role("option").first.click()

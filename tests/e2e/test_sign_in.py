@@ -94,8 +94,8 @@ def test_code_that_was_not_asked_for_is_taken_nowhere(reader, desks, identity):
 def test_page_asks_for_password_only_where_there_is_no_provider(open_page, desks):
     page = open_page(f"{desks}/fire")
     expect(page.get_by_label("密码")).to_be_visible()
-    with hold_back(page, "**/auth/providers"):
-        with page.expect_request("**/auth/providers"):
+    with hold_back(page, "**/auth/providers") as held:
+        with held.expect():
             page.reload()
         expect(page.get_by_label("密码")).to_be_visible()
     expect(page.get_by_role("button", name=BUTTON)).to_have_count(0)

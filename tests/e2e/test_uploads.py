@@ -148,8 +148,8 @@ def test_dry_run_of_settings_that_changed_meanwhile_is_not_shown(desk, zipped):
     page = desk()
     side = page.locator("#side")
     upload(page, zipped("g", houses(12, code=codes("o", 12))))
-    with hold_back(page, "**/dry-run"):
-        with page.expect_request("**/dry-run"):
+    with hold_back(page, "**/dry-run") as held:
+        with held.expect():
             side.get_by_role("button", name="试运行").click()
         side.get_by_label("来源", exact=True).fill("改后的来源")
     expect(side).to_contain_text("设置已修改，请重新试运行。")

@@ -6,7 +6,7 @@ import socket
 import sqlite3
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -58,11 +58,13 @@ def secret_file(folder: Path) -> Path:
     return made(folder / "secret.csv", f"code,lon,lat\n{MARK},112.1,32.0\n".encode())
 
 
-def attack_files(folder: Path, address: str, secret: Path) -> list[Path]:
-    """Write every attack into a folder; return the files to import."""
+def attack_files(
+    folder: Path, address: str, secret: Path, suffixes: Sequence[str] = SUFFIXES
+) -> list[Path]:
+    """Write every attack into a folder, pointers under each suffix; return the files to import."""
     files = []
     for name, content in pointers(address, secret).items():
-        files += [made(folder / f"{name}.{suffix}", content) for suffix in SUFFIXES]
+        files += [made(folder / f"{name}.{suffix}", content) for suffix in suffixes]
     files += [
         kml_with_links(folder / "links.kml", address),
         geojson_with_links(folder / "links.geojson", address),

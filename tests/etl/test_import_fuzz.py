@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from tests.etl.import_fuzz import check_delivery, clear, deliveries, load_city
 
@@ -17,12 +17,7 @@ def city(shared_database):
     return shared_database
 
 
-@settings(
-    max_examples=20,
-    derandomize=True,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=20)
 @given(delivery=deliveries())
 def test_delivery_is_read_as_it_was_meant(city, delivery):
     clear(city)

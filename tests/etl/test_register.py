@@ -13,6 +13,7 @@ from etl.runs.report import terminal_lines
 from etl.runs.rollback import roll_back
 from geo.codes import birth_of_resident_id, is_credit_code
 from geo.errors import InputError
+from tests.command import gridatlas
 from tests.etl.delivery import ANYTHING, bring, frame, houses, mapping, point, rows, write
 
 pytestmark = pytest.mark.usefixtures("english")
@@ -341,12 +342,9 @@ def test_no_person_is_stored_anywhere_after_an_import(town, home, tmp_path):
     folder.mkdir()
     outcome = bring(town, "resident", residents(folder / "r.csv"), mapping("resident"))
     reports = tmp_path / "reports"
-    environment = os.environ | {"GRIDATLAS_LANG": "en"}
-    command = [sys.executable, "-m", "cli.main", "import-runs", "show", str(outcome.run)]
-    shown = subprocess.run(
-        [*command, "--report", reports], env=environment, capture_output=True, check=True
-    )
-    assert [one for one in personal_texts() if one in shown.stdout + shown.stderr] == []
+    shown = gridatlas("import-runs", "show", str(outcome.run), "--report", reports)
+    assert shown.returncode == 0, shown.stderr
+    assert [one for one in personal_texts() if one in (shown.stdout + shown.stderr).encode()] == []
     flush(town)
     assert files_with_persons(home, reports) == []
 

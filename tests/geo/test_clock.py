@@ -20,6 +20,7 @@ from geo.model import BuildingReview, ImportRun, LayerRevision
 from geo.settings import settings
 from maps.paper.notice import notice_boards
 from tests import town as little_town
+from tests.conftest import open_folder
 
 pytestmark = pytest.mark.locale
 
@@ -84,19 +85,17 @@ def test_every_session_is_in_utc_whatever_the_servers_zone(abroad):
     assert asyncio.run(ask()) == "UTC"
 
 
-def test_cluster_is_in_utc_where_the_machine_is_not(tmp_path_factory, monkeypatch):
+def test_cluster_is_in_utc_where_the_machine_is_not(monkeypatch):
     monkeypatch.setenv("TZ", SHANGHAI)
-    home = tmp_path_factory.mktemp("shanghai")
-    for folder in (home, *home.parents[:2]):
-        folder.chmod(0o755)  # the database runs as another user
-    try:
+    with open_folder() as home:
         url = make_url(local_server.ensure_running(home))
         where = {"host": str(url.query["host"]), "user": url.username, "dbname": url.database}
-        with psycopg.connect(**where) as connection:
-            for name in ("TimeZone", "log_timezone"):
-                assert connection.execute(f"SHOW {name}").fetchone() == ("UTC",)
-    finally:
-        local_server.stop(home)
+        try:
+            with psycopg.connect(**where) as connection:
+                for name in ("TimeZone", "log_timezone"):
+                    assert connection.execute(f"SHOW {name}").fetchone() == ("UTC",)
+        finally:
+            local_server.stop(home)
 
 
 def test_paper_is_printed_from_times_of_any_zone(database):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import CheckConstraint, Engine, inspect, select, text
 from sqlalchemy.exc import IntegrityError
@@ -91,9 +91,7 @@ changes = st.lists(
 
 
 @given(transactions=changes)
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=30)
 def test_any_past_state_can_be_read_back(shared_database: Engine, transactions):
     with shared_database.begin() as connection:
         connection.execute(text("DELETE FROM facility"))

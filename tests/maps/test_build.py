@@ -1,7 +1,6 @@
 """The build of the page: once, from the lock, with no registry named."""
 
 import json
-import time
 
 import pytest
 
@@ -12,9 +11,7 @@ from maps import build
 def test_unchanged_sources_are_not_built_again():
     folder = build.build()
     stamp = (folder / "stamp").stat().st_mtime_ns
-    began = time.monotonic()
     build.build()
-    assert time.monotonic() - began < 0.5
     assert (folder / "stamp").stat().st_mtime_ns == stamp
 
 

@@ -12,7 +12,12 @@ import numpy as np
 
 from geo.partition.cells.graph import Graph
 from geo.partition.matching import match_grids
-from geo.partition.search.chains import SearchProblem, SearchResult, anneal_labels
+from geo.partition.search.chains import (
+    PreviousLabels,
+    SearchProblem,
+    SearchResult,
+    anneal_labels,
+)
 from geo.partition.search.initial_partition import build_initial_partition, continue_previous_plan
 from geo.partition.search.pieces import contract, random_pieces
 from geo.types import Ints
@@ -22,13 +27,18 @@ START_TEMPERATURES = (60.0, 2000.0)
 hotter one crosses between drawings that violate limits, and packs few large buildings into grids.
 """
 
-HARD_START_TEMPERATURE, HARD_END_TEMPERATURE, HARD_MOVES = 6000.0, 100.0, 15_000
-"""Temperatures and moves of every second chain on a graph so small that its nodes are its pieces:
-the limits have their full weight. Soft limits would first lead it away from the few good drawings
-that there are where large buildings or few households leave hardly any choice."""
+HARD_TEMPERATURES, HARD_MOVES = (6000.0, 100.0), 40_000
+"""First and last temperature, and moves, of chains on a graph so small that its nodes are its
+pieces: the limits have their full weight. Soft limits would first lead it away from the few good
+drawings that there are where large buildings or few households leave hardly any choice."""
 
-RESUME_TEMPERATURES = (10.0, 40.0)
-"""Start temperatures of the chains that start from the previous plan."""
+RESUME_TEMPERATURE = 10.0
+"""Start temperature of the first chain from the previous plan, on pieces."""
+
+REPAIR_TEMPERATURES, REPAIR_MOVES = (1000.0, 20.0), 15_000
+"""First and last temperature, and moves, of every second chain with a previous plan: from this
+plan, on its nodes, with the full weight of the limits. While limits are soft nothing has to leave
+its grid, and afterwards a chain is too cool to exchange large buildings."""
 
 LIMIT_WEIGHT_SHARES = (0.01, 0.1, 1.0)
 """Share of the weight of the limits in each stage of a chain: a large building can change its grid
@@ -64,16 +74,17 @@ def run_chain(
         (1,) int64 flag that another thread sets to end the chain.
     """
     seed = seed * 1_000_003 + number * 1009 + count
+    before = problem.before
+    if before is not None and number % 2:
+        label = _continue_plan(problem, before, count, seed)
+        return _anneal_hard(problem, label, REPAIR_MOVES, REPAIR_TEMPERATURES, seed, stop)
     piece = random_pieces(problem, count, seed)
     small = contract(problem, piece)
     if len(small.graph) < 2 * count:
         small, piece = problem, np.arange(len(problem.graph))
     label, hot = _start_of_chain(small, count, number, seed)
-    if hot == START_TEMPERATURES[1] and len(small.graph) == len(problem.graph):
-        label = anneal_labels(
-            small, label, HARD_MOVES, HARD_START_TEMPERATURE, seed, stop, cold=HARD_END_TEMPERATURE
-        ).label
-        return _anneal_nodes(problem, label, seed, stop)
+    if len(small.graph) == len(problem.graph):
+        return _anneal_hard(problem, label, HARD_MOVES, HARD_TEMPERATURES, seed, stop)
     stage = max(MIN_MOVES, moves * len(small.graph)) // len(LIMIT_WEIGHT_SHARES)
     for softness in LIMIT_WEIGHT_SHARES:
         label = anneal_labels(
@@ -124,6 +135,20 @@ def anneal_pieces(
     return min(drawing, child, key=attrgetter("cost"))
 
 
+def _anneal_hard(
+    problem: SearchProblem,
+    label: Ints,
+    moves: int,
+    temperatures: tuple[float, float],
+    seed: int,
+    stop: Ints,
+) -> SearchResult:
+    """Anneal nodes with the full weight of the limits from the beginning."""
+    hot, cold = temperatures
+    label = anneal_labels(problem, label, moves, hot, seed, stop, cold=cold).label
+    return _anneal_nodes(problem, label, seed, stop)
+
+
 def _anneal_nodes(problem: SearchProblem, label: Ints, seed: int, stop: Ints) -> SearchResult:
     moves = max(MIN_MOVES, MOVES_PER_NODE * len(problem.graph))
     return anneal_labels(problem, label, moves, NODE_TEMPERATURE, seed, stop)
@@ -134,15 +159,20 @@ def _start_of_chain(
 ) -> tuple[Ints, float]:
     """Return the labels that a chain starts from and its start temperature."""
     graph, before = problem.graph, problem.before
-    hot = START_TEMPERATURES[number % len(START_TEMPERATURES)]
     if before is None:
+        hot = START_TEMPERATURES[number % len(START_TEMPERATURES)]
         return build_initial_partition(graph, count, seed), hot
-    if number < len(RESUME_TEMPERATURES) or before.locked.any():
-        label = continue_previous_plan(
-            graph, before.label, before.locked, count, problem.limits, seed
-        )
-        return label, RESUME_TEMPERATURES[number % len(RESUME_TEMPERATURES)]
+    if number == 0 or before.locked.any():
+        return _continue_plan(problem, before, count, seed), RESUME_TEMPERATURE
+    hot = START_TEMPERATURES[number // 2 % len(START_TEMPERATURES)]
     return _match_labels(graph, build_initial_partition(graph, count, seed), before.label), hot
+
+
+def _continue_plan(problem: SearchProblem, before: PreviousLabels, count: int, seed: int) -> Ints:
+    """Return labels of the previous plan, completed."""
+    return continue_previous_plan(
+        problem.graph, before.label, before.locked, count, problem.limits, seed
+    )
 
 
 def _match_labels(graph: Graph, label: Ints, before: Ints) -> Ints:

@@ -24,6 +24,7 @@ from geo.partition.search.chains import (
     compile_search,
 )
 from geo.partition.search.multilevel import improve, run_chain
+from geo.partition.search.pieces import MIN_NODES
 from geo.partition.search.recombine import recombine
 from geo.types import Ints
 
@@ -210,10 +211,11 @@ def _draw_island(run: _Run, count: int, generation: int, island: int) -> SearchR
     """Return the drawing of an island.
 
     In the first generation it is that of a single chain: enough to show which numbers of grids
-    can't meet the limits.
+    can't meet the limits. On a graph of few nodes it always is: a long chain finds the optimum more
+    often than short ones that are recombined and improved.
     """
     number = generation * ISLANDS + island
-    if generation == 0:
+    if generation == 0 or len(run.problem.graph) < MIN_NODES:
         return _anneal(run, count, number)
     seed = run.seed + 1009 * number
     drawings = [_anneal(run, count, number * CHAINS + chain) for chain in range(CHAINS)]

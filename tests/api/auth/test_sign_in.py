@@ -18,6 +18,7 @@ from geo.errors import SetupError
 from geo.secrets import secret
 from tests.api.conftest import PASSWORD, bearer
 from tests.server import serving
+from tests.waiting import TIMEOUT_S
 
 
 def sign_in(client, name, password=PASSWORD):
@@ -68,7 +69,7 @@ def test_failed_passwords_are_rate_limited(client):
 
 
 def test_wrong_passwords_count_for_all_workers_and_right_ones_do_not(client, town):
-    with serving(town) as other, httpx.Client(base_url=other, timeout=30) as elsewhere:
+    with serving(town) as other, httpx.Client(base_url=other, timeout=TIMEOUT_S) as elsewhere:
         for worker in (client, elsewhere, client, elsewhere, client):
             assert sign_in(client, "planner").status_code == 200
             assert sign_in(worker, "planner", "wrong wrong wrong").status_code == 401
@@ -259,7 +260,7 @@ def by_code(client, subject, **given):
         "code_challenge_method": "S256",
     }
     address = entrance["authorization_endpoint"]
-    asked = httpx.post(address, params=query, data={"sub": subject})
+    asked = httpx.post(address, params=query, data={"sub": subject}, timeout=TIMEOUT_S)
     form = {
         "grant_type": "authorization_code",
         "code": httpx.URL(asked.headers["location"]).params["code"],
@@ -363,8 +364,12 @@ def of_provider(issuer, subject, client="gridatlas"):
         "scope": "openid",
         "state": "s",
     }
-    asked = httpx.post(f"{issuer}/oauth2/authorize", params=query, data={"sub": subject})
+    asked = httpx.post(
+        f"{issuer}/oauth2/authorize", params=query, data={"sub": subject}, timeout=TIMEOUT_S
+    )
     code = httpx.URL(asked.headers["location"]).params["code"]
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": back}
-    answer = httpx.post(f"{issuer}/oauth2/token", data=form, auth=(client, "secret"))
+    answer = httpx.post(
+        f"{issuer}/oauth2/token", data=form, auth=(client, "secret"), timeout=TIMEOUT_S
+    )
     return answer.raise_for_status().json()["id_token"]

@@ -4,9 +4,9 @@ import csv
 import io
 import json
 import threading
-import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from urllib.parse import quote_from_bytes
 
 import httpx
 import openpyxl
@@ -23,6 +23,7 @@ from tests import town as t
 from tests.api.casework.conftest import HERE, OTHER_GRID, OWN_GRID, THERE, picture, take
 from tests.api.conftest import bearer
 from tests.conftest import on_server
+from tests.waiting import TIMEOUT_S
 
 EN = {"Accept-Language": "en"}
 
@@ -147,6 +148,15 @@ def test_case_that_is_handed_to_another_community_is_seen_there(signed_in, offic
         ({"description": "x" * 2001}, 422, "2000"),
         ({"description": "<script>alert(1)</script>"}, 400, "looks like web code"),
         ({"description": "a\x00b"}, 422, "description"),
+        ({"description": "\u200b\ufeff"}, 422, "description"),
+        ({"description": "a\u202eb"}, 422, "direction"),
+        ({"description": "a\u2028b"}, 422, "direction"),
+        ({"description": "a\ufffdb"}, 422, "unreadable"),
+        ({"description": "a\uffffb"}, 422, "unreadable"),
+        ({"description": "<?php"}, 400, "looks like web code"),
+        ({"description": "水管裂了".encode("gb18030").decode("latin-1")}, 400, "UTF-8"),
+        ({"kind": "a\x1b[31m\r\nb"}, 422, "control"),
+        ({"kind": "a\u202eb"}, 422, "direction"),
         ({"address": "x" * 201}, 422, "200"),
         ({"contact": "a\nb"}, 422, "contact"),
         ({"channel": "pigeon"}, 422, "channel"),
@@ -163,6 +173,44 @@ def test_unfit_report_is_refused_in_one_line_and_nothing_is_kept(
     assert said in answer.json()["detail"]
     assert "\n" not in answer.json()["detail"]
     assert count(town) == before
+
+
+@pytest.mark.parametrize("encoded", [b"\xed\xa0\x80", b"\xcb\xae\xb9\xdc", b"\xff\xfe"])
+def test_bytes_that_are_no_utf_8_are_not_stored_as_other_words(client, town, encoded):
+    before = count(town)
+    words = quote_from_bytes(encoded)
+    body = f"kind=burst_pipe&lon={HERE[0]}&lat={HERE[1]}&description={words}"
+    urlencoded = {"Content-Type": "application/x-www-form-urlencoded"} | EN
+    answer = client.post("/reports", content=body, headers=urlencoded)
+    assert answer.status_code == 422
+    assert "unreadable characters" in answer.json()["detail"]
+    assert count(town) == before
+
+
+def test_contact_copied_from_a_telephone_is_kept_without_its_marks(manager, report):
+    number = report(contact="\u202a138 0000 0000\u202c")["number"]
+    contact = manager.get(f"/casework/cases/{number}/contact").json()["contact"]
+    assert contact == "138 0000 0000"
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+@pytest.mark.parametrize("name", ["captured_at", "device_at"])
+def test_time_of_capture_that_no_clock_shows_is_refused(town, manager, name, moment):
+    before = count(town)
+    form = {"kind": "noise", "lon": HERE[0], "lat": HERE[1], "description": "x", name: moment}
+    answer = manager.post("/casework/cases", data=form | {"channel": "field"}, headers=EN)
+    assert answer.status_code in (400, 422), answer.text
+    assert count(town) == before
+
+
+@pytest.mark.parametrize("field", ["kind", "department"])
+def test_text_of_a_step_is_not_repeated_with_control_characters(manager, report, field):
+    number = report()["number"]
+    take(manager, number, "accept")
+    action = "register" if field == "kind" else "transfer"
+    answer = take(manager, number, action, note="x", **{field: "a\x1b[31m\u202eb"}, headers=EN)
+    assert answer.status_code == 422
+    assert "\x1b" not in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -495,9 +543,9 @@ def test_case_handed_over_is_seen_by_the_offices_of_both_places(signed_in, repor
 
 
 def events_of(address, name, until):
-    """Yield the events of a stream with the time at which they arrived."""
+    """Yield the events of a stream, to the first of a kind."""
     with (
-        httpx.Client(base_url=address, timeout=30) as client,
+        httpx.Client(base_url=address, timeout=TIMEOUT_S) as client,
         client.stream("GET", "/casework/events", headers=bearer(address, name)) as stream,
     ):
         kind = ""
@@ -505,19 +553,19 @@ def events_of(address, name, until):
             if line.startswith("event:"):
                 kind = line.partition(":")[2].strip()
             elif line.startswith("data:"):
-                yield kind, json.loads(line.partition(":")[2]), time.monotonic()
+                yield kind, json.loads(line.partition(":")[2])
                 if kind == until:
                     return
 
 
-def test_new_case_reaches_the_managers_screen_within_a_second_and_no_others(address, report):
+def test_new_case_reaches_the_managers_screen_and_no_others(address, report):
     arrived, ready = {}, threading.Barrier(3)
 
     def listen(name):
         stream = events_of(address, name, "case")
         assert next(stream)[0] == "reset"
-        ready.wait(30)
-        arrived[name] = next(stream)[1:]
+        ready.wait(TIMEOUT_S)
+        arrived[name] = next(stream)[1]
 
     threads = [
         threading.Thread(target=listen, args=(name,), daemon=True)
@@ -525,17 +573,14 @@ def test_new_case_reaches_the_managers_screen_within_a_second_and_no_others(addr
     ]
     for thread in threads:
         thread.start()
-    ready.wait(30)
-    start = time.monotonic()
+    ready.wait(TIMEOUT_S)
     number = report()["number"]
-    threads[0].join(10)
-    case, moment = arrived["grid_manager"]
-    assert case["number"] == number
-    assert moment - start < 5  # 1 s on an idle machine: bench
+    threads[0].join(TIMEOUT_S)
+    assert arrived["grid_manager"]["number"] == number
     assert "other_manager" not in arrived
     theirs = report(place=THERE)["number"]
-    threads[1].join(10)
-    assert arrived["other_manager"][0]["number"] == theirs
+    threads[1].join(TIMEOUT_S)
+    assert arrived["other_manager"]["number"] == theirs
 
 
 def test_office_files_for_a_resident_and_hands_over_the_secret(client, office, report):

@@ -1,11 +1,16 @@
 """The field app's server side: the bundle of a grid manager, and verifying dwellings."""
 
+import gzip
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pmtiles.reader import MemorySource, Reader
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
+from api.tiles import tile_archive
+from api.tiles.tile_layers import tile_at
+from api.tiles.tiles import MAX_SOURCE_ZOOM
 from geo.clock import today
 from tests.api.casework.conftest import HERE, OTHER_GRID, OWN_GRID, THERE
 
@@ -72,6 +77,25 @@ def test_unchanged_bundle_is_not_sent_again(signed_in, dwellings):
     assert manager.get("/field/bundle", headers={"If-None-Match": tag}).status_code == 304
 
 
+def test_map_of_the_surroundings_is_one_small_file(town, client, signed_in, verify, dwellings):
+    manager = signed_in("grid_manager")
+    assert manager.get("/field/bundle").json()["map"] == ""
+    assert manager.get("/field/map.pmtiles").status_code == 204
+    tile_archive.bake(town)
+    version = manager.get("/field/bundle").json()["map"]
+    answer = manager.get("/field/map.pmtiles")
+    assert answer.headers["content-type"] == "application/vnd.pmtiles"
+    reader = Reader(MemorySource(answer.content))
+    header = reader.header()
+    assert (header["min_zoom"], header["max_zoom"]) == (13, MAX_SOURCE_ZOOM)
+    tile = tile_at(*HERE, MAX_SOURCE_ZOOM)
+    content = gzip.decompress(reader.get(tile.z, tile.x, tile.y))
+    assert content == client.get(f"/tiles/{tile.z}/{tile.x}/{tile.y}").content
+    assert verify(dwellings[0][5]).status_code == 200
+    assert manager.get("/field/bundle").json()["map"] == version
+    assert signed_in("other_manager").get("/field/bundle").json()["map"] != version
+
+
 def test_verification_sets_counts_and_keeps_the_history(town, verify, dwellings):
     code = dwellings[0][0]
     answer = verify(code, changes={"residents": 2, "need_help": 1})
@@ -122,6 +146,8 @@ def test_verification_of_an_older_version_shows_the_current_one(verify, dwelling
         {"changes": {"verified_by": "somebody"}},
         {"verified_at": "2199-01-01T00:00:00Z"},
         {"verified_at": "2026-01-01T00:00:00"},
+        {"device_at": "0001-01-01T00:00:00+14:00"},
+        {"device_at": "9999-12-31T23:59:59-14:00"},
         {"seen": "yesterday"},
     ],
 )
@@ -254,6 +280,8 @@ def test_inspection_after_one_of_the_fire_service_shows_it(signed_in, inspect):
         {"reason": "x" * 1001},
         {"inspected_at": "2199-01-01T00:00:00Z"},
         {"inspected_at": "2026-01-01T00:00:00"},
+        {"device_at": "0001-01-01T00:00:00+14:00"},
+        {"device_at": "9999-12-31T23:59:59-14:00"},
         {"seen": 0},
         {"inspector": "somebody"},
     ],

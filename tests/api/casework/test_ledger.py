@@ -75,7 +75,11 @@ def test_ledger_is_paged(signed_in, dwellings):
         {"visited_at": "1900-01-01T00:00:00Z"},
         {"visited_at": "2026-01-01T00:00:00"},
         {"said": "x" * 2001},
+        {"device_at": "0001-01-01T00:00:00+14:00"},
+        {"device_at": "9999-12-31T23:59:59-14:00"},
         {"said": "<b>"},
+        {"said": "a\u202eb"},
+        {"dwelling": "a\u2028b"},
         {"name": "王某"},
         {"case": "2020010100000000"},
     ],
@@ -84,6 +88,14 @@ def test_unfit_visit_is_refused(signed_in, dwellings, values):
     manager = signed_in("grid_manager")
     answer = manager.post("/casework/visits", json=visit(dwellings[0]) | values, headers=EN)
     assert answer.status_code in (400, 404, 422), answer.text
+
+
+@pytest.mark.parametrize("values", [{"duty": "a\r\n\u202eb"}, {"note": "\ufffd"}])
+def test_unfit_duty_is_refused(signed_in, values):
+    done = {"grid": OWN_GRID, "duty": "informant_meeting", "done_on": "2026-02-09"} | values
+    answer = signed_in("grid_manager").put("/casework/duties", json=done, headers=EN)
+    assert answer.status_code == 422, answer.text
+    assert "\u202e" not in answer.json()["detail"]
 
 
 def test_duties_of_a_month_and_what_is_done(signed_in):

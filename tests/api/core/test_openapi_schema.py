@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import (
@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from geo.db.security import ROLES
+from tests.waiting import TIMEOUT_S
 
 CHECKS = (
     not_a_server_error,
@@ -30,7 +31,7 @@ ENDLESS = {"/jobs/{number}/events", "/casework/events"}
 @pytest.fixture(scope="module", params=["/openapi.json", "/ogc/api"])
 def described(address, request):
     base = f"{address}{request.param.removesuffix('/openapi.json').removesuffix('/api')}"
-    found = schemathesis.openapi.from_url(f"{address}{request.param}", timeout=60)
+    found = schemathesis.openapi.from_url(f"{address}{request.param}", timeout=TIMEOUT_S)
     found.config.update(base_url=base)
     return found
 
@@ -57,19 +58,12 @@ def test_nothing_that_the_description_allows_breaks_the_server(described, header
 def _try_as_every_role(operation, headers_of, faults, statuses):
     """Send the same requests as each role: to draw them costs more than to answer them."""
 
-    @settings(
-        max_examples=3,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @settings(max_examples=3, database=None, phases=[Phase.generate])
     @given(case=operation.as_strategy())
     def try_case(case):
         for role, headers in headers_of.items():
             try:
-                answer = case.call_and_validate(headers=headers, checks=CHECKS, timeout=30)
+                answer = case.call_and_validate(headers=headers, checks=CHECKS, timeout=TIMEOUT_S)
                 statuses[role][answer.status_code] += 1
             except FailureGroup as fault:
                 faults.append(f"{role}: {operation.label}: {fault}"[:600])

@@ -20,6 +20,7 @@ from tests.api.networks.test_networks import main, nodes
 from tests.api.test_permissions import PUBLIC_CALLER, may
 from tests.api.tiles.test_tiles import tile_of
 from tests.server import serving
+from tests.waiting import TIMEOUT_S
 
 COLUMN, ROW = tile_of(200, 380, 16)
 LON, LAT = t.degrees(200, 380)
@@ -90,6 +91,7 @@ NO_FEATURES = {
     "/assessment/months/{month}/table.pdf": "the same",
     "/assessment/trend": "the same by month",
     "/field/bundle": "audited, but for a grid manager only",
+    "/field/map.pmtiles": "the public map",
     "/fire/buildings/{code}/plans": "audited; there is no plan here",
     "/fire/buildings/{code}/plans/{number}": "audited; there is no plan here",
     "/plans": "plans in short, without features",
@@ -177,7 +179,7 @@ def noted(address, monkeypatch):
 
 
 def test_every_route_for_some_roles_is_audited_or_listed_as_an_exception(client):
-    paths = client.get("/openapi.json", timeout=60).json()["paths"]
+    paths = client.get("/openapi.json").json()["paths"]
     guarded = {
         p for p, found in paths.items() if "get" in found and may(f"GET {p}") != PUBLIC_CALLER
     }
@@ -187,7 +189,6 @@ def test_every_route_for_some_roles_is_audited_or_listed_as_an_exception(client)
 
 def test_every_read_of_a_protected_layer_is_audited(signed_in, noted, trail, town, public_site):
     admin = signed_in("admin")
-    admin.timeout = httpx.Timeout(120)
     admin.post("/fire/findings/refresh").raise_for_status()
     with town.connect() as connection:
         own = {"code": t.NORTH_GATE}
@@ -319,7 +320,7 @@ def test_server_that_stops_writes_what_it_has_counted(town, address):
     with serving(town) as other:
         fire = bearer(other, "fire")
         for _ in range(25):
-            assert httpx.get(f"{other}/networks{TILE}", headers=fire, timeout=60).is_success
+            assert httpx.get(f"{other}/networks{TILE}", headers=fire, timeout=TIMEOUT_S).is_success
     of_fire = [one for one in entries(town, "pipe_segment") if one["actor"] == "fire"]
     assert sum(one["detail"]["reads"] for one in of_fire) == 25
-    assert 1 <= len(of_fire) <= 4
+    assert 1 <= len(of_fire) < 25

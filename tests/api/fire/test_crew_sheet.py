@@ -60,7 +60,6 @@ def town(shared_database):
 @pytest.fixture(scope="module")
 def client(town, signed_in) -> httpx.Client:
     http_client = signed_in("fire")
-    http_client.timeout = httpx.Timeout(60)
     hold_to_description(http_client)
     return http_client
 

@@ -12,6 +12,7 @@ from geo.model import Building, BuildingUnit, Facility, PipeNode, Road
 from geo.model.fire import FireItem
 from tests import town as little_town
 from tests.api.conformance import hold_to_description
+from tests.waiting import TIMEOUT_S
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,6 @@ def hydrant(code: str, x: float, y: float) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def client(signed_in) -> httpx.Client:
     http_client = signed_in("fire")
-    http_client.timeout = httpx.Timeout(60)  # the first reading, on a busy machine
     hold_to_description(http_client)
     return http_client
 
@@ -282,7 +282,7 @@ def test_response_areas_are_nested(checked):
 
 @pytest.mark.parametrize("path", ["/fire/rules", "/fire/overlays", "/fire/buildings/b001-001"])
 def test_fire_data_is_not_public(address, signed_in, path):
-    assert httpx.get(f"{address}{path}").status_code == 401
+    assert httpx.get(f"{address}{path}", timeout=TIMEOUT_S).status_code == 401
     assert signed_in("planner").get(path).status_code == 403
 
 

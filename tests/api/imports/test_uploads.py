@@ -9,17 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from api.imports import import_jobs, quarantine, upload_files, uploads
+from api.imports import quarantine, upload_files, uploads
 from geo.settings import settings
 from tests import accounts
 from tests.api.conformance import hold_to_description
 from tests.etl.delivery import houses, rows, write
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch):
-    """Let requests wait longer for their jobs, since the machine may be busy."""
-    monkeypatch.setattr(import_jobs, "TIMEOUT_S", 60.0)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +53,6 @@ def post(client, content, name):
         params={"name": name},
         content=content,
         headers={"Content-Type": "application/octet-stream"},
-        timeout=60,
     )
 
 
@@ -99,7 +92,7 @@ def test_gbk_shapefile_is_previewed_dry_run_and_published(desk, town, tmp_path):
     asked = proposal(preview, source="clerk")
     asked["columns"]["name"] = {"source": "楼名"}
     before = rows(town, "SELECT count(*) FROM import_run")
-    trial = desk.post(f"/imports/uploads/{upload['id']}/dry-run", json=asked, timeout=90)
+    trial = desk.post(f"/imports/uploads/{upload['id']}/dry-run", json=asked)
     assert trial.status_code == 200, trial.text
     run = trial.json()
     assert run["counts"]["building"]["added"] == 12
@@ -107,7 +100,7 @@ def test_gbk_shapefile_is_previewed_dry_run_and_published(desk, town, tmp_path):
     assert changes[0]["values"]["name"] == [None, "0号楼"]
     assert rows(town, "SELECT count(*) FROM import_run") == before
     assert rows(town, "SELECT 1 FROM building WHERE source = 'clerk'") == []
-    done = desk.post(f"/imports/uploads/{upload['id']}/import", json=asked, timeout=90)
+    done = desk.post(f"/imports/uploads/{upload['id']}/import", json=asked)
     assert done.status_code == 200, done.text
     assert done.json()["status"] == "published"
     assert done.json()["uploaded_by"] == "importer"
@@ -126,9 +119,9 @@ def test_dry_run_tells_values_and_shapes_before_and_after(desk, tmp_path):
         asked = proposal(preview, source="clerk")
         asked["columns"]["name"] = {"source": "楼名"}
         path = f"/imports/uploads/{upload['id']}"
-        trial = desk.post(f"{path}/dry-run", json=asked, timeout=90).json()
+        trial = desk.post(f"{path}/dry-run", json=asked).json()
         if name == "a":
-            desk.post(f"{path}/import", json=asked, timeout=90).raise_for_status()
+            desk.post(f"{path}/import", json=asked).raise_for_status()
     first = trial["report"]["differences"]["building"][0]
     assert (first["code"], first["fate"]) == ("b000", "changed")
     assert first["values"] == {"name": ["0号楼", "新名"]}
@@ -143,13 +136,13 @@ def test_held_upload_is_approved_by_an_administrator_only(desk, signed_in, town,
         upload = send(desk, shapefile(tmp_path / name, chinese(count, code=codes)))
         path = f"/imports/uploads/{upload['id']}"
         asked = proposal(desk.get(path).json(), source="held")
-        run = desk.post(f"{path}/import", json=asked, timeout=90).json()
+        run = desk.post(f"{path}/import", json=asked).json()
     assert run["status"] == "held"
     approve = f"/imports/runs/{run['id']}/approve"
     refused = desk.post(approve)
     assert refused.status_code == 403
     assert "管理员" in refused.json()["detail"]
-    assert signed_in("admin").post(approve, timeout=90).json()["status"] == "published"
+    assert signed_in("admin").post(approve).json()["status"] == "published"
     assert rows(town, "SELECT count(*) FROM building WHERE source = 'held'") == [(20,)]
 
 
@@ -158,13 +151,13 @@ def test_codes_of_another_source_are_said_with_what_to_do(desk, tmp_path):
     upload = send(desk, shapefile(tmp_path / "a", data))
     path = f"/imports/uploads/{upload['id']}"
     asked = proposal(desk.get(path).json(), source="register office")
-    desk.post(f"{path}/import", json=asked, timeout=90).raise_for_status()
+    desk.post(f"{path}/import", json=asked).raise_for_status()
     again = send(desk, shapefile(tmp_path / "b", data), "exported.zip")
     path = f"/imports/uploads/{again['id']}"
     preview = desk.get(path).json()
     assert preview["codes_of"] == "register office"
     assert {"name": "register office", "features": 12} in preview["sources"]
-    refused = desk.post(f"{path}/dry-run", json=proposal(preview, source="other"), timeout=90)
+    refused = desk.post(f"{path}/dry-run", json=proposal(preview, source="other"))
     assert refused.status_code == 400
     detail = refused.json()["detail"]
     assert "register office" in detail
@@ -175,7 +168,6 @@ def test_codes_of_another_source_are_said_with_what_to_do(desk, tmp_path):
         f"{path}/dry-run",
         json=proposal(preview, source="other"),
         headers={"Accept-Language": "en"},
-        timeout=90,
     )
     assert "change the source to “register office”" in english.json()["detail"]
 
@@ -186,16 +178,16 @@ def test_messages_name_neither_options_nor_paths(desk, tmp_path):
     path = f"/imports/uploads/{upload['id']}"
     preview = desk.get(path).json()
     assert (preview["crs"], preview["likely_crs"]) == (None, "EPSG:4490")
-    refused = desk.post(f"{path}/dry-run", json=proposal(preview), timeout=90).json()["detail"]
+    refused = desk.post(f"{path}/dry-run", json=proposal(preview)).json()["detail"]
     assert refused.startswith("楼栋.zip")
     assert "请在坐标系中选择" in refused
     without = proposal(preview, crs="EPSG:4490")
     del without["columns"]["code"]
-    refused = desk.post(f"{path}/dry-run", json=without, timeout=90).json()["detail"]
+    refused = desk.post(f"{path}/dry-run", json=without).json()["detail"]
     assert "编码列" in refused
     assert "gridatlas" not in refused
     asked = proposal(preview, crs="EPSG:4490")
-    trial = desk.post(f"{path}/dry-run", json=asked, timeout=90)
+    trial = desk.post(f"{path}/dry-run", json=asked)
     assert trial.json()["counts"]["building"]["added"] == 12
 
 
@@ -204,7 +196,7 @@ def test_rejected_features_are_explained_in_the_columns_of_people(desk, tmp_path
     upload = send(desk, shapefile(tmp_path / "a", data))
     path = f"/imports/uploads/{upload['id']}"
     asked = proposal(desk.get(path).json(), source="rejected")
-    trial = desk.post(f"{path}/dry-run", json=asked, timeout=90).json()
+    trial = desk.post(f"{path}/dry-run", json=asked).json()
     assert [one["said"] for one in trial["refused"]] == ["户数 = -1 不在 0 到 20000 之间。"]
 
 

@@ -8,6 +8,7 @@ import pytest
 from geo import db
 from geo.settings import Settings
 from tests.server import serving
+from tests.waiting import TIMEOUT_S
 
 OURS, THEIRS = "https://maps.example.cn", "https://elsewhere.example"
 OPEN = ("/ogc/collections", "/ogc/api", "/tiles/15/0/0", "/openapi.json")
@@ -20,7 +21,7 @@ def shared(town, address):
     os.environ["GRIDATLAS_ORIGINS"] = f"{OURS}, http://localhost:5173"
     db.reset_engine()
     try:
-        with serving(town) as address, httpx.Client(base_url=address, timeout=30) as client:
+        with serving(town) as address, httpx.Client(base_url=address, timeout=TIMEOUT_S) as client:
             yield client
     finally:
         del os.environ["GRIDATLAS_ORIGINS"]

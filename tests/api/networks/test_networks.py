@@ -9,6 +9,7 @@ from sqlalchemy import insert
 from geo.model import PipeNode, PipeSegment
 from tests import town as little_town
 from tests.api.conformance import hold_to_description
+from tests.waiting import TIMEOUT_S
 
 DEGREES = little_town.degrees
 
@@ -28,9 +29,7 @@ def client(signed_in) -> httpx.Client:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def wait_for_networks(client: httpx.Client) -> None:
-    """Wait for the first reading of the networks on a busy machine."""
-    client.timeout = httpx.Timeout(60)
+def held_to_description(client: httpx.Client) -> None:
     hold_to_description(client)
 
 
@@ -230,7 +229,7 @@ def test_utility_sees_the_networks_it_runs_and_no_others(client, signed_in, addr
     assert own["lost"]["buildings"] == []
     assert "buildings_not_shown" in {one["key"] for one in own["missing"]}
     assert [n["network"] for n in utility.get("/networks").json()["networks"]] == ["gas"]
-    assert httpx.get(f"{address}/networks").status_code == 401
+    assert httpx.get(f"{address}/networks", timeout=TIMEOUT_S).status_code == 401
 
 
 def test_networks_hidden_from_the_caller_are_reported_as_missing(client, signed_in):

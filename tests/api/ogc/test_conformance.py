@@ -16,6 +16,7 @@ from api.ogc.landing import CONFORMANCE_CLASSES
 from api.ogc.ogc import RESOURCES
 from tests import town as t
 from tests.api.tiles.test_tiles import tile_of
+from tests.waiting import TIMEOUT_S
 
 EPSG = "http://www.opengis.net/def/crs/EPSG/0/"
 CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
@@ -55,7 +56,7 @@ def town(shared_database):
 
 @pytest.fixture(scope="module")
 def ogc(address):
-    with httpx.Client(base_url=f"{address}/ogc", timeout=30) as client:
+    with httpx.Client(base_url=f"{address}/ogc", timeout=TIMEOUT_S) as client:
         yield client
 
 
@@ -375,7 +376,7 @@ def test_gdal_3_6_which_asks_for_ten_features_gets_the_others_in_large_pages(ogc
 
 def test_req_core_fc_timestamp(ogc):
     stamp = datetime.fromisoformat(items(ogc, "building", limit=1).json()["timeStamp"])
-    assert abs((datetime.now(UTC) - stamp).total_seconds()) < 60
+    assert abs((datetime.now(UTC) - stamp).total_seconds()) < 3600  # not a zone away
 
 
 def test_req_core_f_success(ogc):

@@ -13,6 +13,7 @@ from api.core.public_layers import LAYERS, layers_for_role
 from geo.db.security import ROLES
 from tests import town as t
 from tests.api.tiles.test_tiles import tile_of
+from tests.waiting import TIMEOUT_S
 
 EPSG = "http://www.opengis.net/def/crs/EPSG/0/"
 PUBLIC = set(layers_for_role("public"))
@@ -20,7 +21,7 @@ PUBLIC = set(layers_for_role("public"))
 
 @pytest.fixture(scope="module")
 def ogc(address):
-    with httpx.Client(base_url=f"{address}/ogc", timeout=20) as client:
+    with httpx.Client(base_url=f"{address}/ogc", timeout=TIMEOUT_S) as client:
         yield client
 
 
@@ -38,7 +39,7 @@ def gdal(address):
             env={"PATH": "/usr/bin:/bin", **headers},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=TIMEOUT_S,
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
@@ -268,7 +269,7 @@ def test_landing_page_links_work_and_declare_tested_conformance(ogc):
     declared = ogc.get("/conformance").json()["conformsTo"]
     assert "http://www.opengis.net/spec/ogcapi-features-2/1.0/conf/crs" in declared
     for link in ogc.get("/").json()["links"]:
-        assert httpx.get(link["href"]).status_code == 200, link
+        assert httpx.get(link["href"], timeout=TIMEOUT_S).status_code == 200, link
 
 
 def test_unknown_parameter_is_refused_with_the_known_ones(ogc):

@@ -5,17 +5,18 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from geo import db
+from geo.plans import store
 from tests import town as t
 from tests.server import serving
+from tests.waiting import TIMEOUT_S, is_alive, wait_for_end, wait_for_job, wait_until
 
 LIMITS = {"target": 250, "lower": 150, "upper": 350}
+IMPOSSIBLE = LIMITS | {"together": [["no such", "x"]]}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def drawn(planner):
 
 def followed(caller, job):
     events = []
-    with caller.stream("GET", f"{job}/events", timeout=120) as stream:
+    with caller.stream("GET", f"{job}/events", timeout=TIMEOUT_S) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         name = ""
         for line in stream.iter_lines():
@@ -37,15 +38,6 @@ def followed(caller, job):
             if line.startswith("data:"):
                 events.append((name, json.loads(line.removeprefix("data:"))))
     return events
-
-
-def until(caller, job, *statuses):
-    for _ in range(600):
-        found = caller.get(job).json()
-        if found["status"] in statuses:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(found)
 
 
 def test_drawing_job_is_followed_to_its_plan(planner, drawn):
@@ -64,7 +56,7 @@ def test_drawing_job_is_followed_to_its_plan(planner, drawn):
 def test_drawing_uses_the_requested_weights_and_time_limit(town, planner):
     asked = LIMITS | {"weights": {"compound": 500, "border": 0.5}, "seconds": 2, "seed": 7}
     job = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=asked).headers["location"]
-    (plan,) = until(planner, job, "done", "failed")["plans"]
+    (plan,) = wait_for_job(planner, job, "done", "failed")["plans"]
     with town.connect() as connection:
         kept = connection.execute(
             text("SELECT parameters FROM grid_plan WHERE id = :plan"), {"plan": plan}
@@ -79,7 +71,7 @@ def test_drawing_uses_the_requested_weights_and_time_limit(town, planner):
 def test_drawing_by_workload_shows_workload_and_households(planner):
     asked = LIMITS | {"balance": "workload", "seconds": 2, "fresh": True}
     job = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=asked).headers["location"]
-    [number] = until(planner, job, "done", "failed")["plans"]
+    [number] = wait_for_job(planner, job, "done", "failed")["plans"]
     plan = planner.get(f"/plans/{number}").json()
     assert plan["limits"] == LIMITS | {"balance": "workload"}
     grids = planner.get(f"/plans/{number}/grids").json()["features"]
@@ -104,7 +96,7 @@ def test_grids_are_divided_into_micro_grids_by_a_job(planner, client, drawn):
     assert planner.get(f"/plans/{copy}/micro-grids").json()["features"] == []
     asked = planner.post(f"/plans/{copy}/micro-grids")
     assert asked.status_code == 202
-    ended = until(planner, asked.headers["location"], "done", "failed")
+    ended = wait_for_job(planner, asked.headers["location"], "done", "failed")
     assert (ended["status"], ended["kind"], ended["plans"]) == ("done", "micro", [copy])
     parts = [
         one["properties"] for one in planner.get(f"/plans/{copy}/micro-grids").json()["features"]
@@ -138,7 +130,7 @@ def test_requested_area_becomes_a_dedicated_grid(planner):
     area = {"name": "鼓楼广场", "geometry": square(805, 205, 995, 395)}
     asked = LIMITS | {"areas": [area], "fresh": True, "seconds": 2}
     job = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=asked).headers["location"]
-    [plan] = until(planner, job, "done", "failed")["plans"]
+    [plan] = wait_for_job(planner, job, "done", "failed")["plans"]
     grids = planner.get(f"/plans/{plan}/grids").json()["features"]
     own = [one["properties"] for one in grids if one["properties"]["kind"] == "dedicated"]
     assert [one["name"] for one in own] == ["鼓楼广场"]
@@ -167,11 +159,12 @@ def test_score_card_is_updated_after_edits(planner, client, drawn, monkeypatch):
     merged = {"kind": "merge", "grids": grids[:2]}
     seen = {"If-Match": f'"{before["revision"]}"'}
     assert planner.post(f"/plans/{plan}/edits", json=merged, headers=seen).status_code == 200
-    for _ in range(300):
-        now = planner.get(f"/plans/{plan}").json()
-        if now["score"] != before["score"]:
-            break
-        time.sleep(0.1)
+
+    def plan_if_scored():
+        found = planner.get(f"/plans/{plan}").json()
+        return found if found["score"] != before["score"] else None
+
+    now = wait_until(plan_if_scored, "the new score", 0.1)
     assert now["score"]["grids"] == before["score"]["grids"] - 1
     assert now["score"]["households"] == before["score"]["households"]
     assert now["score"]["objective"] != before["score"]["objective"]
@@ -193,20 +186,21 @@ def test_jobs_are_hidden_from_the_public_and_other_streets(client, signed_in, pl
 
 
 def test_unsatisfiable_constraint_is_reported_by_the_job(planner, drawn):
-    asked = planner.post(
-        f"/communities/{t.DRUM_TOWER}/plans", json=LIMITS | {"together": [["no such", "x"]]}
-    )
-    failed = until(planner, asked.headers["location"], "failed", "done")
+    asked = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=IMPOSSIBLE)
+    failed = wait_for_job(planner, asked.headers["location"], "failed", "done")
     assert failed["status"] == "failed"
     assert "no such" in failed["problem"]["detail"]
 
 
-def test_cancelled_job_leaves_no_plan(planner, drawn):
+def test_cancelled_job_leaves_no_plan(planner, town):
     before = planner.get(f"/communities/{t.DRUM_TOWER}/plans").json()["numberMatched"]
-    job = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=LIMITS).headers["location"]
-    assert planner.delete(job).json()["status"] == "cancelled"
-    assert planner.delete(job).status_code == 409
-    time.sleep(1)
+    with town.begin() as connection:
+        store.lock_community(connection, t.DRUM_TOWER)  # keeps the job from storing its plan
+        job = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=LIMITS).headers["location"]
+        assert planner.delete(job).json()["status"] == "cancelled"
+        assert planner.delete(job).status_code == 409
+        after_it = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=IMPOSSIBLE)
+        wait_for_job(planner, after_it.headers["location"], "failed")
     assert planner.get(f"/communities/{t.DRUM_TOWER}/plans").json()["numberMatched"] == before
 
 
@@ -233,8 +227,8 @@ def test_job_of_a_killed_server_is_retried_once(town, planner):
             connection.execute(row, given | {"attempts": attempts}).scalar_one()
             for attempts in (1, 2)
         )
-    assert until(planner, f"/jobs/{hopeless}", "failed")["problem"]["detail"]
-    assert until(planner, f"/jobs/{broken}", "done")["plans"]
+    assert wait_for_job(planner, f"/jobs/{hopeless}", "failed")["problem"]["detail"]
+    assert wait_for_job(planner, f"/jobs/{broken}", "done")["plans"]
 
 
 def test_stopping_server_requeues_its_job(town, planner):
@@ -265,10 +259,8 @@ def test_drawing_process_ends_with_its_worker(town):
     os.kill(drawing, signal.SIGSTOP)  # it cannot notice the end of its input
     worker.kill()
     worker.communicate()
-    for _ in range(20):
-        state = Path(f"/proc/{drawing}/stat")
-        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
-            return
-        time.sleep(0.1)
-    os.kill(drawing, signal.SIGKILL)
-    raise AssertionError("The process outlived its worker")
+    try:
+        wait_for_end(drawing)
+    finally:
+        if is_alive(drawing):
+            os.kill(drawing, signal.SIGKILL)

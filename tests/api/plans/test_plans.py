@@ -6,6 +6,7 @@ import pkgutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 import shapely
 from sqlalchemy import select, text, update
@@ -18,7 +19,8 @@ from geo.plans import store
 from tests import town as t
 from tests.api.conformance import hold_to_description
 from tests.api.conftest import PASSWORD, bearer
-from tests.waiting import Task, wait_for_waiting
+from tests.server import serving
+from tests.waiting import TIMEOUT_S, Task, wait_for_waiting
 
 DRAFT = f"{t.RIVERSIDE}001"
 
@@ -371,18 +373,14 @@ def test_publishing_waits_for_an_edit_and_then_refuses(planner, town, draft):
     """An edit holds the plan until it is written: what is published is never half an edit."""
     with town.begin() as connection:
         connection.execute(select(GridPlan.id).where(GridPlan.id == draft).with_for_update())
-        answers = []
 
         def publish():
-            answers.append(planner.post(f"/plans/{draft}/publish", headers=seen(0)).status_code)
+            return planner.post(f"/plans/{draft}/publish", headers=seen(0)).status_code
 
-        thread = threading.Thread(target=publish)
-        thread.start()
-        thread.join(0.5)
-        assert thread.is_alive()
+        publishing = Task(publish)
+        wait_for_waiting(town)
         connection.execute(text("UPDATE grid_plan SET revision = 1 WHERE id = :d"), {"d": draft})
-    thread.join(10)
-    assert answers == [412]
+    assert publishing.end() == 412
 
 
 def at_once(count, call):
@@ -409,9 +407,10 @@ def test_concurrent_copies_are_separate_plans(planner, town, draft):
 
 
 def test_edit_that_times_out_on_a_lock_is_explained(planner, town, draft):
-    with town.begin() as connection:
+    with serving(town, timeout_s=1) as hasty, town.begin() as connection:
         store.lock_all_communities(connection)  # as an import does
-        answer = planner.post(f"/plans/{draft}/copy", headers={"Accept-Language": "en"})
+        headers = dict(planner.headers) | {"Accept-Language": "en"}
+        answer = httpx.post(f"{hasty}/plans/{draft}/copy", headers=headers, timeout=TIMEOUT_S)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert answer.json()["detail"].startswith("Somebody else is changing the same data.")
 
@@ -516,9 +515,9 @@ def test_planner_of_another_street_is_refused(planner, address, town, draft):
         if not [one for one in accounts.list_accounts(connection) if one.name == "elsewhere"]:
             t.add_far_city(connection)
             accounts.add_account(connection, "elsewhere", "planner", PASSWORD, scope=t.FAR_CITY)
-    import httpx
-
-    with httpx.Client(base_url=address, headers=bearer(address, "elsewhere"), timeout=30) as other:
+    with httpx.Client(
+        base_url=address, headers=bearer(address, "elsewhere"), timeout=TIMEOUT_S
+    ) as other:
         assert other.get(f"/plans/{draft}").status_code == 404
         assert edit(other, draft, 0, kind="lock", grids="all", locked=True).status_code == 404
         assert other.post(f"/plans/{draft}/copy").status_code == 404

@@ -5,6 +5,7 @@ import httpx
 from sqlalchemy import create_engine, text
 
 from tests.server import serving
+from tests.waiting import TIMEOUT_S
 
 
 def test_health_names_the_versions_and_the_migration(client, town):
@@ -20,7 +21,7 @@ def test_missing_database_answers_503_with_retry_after():
     nobody = create_engine("postgresql+psycopg://nobody@/none?host=/nowhere")
     with serving(nobody) as address:
         english = {"Accept-Language": "en"}
-        answer = httpx.get(f"{address}/health", headers=english, timeout=30)
+        answer = httpx.get(f"{address}/health", headers=english, timeout=TIMEOUT_S)
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "5"
     assert answer.headers["content-type"] == "application/problem+json"
@@ -44,7 +45,7 @@ def test_every_response_has_a_request_id(client):
 def test_more_requests_than_connections_are_all_answered(address):
     async def ask():
         limits = httpx.Limits(max_connections=120)
-        async with httpx.AsyncClient(base_url=address, limits=limits, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=address, limits=limits, timeout=TIMEOUT_S) as client:
             asked = (client.get("/regions", params={"limit": 1}) for _ in range(120))
             return [answer.status_code for answer in await asyncio.gather(*asked)]
 

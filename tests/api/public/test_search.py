@@ -302,7 +302,7 @@ def test_only_the_named_place_is_exact(client, street):
 
 
 @given(st.text(max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_index_keys_equal_those_of_the_database(signs_in_database, said):
     said = said.replace("\0", "")
     if said.lower() == said:  # letters that the two lower otherwise are not what anyone types

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from pmtiles.reader import MemorySource, Reader
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from api.core.caller import PUBLIC_CALLER, transaction_as
 from api.tiles import tile_archive
@@ -160,6 +160,21 @@ def test_outdated_archive_is_not_used(made, engine, town, client):
             connection.execute(update(GridPlan).where(ours).values(status="published"))
     assert current(engine) == made.name
     assert not list(made.parent.glob(".baking-*"))
+
+
+def test_layer_that_no_public_tile_shows_leaves_the_archive_current(made, engine, town):
+    with town.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO dwelling (code, building_code, residents, geom) "
+                "SELECT 'new', code, 3, ST_PointOnSurface(geom) FROM building LIMIT 1"
+            )
+        )
+    try:
+        assert current(engine) == made.name
+    finally:
+        with town.begin() as connection:
+            connection.execute(text("DELETE FROM dwelling WHERE code = 'new'"))
 
 
 @pytest.mark.parametrize("name", ["city-000.pmtiles", "..%2f..%2fpg", "secret.key"])

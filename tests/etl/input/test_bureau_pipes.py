@@ -177,6 +177,7 @@ def test_kind_of_a_node_says_how_a_hydrant_is_built(
         ("压力", "21", ("value_out_of_range", "pressure_mpa", "21.0", " MPa")),
         ("电压", "1201", ("value_out_of_range", "voltage_kv", "1201.0", " kV")),
         ("管径", "10001", ("value_out_of_range", "diameter_mm", "10001.0", " mm")),
+        ("管径", "0.3", ("value_out_of_range", "diameter_mm", "0.3", " mm")),
         ("总孔数", "501", ("value_out_of_range", "ducts", "501", "")),
         ("电压", "10 MPa", ("value_not_number", "voltage_kv", "10 MPa", None)),
         ("管线类型", "排水", ("word_unknown", "network", "排水", None)),

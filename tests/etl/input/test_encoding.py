@@ -4,6 +4,7 @@ import pytest
 
 from etl.input.encoding import decode_text, detect_encoding
 from etl.input.mapping import read_mapping
+from etl.input.source import open_layer
 from geo.errors import InputError
 from tests.etl.delivery import (
     ANYTHING,
@@ -27,6 +28,34 @@ NAMES = "SELECT code, name FROM building ORDER BY code"
 @pytest.mark.parametrize("encoding", ["GB18030", "UTF-8"])
 def test_encoding_of_a_single_word_is_detected(word, encoding):
     assert detect_encoding([word.encode(encoding)] * 8) == encoding
+
+
+@pytest.mark.parametrize("word", ["犇鱻街", "犇鱻", "㳇河", "叆叇里"])
+def test_rare_characters_alone_are_read_in_gb18030(word):
+    assert detect_encoding([word.encode("gb18030")]) == "GB18030"
+
+
+@pytest.mark.parametrize("declared", ["CP1252", "ISO-8859-1", "cp437", "OEM", "UTF-16"])
+def test_declaration_that_fits_every_text_does_not_hide_chinese(declared):
+    texts = [word.encode("gbk") for word in ("友谊街1号", "住宅", "楼栋编码")]
+    assert detect_encoding(texts, declared) == "GB18030"
+
+
+@pytest.mark.parametrize("word", ["café", "naïve", "Straße", "é"])
+def test_texts_in_no_encoding_that_is_known_are_not_guessed(tmp_path, word):
+    file = made(tmp_path / "a.csv", f"code,name,lon,lat\nc1,{word},112.14,32.04\n".encode("cp1252"))
+    with pytest.raises(InputError, match="neither in UTF-8, GB18030, Big5 nor UTF-16"):
+        open_layer(file)
+    [batch] = open_layer(file, encoding="windows-1252").batches()
+    assert batch.columns["name"].to_pylist() == [word]
+
+
+def test_byte_order_mark_before_gbk_is_left_out(tmp_path):
+    content = "编号,名称,经度,纬度\nC1,友谊街,112.14,32.04\n".encode("gbk")
+    source = open_layer(made(tmp_path / "a.csv", b"\xef\xbb\xbf" + content))
+    [batch] = source.batches()
+    assert source.fields == ["编号", "名称"]
+    assert batch.columns["名称"].to_pylist() == ["友谊街"]
 
 
 @pytest.mark.parametrize("text", ["Café", "20°", "5m²", "Φ100", "Köln Straße", "Москва"])
@@ -141,8 +170,6 @@ def test_lone_surrogates_lists_and_objects_are_set_aside(database, tmp_path):
 def test_csv_is_read_in_every_encoding_with_every_delimiter(
     tmp_path, encoding, delimiter, line_end
 ):
-    from etl.input.source import open_layer
-
     lines = [["编号", "用途", "经度", "纬度"], ["C1", "住宅", "112.14", "32.04"]]
     content = "".join(delimiter.join(line) + line_end for line in lines).encode(encoding)
     source = open_layer(made(tmp_path / "a.csv", content))

@@ -266,6 +266,8 @@ def test_a_wrong_transformation_is_refused_in_one_line(city, tmp_path):
     file = write(by_seven_parameters("EPSG:2382"), tmp_path / "a.gpkg")
     wrong = mapping(coordinates={"transformation": "+proj=helmert +x=1 +rx=2"})
     assert "can't be used" in refusal(city, file, wrong)
+    to_nowhere = mapping(coordinates={"transformation": "+proj=helmert +x=1e308"})
+    assert "does not lie in the city" in refusal(city, file, to_nowhere)
     toml = 'layer = "building"\n[coordinates]\ntransformation = "no.gsb"\n'
     missing = read_mapping(made(tmp_path / "m.toml", toml.encode()))
     assert str(tmp_path / "no.gsb") in refusal(city, file, missing)

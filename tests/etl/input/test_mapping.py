@@ -23,6 +23,18 @@ MAPPINGS = {
         'layer = "building"\n[columns]\nheight_m = { from = "GD", unit = "yd" }',
         "height_m can't be in yd. Units: mm, cm, dm, m, km, ft.",
     ),
+    "several layers in one": (
+        'layer = "building"\n[[also]]\nlayer = "city"',
+        "There is no layer city.",
+    ),
+    "no limit": (
+        'layer = "building"\n[guard]\nremoved_percent = nan',
+        "guard.removed_percent is wrong",
+    ),
+    "limit below zero": (
+        'layer = "building"\n[guard]\nremoved_percent = -1',
+        "guard.removed_percent is wrong",
+    ),
 }
 
 
@@ -32,6 +44,26 @@ def test_wrong_mapping_is_reported_with_its_place(tmp_path, case):
     with pytest.raises(InputError) as refused:
         read_mapping(made(tmp_path / "m.toml", content.encode()))
     assert expected in refused.value.message("en")
+
+
+@pytest.mark.parametrize(
+    ("default", "households", "waiting"),
+    [("x", [20, 21], [("value_not_whole",)]), (7, [7, 20, 21], []), (7.0, [7, 20, 21], [])],
+)
+def test_default_of_another_type_is_reported_by_row(
+    database, tmp_path, default, households, waiting
+):
+    file = write(houses(3, households=[20, 21, None]), tmp_path / "a.gpkg")
+    columns = {"code": "code", "households": {"from": "households", "default": default}}
+    bring(database, "building", file, mapping(columns=columns, guard=ANYTHING))
+    live = rows(database, "SELECT households FROM building ORDER BY households")
+    assert [count for (count,) in live] == households
+    assert rows(database, "SELECT reason FROM quarantine") == waiting
+
+
+def test_encoding_of_a_format_that_has_only_one_is_ignored(database, tmp_path):
+    file = write(houses(3), tmp_path / "a.gpkg")
+    assert bring(database, "building", file, mapping(encoding="GB18030")).status == "published"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from datetime import date, time
 
+import numpy as np
 import openpyxl
 import pytest
 import shapely
@@ -75,7 +76,7 @@ TITLES = [
 ]
 TWO_ROWS = [("楼栋编码", "楼栋名称", "基本情况", None, "wkt"), (None, None, "层数", "户数", None)]
 SUMS = [("幸福小区小计", None, None, 24, None), ("合　计", "3栋", None, 36, None)]
-MORE_SUMS = ("合计（6栋）", "计", "汇总", "Subtotal", "Sum", "∑")
+MORE_SUMS = ("合计（6栋）", "计", "汇总", "Subtotal", "Sum", "∑", "小計", "總計")
 BROKEN_HEADER = ("楼栋\n编码", *HEADER[1:])
 NOTES = [
     (None,) * 5,
@@ -162,6 +163,26 @@ def test_sum_by_its_unit_does_not_double_households(database, tmp_path):
     assert rows(database, "SELECT households FROM building") == [(11,)]
 
 
+def test_second_table_with_its_columns_in_another_order_is_refused(tmp_path):
+    moved = ("楼栋编码", "楼栋名称", "户数", "层数", "wkt")
+    file = WRITERS["csv"](tmp_path / "a", [HEADER, line(0), HEADER, line(1)])
+    assert read(file)[0]["楼栋编码"] == ["B0", "B1"]
+    file = WRITERS["csv"](tmp_path / "a", [HEADER, line(0), moved, line(1)])
+    with pytest.raises(
+        InputError, match="line 3 names columns again, in another order than line 1"
+    ):
+        read(file)
+
+
+def test_unit_that_is_not_known_in_a_row_of_units_is_not_passed_over(tmp_path):
+    lines = [("楼栋编码", "高度", "户数", "wkt"), (None, "米", "百户", None), ("B0", 12, 3, "")]
+    assert list(read(WRITERS["csv"](tmp_path / "a", lines))[0]) == [
+        "楼栋编码",
+        "高度(米)",
+        "户数(百户)",
+    ]
+
+
 def test_remark_about_a_sum_drops_no_building(tmp_path):
     lines = [(*HEADER, "备注"), (*line(0), "与1号楼合计"), (*line(1), "")]
     columns, _, notes = read(WRITERS["csv"](tmp_path / "a", lines))
@@ -240,6 +261,10 @@ def test_merged_text_is_filled_down_and_merged_number_is_set_aside(tmp_path):
         (3.1, "0.00", "3.10"),
         (3.125, "0.00", "3.125"),
         (3.0, "0.00", "3"),
+        (17, "00000_);(00000)", "00017"),
+        (17, "[Red]00000", "00017"),
+        (17, 'General"号楼"', "17号楼"),
+        (1200, '[$-804]0"cm"', "1200cm"),
     ],
 )
 def test_number_is_read_as_its_format_shows_it(tmp_path, value, number_format, text):
@@ -273,6 +298,10 @@ CODES = [
     ("4.2E17", None),
     ("#N/A", None),
     ("1E5", "1E5"),
+    ("'B06'", "B06"),
+    ("B\xa007", "B 07"),
+    ("Ｂ＃８", "B#8"),
+    *((sign, None) for sign in ("-", "NULL", "nan", "无")),
 ]
 
 
@@ -291,6 +320,7 @@ def test_codes_are_unwrapped_and_those_made_numbers_are_set_aside(database, tmp_
         ("code_scientific", "4E+11"),
         ("code_scientific", "4.2E17"),
         ("spreadsheet_error", "#N/A"),
+        *[("value_missing", None)] * 4,
     ]
 
 
@@ -301,9 +331,22 @@ def test_floats_beyond_exact_whole_numbers_are_no_codes(database, tmp_path):
     assert rows(database, "SELECT reason FROM quarantine") == [("code_scientific",)]
 
 
+def test_codes_of_single_precision_are_refused_where_digits_are_lost(database, tmp_path):
+    data = houses(3, code=np.array([16_777_217, 16_777_215, 17], dtype="float32"))
+    bring(database, "building", write(data, tmp_path / "a.gpkg"), mapping(guard=ANYTHING))
+    assert rows(database, "SELECT code FROM building ORDER BY code") == [("16777215",), ("17",)]
+    assert rows(database, "SELECT reason FROM quarantine") == [("code_scientific",)]
+
+
 def test_codes_and_names_that_a_spreadsheet_made_dates_are_set_aside(database, tmp_path):
     cells = [(date(2026, 3, 1), "甲"), ("3月2日", "乙"), ("1-Mar", "丙"), (time(1, 2), "丁")]
-    cells += [("B1", date(2026, 3, 3)), ("B2", "五一路3号"), ("SEP-1", "戊"), ("1203-1-2", "己")]
+    cells += [
+        ("2026-03-04 00:00:00", "庚"),
+        ("B1", date(2026, 3, 3)),
+        ("B2", "五一路3号"),
+        ("SEP-1", "戊"),
+        ("1203-1-2", "己"),
+    ]
     lines = [("楼栋编码", "名称", "wkt")]
     lines += [(*pair, box(50 * i, 0).wkt) for i, pair in enumerate(cells)]
     file = workbook(tmp_path / "a.xlsx", {"A": lines})
@@ -312,7 +355,7 @@ def test_codes_and_names_that_a_spreadsheet_made_dates_are_set_aside(database, t
     live = rows(database, 'SELECT code FROM building ORDER BY code COLLATE "C"')
     assert live == [("1203-1-2",), ("B2",), ("SEP-1",)]
     waiting = rows(database, "SELECT reason, detail->>'value' FROM quarantine ORDER BY id")
-    values = ["2026-03-01", "3月2日", "1-Mar", "01:02:00", "2026-03-03"]
+    values = ["2026-03-01", "3月2日", "1-Mar", "01:02:00", "2026-03-04 00:00:00", "2026-03-03"]
     assert waiting == [("spreadsheet_date", value) for value in values]
 
 

@@ -167,6 +167,9 @@ def test_figure_without_unit_is_in_the_unit_of_its_header():
         ("楼高：m", ("楼高", "m")),
         ("宽度（单位：米）", ("宽度", "米")),
         ("pipe_node", ("pipe_node", "")),
+        ("高度m", ("高度", "m")),
+        ("流量L/s", ("流量", "L/s")),
+        ("户数a", ("户数a", "")),
     ],
 )
 def test_unit_is_split_from_a_header(header, parts):

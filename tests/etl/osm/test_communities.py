@@ -59,7 +59,7 @@ def land_of(frame: gpd.GeoDataFrame) -> dict[str, shapely.Geometry]:
     return dict(zip(frame["name"], frame.geometry, strict=True))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     spots=st.lists(
         st.tuples(st.floats(1, 799), st.floats(1, 799)), min_size=1, max_size=6, unique=True
@@ -112,7 +112,7 @@ def test_border_around_a_building_that_parts_a_community_hands_over_the_rest():
     assert shapely.area(moved) == pytest.approx([10_400, 1_600])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     boxes=st.lists(
         st.tuples(st.floats(0, 280), st.floats(0, 180), st.floats(5, 60), st.floats(5, 60)),

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from sqlalchemy import Engine, func, select, text
 
 from etl.runs.approve import approve
 from geo.model import Base, ImportRun, Quarantine
+from tests.command import gridatlas
 from tests.etl.delivery import box, bring, divisions, houses, write
 from tests.etl.delivery import rows as rows_of
 from tests.etl.pbf import Extract as Pbf
@@ -19,9 +19,7 @@ MONACO = ROOT / "data/samples/monaco.osm.pbf"
 
 
 def import_osm(*words: str | Path, lang: str = "en") -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": os.fspath(ROOT), "GRIDATLAS_LANG": lang}
-    command = [sys.executable, "-m", "cli.main", "import", "osm", *map(os.fspath, words)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True)
+    return gridatlas("import", "osm", *words, GRIDATLAS_LANG=lang)
 
 
 def rows(engine: Engine, *names: str) -> dict[str, int]:
@@ -160,6 +158,20 @@ def test_extract_over_a_live_city_is_held_and_takes_no_building(database, tmp_pa
     after = held_by(database)
     assert after[official] == 8
     assert sum(after.values()) == 13
+
+
+def test_extract_of_another_district_comes_beside_the_others_of_its_city(database, tmp_path):
+    divisions(database, tmp_path, ("420602001001", box(0, 0, 400, 400)))
+    pbf = apartments(Pbf(), 3, 112.2)
+    done = import_osm(pbf.write(tmp_path / "other.osm.pbf"), "--code", "420607")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "gridatlas draw --all --region 420607000000" in done.stdout
+    owners = dict(rows_of(database, "SELECT code, source FROM region WHERE level <> 'community'"))
+    assert owners["420600000000"] == "file:region"
+    assert owners["420607000000"] == "osm:other.osm.pbf"
+    again = import_osm(tmp_path / "other.osm.pbf", "--code", "420607")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert set(owners.items()) <= set(rows_of(database, "SELECT code, source FROM region"))
 
 
 def held_by(engine: Engine) -> dict[str, int]:

@@ -67,6 +67,17 @@ def test_cut_header_of_the_codes_is_proposed(database, tmp_path):
         bring(database, "building", file)
 
 
+def test_column_that_says_more_is_the_code(database, tmp_path):
+    data = houses(3, 编码=["1", "2", "3"]).rename(columns={"code": "楼栋编码"})
+    outcome = bring(database, "building", write(data, tmp_path / "a.gpkg"))
+    assert rows(database, "SELECT code FROM building ORDER BY code") == [
+        ("b000",),
+        ("b001",),
+        ("b002",),
+    ]
+    assert outcome.report["unused_columns"] == {"building": {"编码": None}}
+
+
 def test_run_without_a_column_of_the_last_delivery_is_held(database, tmp_path):
     how = mapping(source="a")
     first = bring(database, "building", write(houses(), tmp_path / "a.gpkg"), how)

@@ -30,7 +30,7 @@ def brought(engine, data, folder) -> tuple[str, list[set[str]]]:
     def look(step: str, done: int, total: int) -> None:
         if step == "stage":
             with engine.connect() as connection:  # nobody waits for the import
-                connection.execute(text("SET statement_timeout = '1s'"))
+                connection.execute(text("SET statement_timeout = '60s'"))
                 connection.execute(text("SELECT count(*) FROM building"))
             seen.append(indexes(engine))
 

@@ -6,7 +6,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -261,9 +261,7 @@ deliveries = st.lists(st.dictionaries(st.sampled_from("abcd"), st.sampled_from("
 
 
 @given(deliveries=deliveries)
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=20)
 def test_live_layer_is_always_the_last_delivery(shared_database, deliveries):
     for delivery in deliveries:
         before = live(shared_database)

@@ -3,7 +3,7 @@
 import csv
 from datetime import date, timedelta
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -38,9 +38,7 @@ steps = st.lists(
 
 
 @given(steps=steps)
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=8)
 def test_sums_are_those_of_a_recount_after_imports_and_roll_backs(database, tmp_path, steps):
     divisions(
         database, tmp_path, (WEST, box(-100, -100, 275, 900)), (EAST, box(175, -100, 900, 900))

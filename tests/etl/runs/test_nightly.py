@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -16,18 +14,13 @@ from etl.runs.nightly import exit_code, run_nightly
 from etl.runs.quarantine import export, replay
 from geo.errors import InputError
 from geo.settings import Settings
+from tests.command import gridatlas
 from tests.etl.delivery import ANYTHING, box, bring, frame, houses, mapping, rows, write
 
 pytestmark = pytest.mark.usefixtures("english")
 
 ROOT = Path(__file__).parents[3]
 MAPPING = 'layer = "building"\nsource = "survey"\nfile = "houses*.gpkg"\n'
-
-
-def gridatlas(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": os.fspath(ROOT), "GRIDATLAS_LANG": "en"}
-    command = [sys.executable, "-m", "cli.main", *map(os.fspath, words)]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
 def night(database, folder: Path) -> tuple[list[str], int, list[dict[str, object]]]:

@@ -6,9 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,22 +17,16 @@ from sqlalchemy import create_engine, make_url, text
 
 from geo.db import cluster, local_server
 from geo.errors import SetupError
+from tests.conftest import open_folder
+from tests.waiting import TIMEOUT_S, wait_for_end, wait_until
 
 pytestmark = pytest.mark.usefixtures("english")
-
-
-@contextmanager
-def folder(mode: int = 0o755) -> Iterator[Path]:
-    """Make a directory outside pytest's own, which only the user may enter."""
-    with tempfile.TemporaryDirectory(prefix="gridatlas-test-") as name:
-        Path(name).chmod(mode)
-        yield Path(name)
 
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
     """Return an installation of this module's own, for its tests to maltreat."""
-    with folder() as place:
+    with open_folder() as place:
         yield place
         local_server.stop(place)
 
@@ -42,7 +34,7 @@ def home() -> Iterator[Path]:
 @pytest.fixture
 def new_home() -> Iterator[Path]:
     """Return the place of an installation that is yet to be made."""
-    with folder() as place:
+    with open_folder() as place:
         yield place / "home"
         local_server.stop(place / "home")
 
@@ -70,14 +62,12 @@ def connect(home: Path) -> psycopg.Connection:
     return psycopg.connect(host=where, port=cluster.PORT, user=user, dbname="postgres")
 
 
-def wait_for_end(process: int) -> None:
-    """Wait until a process ended, be it asked for its end or not."""
-    for _ in range(600):
-        state = Path(f"/proc/{process}/stat")
-        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
-            return
-        time.sleep(0.05)
-    raise AssertionError(process)
+def can_connect(home: Path) -> bool:
+    try:
+        connect(home).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def test_cluster_is_made_started_and_stopped(home: Path):
@@ -113,10 +103,12 @@ def test_connections_find_postgis_loaded(home: Path):
     assert loaded
 
 
+ENSURE = "import sys; from pathlib import Path; from geo.db import cluster, local_server; "
+ENSURE += "local_server.TIMEOUT_S = 600; print(local_server.ensure_running(Path(sys.argv[1])))"
+
+
 def test_processes_that_come_at_once_share_one_cluster(new_home: Path):
-    code = "import sys; from pathlib import Path; from geo.db import cluster, local_server;"
-    code += "print(local_server.ensure_running(Path(sys.argv[1])))"
-    command = [sys.executable, "-c", code, os.fspath(new_home)]
+    command = [sys.executable, "-c", ENSURE, os.fspath(new_home)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     urls = {process.communicate()[0].strip() for process in running}
     assert [process.returncode for process in running] == [0, 0, 0]
@@ -143,8 +135,6 @@ def test_server_of_a_deleted_home_leaves_the_socket_of_the_new_one(new_home: Pat
 
 
 WITHOUT_PTRACE = ["setpriv", "--bounding-set", "-sys_ptrace", "--inh-caps", "-sys_ptrace"]
-ENSURE = "import sys; from pathlib import Path; from geo.db import cluster, local_server; "
-ENSURE += "print(local_server.ensure_running(Path(sys.argv[1])))"
 
 
 def test_living_server_keeps_its_pid_file_when_no_connection_is_free(home: Path):
@@ -176,18 +166,22 @@ def taken_connections(home: Path) -> Iterator[list[psycopg.Connection]]:
             connection.close()
 
 
-@pytest.fixture
-def short_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_server, "TIMEOUT_S", 4.0)
-    monkeypatch.setattr(local_server, "NOTICE_AFTER_S", 0.5)
+@contextmanager
+def refused_soon(match: str) -> Iterator[pytest.ExceptionInfo[SetupError]]:
+    """Expect that the server does not answer, and wait for it for a short time only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local_server, "TIMEOUT_S", 4.0)
+        patch.setattr(local_server, "NOTICE_AFTER_S", 0.5)
+        with pytest.raises(SetupError, match=match) as refused:
+            yield refused
 
 
-def test_server_that_does_not_answer_is_named_with_its_process(home: Path, short_timeout, caplog):
+def test_server_that_does_not_answer_is_named_with_its_process(home: Path, caplog):
     url = local_server.ensure_running(home)
     process, before = server(home), pid_file(home).read_text()
     os.kill(process, signal.SIGSTOP)
     try:
-        with pytest.raises(SetupError, match=rf"kill -QUIT {process}\b") as refused:
+        with refused_soon(rf"kill -QUIT {process}\b") as refused:
             local_server.ensure_running(home)
         assert os.fspath(pid_file(home)) in str(refused.value)
         assert pid_file(home).read_text() == before
@@ -197,13 +191,13 @@ def test_server_that_does_not_answer_is_named_with_its_process(home: Path, short
     assert answer(url) == "gridatlas"
 
 
-def test_living_server_without_its_socket_is_not_disturbed(home: Path, short_timeout):
+def test_living_server_without_its_socket_is_not_disturbed(home: Path):
     local_server.ensure_running(home)
     process, before = server(home), pid_file(home).read_text()
     with connect(home) as connection:
         (cluster.socket_directory(home) / ".s.PGSQL.5432").unlink()
         for refuse in (local_server.ensure_running, local_server.stop):
-            with pytest.raises(SetupError, match=rf"kill -QUIT {process}\b"):
+            with refused_soon(rf"kill -QUIT {process}\b"):
                 refuse(home)
         assert pid_file(home).read_text() == before
         assert connection.execute("SELECT 1").fetchone() == (1,)
@@ -212,7 +206,7 @@ def test_living_server_without_its_socket_is_not_disturbed(home: Path, short_tim
     assert answer(local_server.ensure_running(home)) == "gridatlas"
 
 
-def test_processes_of_a_killed_server_are_waited_for(home: Path, short_timeout, caplog):
+def test_processes_of_a_killed_server_are_waited_for(home: Path, caplog):
     url = local_server.ensure_running(home)
     connection = connect(home)
     worker = connection.info.backend_pid
@@ -223,10 +217,13 @@ def test_processes_of_a_killed_server_are_waited_for(home: Path, short_timeout, 
 
     busy = threading.Thread(target=compute)
     busy.start()
-    time.sleep(0.5)
+    with connect(home) as observer:
+        observer.autocommit = True  # a transaction would see the same activity again
+        is_computing = f"SELECT state = 'active' FROM pg_stat_activity WHERE pid = {worker}"
+        wait_until(lambda: observer.execute(is_computing).fetchone() == (True,))
     os.kill(server(home), signal.SIGKILL)
     try:
-        with pytest.raises(SetupError, match="ps -u"):
+        with refused_soon("ps -u"):
             local_server.ensure_running(home)
         assert any(
             os.fspath(cluster.data_directory(home)) in record.message for record in caplog.records
@@ -250,12 +247,10 @@ def recover_slowly(home: Path, command: str) -> None:
 
 
 def test_recovery_that_makes_progress_is_waited_for(new_home: Path, monkeypatch, caplog):
-    monkeypatch.setattr(local_server, "TIMEOUT_S", 3.0)
-    steps = 'for i in 1 2 3 4 5 6 7 8; do echo " LOG:  redo in progress"; sleep 1; done; false'
+    monkeypatch.setattr(local_server, "TIMEOUT_S", 4.0)
+    steps = 'for i in 1 2 3 4 5 6 7 8 9; do echo " LOG:  redo in progress"; sleep 0.5; done; false'
     recover_slowly(new_home, f"{{ {steps}; }} >&2")
-    began = time.monotonic()
     assert answer(local_server.ensure_running(new_home)) == "gridatlas"
-    assert time.monotonic() - began > 8
     assert any("recovering" in record.message for record in caplog.records)
 
 
@@ -267,24 +262,19 @@ def test_recovery_that_stands_still_is_given_up(new_home: Path, monkeypatch):
     os.kill(server(new_home), signal.SIGQUIT)
 
 
-def test_process_that_holds_the_cluster_is_named(home: Path, short_timeout, caplog):
-    hold = "import sys, time; from pathlib import Path; from geo.db import cluster, local_server; "
-    hold += "local_server.TIMEOUT_S = 600; local_server.ensure_running(Path(sys.argv[1]))"
+def test_process_that_holds_the_cluster_is_named(home: Path, caplog):
     local_server.ensure_running(home)
     process = server(home)
     os.kill(process, signal.SIGSTOP)
-    holder = subprocess.Popen([sys.executable, "-c", hold, os.fspath(home)])
+    holder = subprocess.Popen([sys.executable, "-c", ENSURE, os.fspath(home)])
     try:
-        for _ in range(600):
-            if (home / "pg.lock").read_text().strip() == str(holder.pid):
-                break
-            time.sleep(0.05)
-        with pytest.raises(SetupError, match=rf"\b{holder.pid}\b"):
+        wait_until(lambda: (home / "pg.lock").read_text().strip() == str(holder.pid))
+        with refused_soon(rf"\b{holder.pid}\b"):
             local_server.ensure_running(home)
         assert any(str(holder.pid) in record.message for record in caplog.records)
     finally:
         os.kill(process, signal.SIGCONT)
-        assert holder.wait(60) == 0
+        assert holder.wait(TIMEOUT_S) == 0
     local_server.ensure_running(home)
 
 
@@ -308,7 +298,9 @@ def test_server_process_does_not_start_a_cluster_that_was_stopped(home: Path):
     code = "from geo import db; db.forbid_server_start(); db.get_engine().connect()"
     environment = os.environ | {"GRIDATLAS_HOME": os.fspath(home), "DATABASE_URL": ""}
     command = [sys.executable, "-c", code]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S
+    )
     assert ended.returncode != 0
     assert "OperationalError" in ended.stderr
     assert not local_server.is_running(home)
@@ -319,6 +311,7 @@ def test_server_that_waits_for_its_clients_to_leave_is_restarted(home: Path):
     url = local_server.ensure_running(home)
     with connect(home):
         os.kill(server(home), signal.SIGTERM)
+        wait_until(lambda: not can_connect(home))
         local_server.restart_if_dead(home)
         assert answer(url) == "gridatlas"
 
@@ -362,7 +355,7 @@ def test_mark_of_a_dead_server_does_not_keep_it_from_starting(home: Path):
     mark = pid_file(home)
     left = mark.read_text()
     local_server.stop(home)
-    command = ["sleep", "60"]
+    command = ["sleep", "6000"]
     if os.geteuid() == 0:
         command = ["setpriv", "--reuid", "postgres", "--clear-groups", *command]
     other = subprocess.Popen(command)
@@ -406,7 +399,7 @@ def test_home_with_a_long_path_has_its_socket_elsewhere(new_home: Path):
 
 
 def test_home_that_the_server_may_not_enter():
-    with folder(mode=0o700) as closed:
+    with open_folder(mode=0o700) as closed:
         url = local_server.ensure_running(closed / "home")
         data = cluster.data_directory(closed / "home").resolve()
         try:

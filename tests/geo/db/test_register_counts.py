@@ -1,18 +1,18 @@
 """Counts of the register against a recount, and what the public can work out from its figures."""
 
-import threading
-import time
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import product
 
+import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
 from geo.db import security
 from geo.model.register import AGE_BANDS, Occupancy
 from tests import town as t
+from tests.waiting import Task, wait_for_waiting
 
 COUNTS = ("residents", "registered", "floating", *AGE_BANDS, "alone_60_up", "need_help")
 BUILDINGS = tuple(f"b{block:03d}-{n:03d}" for block in (1, 2) for n in (1, 2, 3))
@@ -97,7 +97,7 @@ def change(connection, buildings, action, number, place, values) -> None:
     else:
         row = {**values, "code": code, "building_code": building}
         age = row.pop("age_days")
-        row["verified_on"] = None if age is None else date.today() - timedelta(age)
+        row["verified_on"] = None if age is None else today() - timedelta(age)
         names = ", ".join(row)
         given = ", ".join(f":{name}" for name in row)
         updated = ", ".join(f"{name} = excluded.{name}" for name in row)
@@ -112,9 +112,7 @@ def change(connection, buildings, action, number, place, values) -> None:
 
 
 @given(steps=changes)
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40)
 def test_counts_are_those_of_a_recount_after_every_change(town, steps):
     with town.connect() as connection, connection.begin() as transaction:
         codes = sorted(connection.execute(text("SELECT code FROM building")).scalars())
@@ -206,12 +204,17 @@ def recount(rows, key):
     return {code: recounted(group) for code, group in groups.items()}
 
 
+def today():
+    """Return the date in the database, which is not that of the machine's zone."""
+    return datetime.now(UTC).date()
+
+
 def recounted(group):
     def total(name):
         known = [row[name] for row in group if row[name] is not None]
         return sum(known) if known else None
 
-    a_year_ago = date.today().replace(year=date.today().year - 1)
+    a_year_ago = (pd.Timestamp(today()) - pd.DateOffset(months=12)).date()
     return {
         **{name: total(name) for name in COUNTS},
         "dwellings": len(group),
@@ -241,15 +244,11 @@ def test_dwelling_and_the_move_of_its_building_wait_for_each_other(register):
         with register.begin() as other:
             other.execute(text(BUILDING_CHANGES["relocate"]), where)
 
-    moving = threading.Thread(target=move)
     with register.begin() as connection:
         connection.execute(text("UPDATE dwelling SET residents = 4 WHERE code = 'd1'"))
-        moving.start()
-        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        while moving.is_alive() and not connection.execute(text(waiting)).scalar_one():
-            time.sleep(0.01)
-        assert moving.is_alive(), "it waits for the open transaction"
-    moving.join()
+        moving = Task(move)
+        wait_for_waiting(register)
+    moving.end()
     with register.connect() as connection:
         sums = connection.execute(
             text(
@@ -280,9 +279,7 @@ BREAKDOWNS = {
     ages=st.lists(st.integers(0, 5), min_size=5, max_size=5),
     uses=st.lists(st.sampled_from(list(Occupancy)), min_size=1, max_size=8),
 )
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 def test_figure_of_one_or_two_neither_shows_nor_follows_from_others(town, ages, uses):
     with town.connect() as connection, connection.begin() as transaction:
         building = connection.execute(

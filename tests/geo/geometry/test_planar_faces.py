@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import Delaunay
 
@@ -23,7 +23,6 @@ def same(polygons, others):
     return {one.normalize().wkb for one in polygons} == {one.normalize().wkb for one in others}
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(PLACE, min_size=2, max_size=6), min_size=1, max_size=12))
 def test_faces_are_those_that_geos_finds(paths):
     lines = np.array([shapely.LineString(one) for one in paths if len(set(one)) > 1], dtype=object)
@@ -49,7 +48,6 @@ def test_faces_of_irregular_lines(wkt, areas, holes):
     assert shapely.is_valid(found.polygons).all()
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(PLACE, PLACE), min_size=1, max_size=10), st.randoms(use_true_random=False)
 )
@@ -66,7 +64,6 @@ def test_merged_faces_are_a_coverage_with_the_unions_of_geos(pairs, random):
         assert polygon.equals(shapely.union_all(parts.polygons[label == one], grid_size=None))
 
 
-@settings(deadline=None)
 @given(st.integers(1, 400), st.integers(0, 2**32 - 1), st.booleans())
 def test_triangles_are_those_that_qhull_finds(count, seed, rows):
     random_numbers = np.random.default_rng(seed)
@@ -84,7 +81,6 @@ def test_triangles_are_those_that_qhull_finds(count, seed, rows):
             assert triangle in beyond[over]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(PLACE, st.integers(0, 2), st.integers(0, 1)), min_size=1, max_size=30))
 def test_gaps_and_nearest_are_those_of_all_pairs(rows):
     points = np.array([place for place, _, _ in rows])
@@ -101,7 +97,6 @@ def test_gaps_and_nearest_are_those_of_all_pairs(rows):
     assert away[np.arange(len(asked)), nearest] == pytest.approx(away.min(axis=1))
 
 
-@settings(deadline=None)
 @given(st.lists(PLACE, min_size=1, max_size=20), st.lists(st.tuples(PLACE, PLACE), max_size=8))
 def test_strongest_kind_is_that_of_all_segments(places, segments):
     points, ends = np.array(places), np.array(segments, dtype=float).reshape(-1, 2, 2)

@@ -7,7 +7,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.network import isolation, pipes
@@ -91,7 +91,7 @@ def networks(draw):
 
 
 @given(networks())
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 def test_cut_is_as_small_as_brute_force_finds(case):
     nodes, segments, closed, segment, stuck = case
     graph = network(nodes, segments, closed)
@@ -111,7 +111,7 @@ def test_cut_is_as_small_as_brute_force_finds(case):
 
 
 @given(networks())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 def test_what_loses_supply_is_what_water_no_longer_gets_to(case):
     nodes, segments, closed, segment, stuck = case
     graph = network(nodes, segments, closed)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import rustworkx
 import shapely
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.network import roads, routing
@@ -111,7 +111,7 @@ points = st.tuples(st.integers(0, 8), st.integers(0, 8)).map(lambda p: (p[0] * 1
 
 
 @given(st.lists(st.tuples(points, points), min_size=1, max_size=12))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 def test_ways_over_any_streets_are_those_of_an_independent_graph(pairs):
     pairs = [pair for pair in pairs if pair[0] != pair[1]] or [((0.0, 0.0), (10.0, 0.0))]
     graph = network(*((list(pair), {"width_m": 1.0}) for pair in pairs))
@@ -129,7 +129,7 @@ def test_ways_over_any_streets_are_those_of_an_independent_graph(pairs):
 
 
 @given(st.lists(st.tuples(points, points), min_size=2, max_size=10))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 def test_streets_on_the_ground_are_joined_exactly_where_they_touch(pairs):
     pairs = [pair for pair in pairs if pair[0] != pair[1]] or [((0.0, 0.0), (10.0, 0.0))]
     graph = network(*((list(pair), {"width_m": 0.1}) for pair in pairs))

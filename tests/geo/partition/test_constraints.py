@@ -140,7 +140,7 @@ def test_required_area_becomes_a_grid():
 
 
 @given(seed=st.integers(0, 10_000), data=st.data())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_any_constraints_are_met_or_reported(seed, data):
     place = community(shapely.box(0, 0, 400, 400), scattered(seed, 40))
     code = st.sampled_from(sorted(place.buildings["code"]))

@@ -48,7 +48,7 @@ def test_even_rows_become_grids_within_the_limits():
 
 
 @given(seed=st.integers(0, 10_000), count=st.integers(2, 60))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_any_community_is_covered_with_all_households(seed, count):
     land = shapely.box(0, 0, 400, 400)
     rows = scattered(seed, count)

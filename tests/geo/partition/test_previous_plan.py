@@ -242,7 +242,7 @@ def test_grid_in_two_pieces_and_too_large_is_repaired_with_little_change():
     lock=st.booleans(),
 )
 @example(seed=277, spoiled=6, dropped=0, lock=True)  # the link of the locked two had moved
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_any_damaged_plan_is_repaired(seed, spoiled, dropped, lock):
     random = np.random.default_rng(seed)
     place = community(shapely.box(0, 0, 400, 400), scattered(seed, 50))

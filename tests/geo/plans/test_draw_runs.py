@@ -5,12 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
@@ -24,6 +22,7 @@ from geo.partition.search.strategy import Effort
 from geo.plans import draw_runs, store
 from geo.plans.batch import draw_communities, draw_community
 from geo.plans.draw_runs import DrawOrder
+from tests.waiting import wait_until
 
 ROOT = SAMPLE_FILE.parents[2]
 COMMUNITY = "420606007001"
@@ -156,17 +155,12 @@ def ending(*processes: subprocess.Popen[bytes]) -> Iterator[None]:
             process.wait()
 
 
-def wait_for_content(file: Path) -> str:
-    while not (file.exists() and file.read_text().strip()):
-        time.sleep(0.05)
-    return file.read_text()
-
-
 def test_killed_worker_loses_no_community_and_draws_none_twice(city, tmp_path):
     file = tmp_path / "scheduler.json"
     scheduler = dask("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", file)
     with ending(scheduler):
-        address = json.loads(wait_for_content(file))["address"]
+        content = wait_until(lambda: file.exists() and file.read_text().strip())
+        address = json.loads(content)["address"]
         worker = ("--scheduler-file", file, "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1")
         first, second = dask("worker", *worker), dask("worker", *worker)
         with ending(first, second):
@@ -211,12 +205,13 @@ def test_killed_command_is_resumed(city, tmp_path):
     )
     with city.begin() as holding, ending(process):
         store.lock_community(holding, "420606007012")  # keeps the command from finishing
-        before = 0
-        while not before:
+
+        def has_stored_a_plan() -> bool:
             assert process.poll() is None
-            time.sleep(0.05)
             with city.connect() as connection:
-                before = connection.execute(text(PLANS_OF_COMMAND)).scalar_one()
+                return bool(connection.execute(text(PLANS_OF_COMMAND)).scalar_one())
+
+        wait_until(has_stored_a_plan)
     done = subprocess.run(
         gridatlas("draw", "--resume"), env=environment, cwd=tmp_path, capture_output=True, text=True
     )

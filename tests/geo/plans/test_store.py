@@ -1,6 +1,5 @@
 """Plans in the database: store, publish and read back drawings of the sample city."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -19,6 +18,7 @@ from geo.plans import store
 from geo.plans.batch import draw_communities, draw_community
 from geo.plans.data_state import mark_if_data_changed, read_data_state
 from geo.plans.draw_runs import DrawOrder
+from tests.waiting import wait_for_waiting
 
 COMMUNITY = "420606007001"
 QUICK = Constraints(effort=Effort(generations=1, moves_per_node=100))
@@ -208,10 +208,7 @@ def test_plan_drawn_while_an_import_publishes_is_stored_as_stale(city):
     with ThreadPoolExecutor(1) as pool, city.connect() as other:
         store.lock_community(other, code)  # the drawing is stored when this is released
         drawn = pool.submit(draw_community, city, code, QUICK)
-        waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-        while not other.execute(waiting).scalar():
-            assert not drawn.done()
-            time.sleep(0.02)
+        wait_for_waiting(city)
         with city.begin() as connection:
             connection.execute(
                 text("UPDATE building SET households = 1 WHERE region_code = :code"), {"code": code}

@@ -10,7 +10,7 @@ import {
   loadLocale,
   otherLanguage,
   preferredLanguage,
-  rememberLanguage,
+  switchLanguage,
   text,
 } from "../locale";
 import { session, signIn } from "../session";
@@ -26,7 +26,16 @@ import {
 import { hydrantsView, hydrantView, inspectionForm } from "./hydrants";
 import { isVerificationWaiting, serverTime } from "./outbox";
 import { outboxView } from "./outbox-view";
-import { bundle, closeStore, countEntries, openStore, readEntries, sync, wipe } from "./store";
+import {
+  bundle,
+  closeStore,
+  countEntries,
+  openStore,
+  readEntries,
+  storedMap,
+  sync,
+  wipe,
+} from "./store";
 import { type SyncResult, startSync, syncNow } from "./sync";
 import type { Bundle, Entry } from "./types";
 import {
@@ -49,6 +58,8 @@ const TABS = ["map", "buildings", "cases", "visits", "hydrants", "duties"] as co
 const FORMS = new Set(["report", "visit", "verify", "inspect", "duties", "case"]);
 
 let map: LibreMap | undefined;
+/** The version of the surroundings on the map. */
+let drawnVersion: string | undefined;
 let lastResult: SyncResult | "running" = "running";
 let isEnding = false;
 /** Counts the views asked for: one that is ready late must not replace a later one. */
@@ -102,7 +113,8 @@ function started(): void {
 function finished(result: SyncResult): void {
   lastResult = result;
   void writeState();
-  if (map && bundle && viewName() === "map") void updateMap(map, bundle);
+  const isMapCurrent = viewName() === "map" && drawnVersion === storedMap?.version;
+  if (map && bundle && isMapCurrent) void updateMap(map, bundle);
   else if (!FORMS.has(viewName())) void show();
 }
 
@@ -143,7 +155,7 @@ function writeHeader(): void {
   const language = elementById("language");
   language.textContent = text("page.language");
   language.lang = languageTag(otherLanguage());
-  language.addEventListener("click", () => void switchLanguage());
+  language.addEventListener("click", switchLanguage);
   elementById("sync").addEventListener("click", () => {
     location.hash = "#outbox";
     void syncNow();
@@ -152,12 +164,6 @@ function writeHeader(): void {
   elementById("tabs").replaceChildren(
     ...TABS.map((name) => element("a", { href: `#${name}` }, text(`field_app.${name}`))),
   );
-}
-
-/** Write the page anew in the other language, which works without a connection too. */
-async function switchLanguage(): Promise<void> {
-  rememberLanguage(otherLanguage());
-  location.reload();
 }
 
 async function writeState(): Promise<void> {
@@ -200,6 +206,8 @@ async function show(): Promise<void> {
   elementById("view").className = name === "map" ? "full" : "";
   elementById("view").scrollTop = 0;
   map = start?.();
+  drawnVersion = storedMap?.version;
+  Object.assign(window, { gridatlas: { map } });
 }
 
 async function viewOf(

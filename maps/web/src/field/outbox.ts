@@ -4,9 +4,22 @@ import { addEntry, bundle, deleteEntry, readEntries, sync, updateEntry } from ".
 import { send, UnreachableError } from "./transport";
 import type { Capture, Dwelling, Entry, EntryKind, FieldCase, Refusal } from "./types";
 
+/** The earliest time of an entry that the server accepts. */
+const EARLIEST = "2000-01-02";
+
 /** The server's time at a moment of the device's clock, as far as the last exchange tells. */
 export function serverTime(deviceAt: string, offset = sync.offset): string {
   return new Date(Date.parse(deviceAt) + offset).toISOString();
+}
+
+/**
+ * When something was captured, by the server's time. A clock that was changed since the capture can
+ * lead to a time that the server refuses for good: then it is the time of sending.
+ */
+function captureTime(deviceAt: string): string {
+  const corrected = serverTime(deviceAt);
+  const now = serverTime(new Date().toISOString());
+  return corrected < EARLIEST || corrected > now ? now : corrected;
 }
 
 /** Store what was captured, with a new idempotency key. */
@@ -105,24 +118,24 @@ const COMPOSE: Record<EntryKind, (entry: Entry) => Record<string, unknown>> = {
   case: ({ fields, deviceAt }) => ({
     ...fields,
     channel: "field",
-    captured_at: serverTime(deviceAt),
+    captured_at: captureTime(deviceAt),
     device_at: deviceAt,
   }),
   step: ({ fields: { number: _, ...step } }) => step,
   visit: ({ fields, deviceAt }) => ({
     ...fields,
-    visited_at: fields.visited_at || serverTime(deviceAt),
+    visited_at: fields.visited_at || captureTime(deviceAt),
     device_at: deviceAt,
   }),
   verification: ({ fields: { seen, changes }, deviceAt }) => ({
     seen,
     changes,
-    verified_at: serverTime(deviceAt),
+    verified_at: captureTime(deviceAt),
     device_at: deviceAt,
   }),
   inspection: ({ fields: { hydrant: _, ...values }, deviceAt }) => ({
     ...values,
-    inspected_at: serverTime(deviceAt),
+    inspected_at: captureTime(deviceAt),
     device_at: deviceAt,
   }),
   duty: ({ fields }) => fields,

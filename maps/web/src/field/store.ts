@@ -1,13 +1,13 @@
-// The phone's database, one for each account: the bundle in `state`, encrypted entries in `outbox`,
-// and encrypted texts of open forms in `drafts`.
+// The phone's database, one for each account: the bundle and the map in `state`, encrypted entries in
+// `outbox`, and encrypted texts of open forms in `drafts`.
 
 import { type DBSchema, type IDBPDatabase, openDB } from "idb";
 
 import { importKey, open, type Sealed, seal } from "./seal";
-import type { Bundle, Entry } from "./types";
+import type { Bundle, Entry, StoredMap } from "./types";
 
 interface Tables extends DBSchema {
-  state: { key: "bundle" | "sync"; value: Bundle | SyncState };
+  state: { key: "bundle" | "sync" | "map"; value: Bundle | SyncState | StoredMap };
   outbox: { key: number; value: Sealed & { id?: number } };
   drafts: { key: string; value: Sealed };
 }
@@ -27,6 +27,7 @@ let key: CryptoKey | undefined;
 
 export let bundle: Bundle | undefined;
 export let sync: SyncState = NO_SYNC;
+export let storedMap: StoredMap | undefined;
 
 /** Open the database of an account and read the bundle. */
 export async function openStore(account: string): Promise<void> {
@@ -40,6 +41,7 @@ export async function openStore(account: string): Promise<void> {
   bundle = (await database.get("state", "bundle")) as Bundle | undefined;
   if (bundle) bundle.hydrants ??= []; // missing where an earlier version of the app stored it
   sync = ((await database.get("state", "sync")) as SyncState | undefined) ?? NO_SYNC;
+  storedMap = (await database.get("state", "map")) as StoredMap | undefined;
   key = bundle && (await importKey(bundle.device_key));
 }
 
@@ -58,10 +60,16 @@ export async function storeSync(state: SyncState): Promise<void> {
   sync = state;
 }
 
-/** Delete the bundle and the key; encrypted entries stay, unreadable until the next sign-in. */
+export async function storeMap(received: StoredMap): Promise<void> {
+  await database.put("state", received, "map");
+  storedMap = received;
+}
+
+/** Delete the bundle, the map and the key; encrypted entries stay, unreadable until the next sign-in. */
 export async function wipe(): Promise<void> {
   await database.clear("state");
   bundle = undefined;
+  storedMap = undefined;
   sync = NO_SYNC;
   key = undefined;
 }

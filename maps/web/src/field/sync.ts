@@ -1,8 +1,8 @@
 // Exchange with the server: read the bundle, send the outbox; again after a while if that fails. One page at a time, because several may be open.
 
-import { languageTag } from "../locale";
+import { languageTag, preferredLanguage } from "../locale";
 import { sendEntries } from "./outbox";
-import { storeBundle, storeSync, sync } from "./store";
+import { bundle, storeBundle, storedMap, storeMap, storeSync, sync } from "./store";
 import { readJson, SessionEndedError, send, UnreachableError } from "./transport";
 import type { Bundle } from "./types";
 
@@ -52,6 +52,7 @@ async function exchange(): Promise<void> {
     await withLock(async () => {
       await readBundle(); // first: it tells the difference of the clocks
       if (await sendEntries()) await readBundle();
+      await readMap().catch(ignoreFailure); // the app works without it: next time again
     });
     failures = 0;
     plan(INTERVAL_MS);
@@ -64,6 +65,21 @@ async function exchange(): Promise<void> {
     plan(Math.max(delay * (0.75 + Math.random() / 2), error.afterS * 1000));
     listener.finished("unreachable");
   }
+}
+
+function ignoreFailure(error: unknown): void {
+  if (error instanceof SessionEndedError) throw error;
+}
+
+/** Read the map around the grids, unless the phone has this version of it. */
+async function readMap(): Promise<void> {
+  if (!bundle?.map) return;
+  const version = `${bundle.map} ${languageTag()}`;
+  if (storedMap?.version === version) return;
+  const style = await send(`/style.json?lang=${preferredLanguage()}`, {});
+  const tiles = await send("/field/map.pmtiles", { cache: "no-store" });
+  if (style.status !== 200 || tiles.status !== 200) return;
+  await storeMap({ version, style: await readJson(style), tiles: await tiles.arrayBuffer() });
 }
 
 function plan(delay: number): void {

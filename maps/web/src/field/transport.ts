@@ -83,7 +83,7 @@ function isTemporary({ status }: Response): boolean {
 }
 
 function isFromServer({ ok, status, headers }: Response): boolean {
-  return !ok || status === 204 || /json/.test(headers.get("Content-Type") ?? "");
+  return !ok || status === 204 || /json|pmtiles/.test(headers.get("Content-Type") ?? "");
 }
 
 function retryAfter(response: Response): number {

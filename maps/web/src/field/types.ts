@@ -1,11 +1,20 @@
 // What the field app stores: the bundle of the server, and entries that are not sent yet.
 
+import type { StyleSpecification } from "maplibre-gl";
+
 import type { Answer } from "../http";
 
 export type Bundle = Answer<"/field/bundle">;
 export type Dwelling = Bundle["dwellings"][number];
 export type FieldCase = Bundle["cases"][number];
 export type Hydrant = Bundle["hydrants"][number];
+
+/** The map around the grids: a PMTiles file, and the style in a language. */
+export interface StoredMap {
+  version: string;
+  tiles: ArrayBuffer;
+  style: StyleSpecification;
+}
 
 export type EntryKind = "case" | "step" | "visit" | "verification" | "inspection" | "duty";
 

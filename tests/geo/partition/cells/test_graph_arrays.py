@@ -25,7 +25,7 @@ def test_border_given_in_pieces_is_one_edge():
 
 
 @given(seed=st.integers(0, 10_000), count=st.integers(1, 40))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_any_tree_with_more_edges_is_drawn_contiguously(seed, count):
     random = np.random.default_rng(seed)
     tree = [(int(random.integers(0, n)), n) for n in range(1, count)]

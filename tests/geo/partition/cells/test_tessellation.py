@@ -46,7 +46,7 @@ metres = st.floats(-50, 450).map(lambda value: round(value, 3))
         max_size=6,
     ),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_cells_tile_any_community_and_cut_no_building(seed, count, streets):
     buildings = [row["geom"] for row in scattered(seed, count)]
     cut = barriers(*(([a, b], kind) for a, b, kind in streets if a != b))
@@ -75,7 +75,7 @@ def test_cell_of_footprints_that_touch_or_overlap_is_in_one_piece(seed, count):
 
 @given(seed=st.integers(0, 10_000))
 @example(seed=151)  # a corner of 1 m2 of a building across the border
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_every_building_of_a_turned_community_stands_on_its_own_cell(seed):
     random = np.random.default_rng(seed)
     corner = (371_000, 3_543_000)
@@ -93,7 +93,7 @@ def test_every_building_of_a_turned_community_stands_on_its_own_cell(seed):
 
 
 @given(angle=st.floats(0, 6.28), turn=st.floats(0, 90), off=st.floats(-50, 50))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_street_across_the_community_cuts_it_in_two(angle, turn, off):
     land = shapely.affinity.rotate(shapely.box(371_000, 4_839_000, 371_400, 4_839_300), turn)
     middle = np.array([land.centroid.x + off, land.centroid.y])
@@ -244,7 +244,7 @@ def test_border_between_staggered_rows_of_houses_is_straight():
 @given(seed=st.integers(0, 10_000), count=st.integers(2, 40))
 @example(seed=4751, count=14)  # an end in open ground moves far, beside a house
 @example(seed=7014, count=27)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_straight_border_keeps_clear_of_footprints(seed, count):
     feet = feet_of(*(row["geom"] for row in scattered(seed, count)))
     alone = shapely.STRtree(feet).query(feet, predicate="dwithin", distance=2.0)

@@ -59,7 +59,7 @@ def cheapest(graph: Graph, weights: Weights, allowed=lambda label: True) -> floa
 
 
 @given(seed=st.integers(0, 10_000), shape=st.sampled_from([(2, 2), (3, 2), (6, 1)]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_proven_optimum_is_the_cheapest_of_all_drawings(seed, shape):
     graph, weights = board(*shape, seed), Weights()
     proof = prove(graph, np.zeros(len(graph), dtype=np.int64), LIMITS, weights)
@@ -70,7 +70,7 @@ def test_proven_optimum_is_the_cheapest_of_all_drawings(seed, shape):
 
 
 @given(seed=st.integers(0, 10_000), pair=st.tuples(st.integers(0, 5), st.integers(0, 5)))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_locked_nodes_and_pairs_apart_hold_in_the_proof(seed, pair):
     graph, weights = board(3, 2, seed), Weights()
     locked = np.zeros(6, dtype=bool)
@@ -92,7 +92,7 @@ def test_locked_nodes_and_pairs_apart_hold_in_the_proof(seed, pair):
 
 
 @given(seed=st.integers(0, 10_000), width=st.integers(1, 40))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_bound_holds_however_few_states_are_kept(seed, width):
     graph, weights = board(7 if seed % 2 else 3, 1 if seed % 2 else 2, seed), Weights()
     with pytest.MonkeyPatch.context() as patch:

@@ -45,7 +45,7 @@ def assert_same(one: ScoreCard, other: ScoreCard, **skipped: None) -> None:
 
 
 @given(seed=st.integers(0, 10_000), count=st.integers(2, 60))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_our_plan_scored_from_its_polygons_gets_the_card_it_was_drawn_with(seed, count):
     roads = [{"geom": shapely.LineString([(200, 0), (200, 400)]), "road_class": "arterial"}]
     place = community(shapely.box(0, 0, 400, 400), scattered(seed, count), roads=roads)
@@ -193,7 +193,7 @@ def test_polygon_belongs_to_the_community_with_most_of_it():
 
 
 @given(seed=st.integers(0, 10_000), count=st.integers(2, 50))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_objective_of_the_graph_is_that_measured_on_the_polygons(seed, count):
     roads = [{"geom": shapely.LineString([(0, 210), (400, 190)]), "road_class": "arterial"}]
     place = community(shapely.box(0, 0, 400, 400), scattered(seed, count), roads=roads)

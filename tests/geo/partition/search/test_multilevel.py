@@ -34,7 +34,7 @@ def random_problem(seed: int, grids: int) -> SearchProblem:
 
 
 @given(seed=st.integers(0, 10_000), grids=st.integers(1, 3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_random_pieces_are_small_connected_and_alike(seed, grids):
     problem = random_problem(seed, grids)
     graph, before = problem.graph, problem.before
@@ -53,7 +53,7 @@ def test_random_pieces_are_small_connected_and_alike(seed, grids):
 
 
 @given(seed=st.integers(0, 10_000), grids=st.integers(1, 5))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_labels_of_pieces_cost_what_those_of_their_nodes_do(seed, grids):
     problem = replace(random_problem(seed, grids), before=None)
     piece = random_pieces(problem, 2, seed)
@@ -69,7 +69,7 @@ def test_labels_of_pieces_cost_what_those_of_their_nodes_do(seed, grids):
 
 
 @given(seed=st.integers(0, 10_000), count=st.integers(2, 5), number=st.integers(0, 3))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_chain_draws_contiguous_grids(seed, count, number):
     problem = replace(random_problem(seed, count), before=None)
     drawing = run_chain(problem, count, number, 20, seed, NEVER)
@@ -78,7 +78,7 @@ def test_chain_draws_contiguous_grids(seed, count, number):
 
 
 @given(seed=st.integers(0, 10_000), grids=st.integers(2, 5))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_improvement_is_contiguous_no_dearer_and_keeps_locked_nodes(seed, grids):
     problem = random_problem(seed, grids)
     start = anneal_labels(problem, problem.before.label, 0, 1.0, seed, NEVER)
