@@ -50,6 +50,7 @@ from api.plans import (
     plan_grids,
     plan_summaries,
     plans,
+    what_if,
 )
 from api.public import (
     exports,
@@ -77,7 +78,7 @@ from geo.model.job import IMPORT_KINDS, PLAN_KINDS
 RESOURCES = (
     *(sign_in, account_admin),
     *(health, regions, search, grid_detail, grids, grid_staff, staff, plans, plan_grids),
-    *(micro_grids, plan_summaries, plan_barriers, plan_comments),
+    *(micro_grids, plan_summaries, plan_barriers, plan_comments, what_if),
     *(drawing, comparison, edits, plan_files, jobs, import_runs, uploads, quarantine, corrections),
     *(exports, layer_features, prints, tiles, tile_archive),
     *(fire_tiles, fire, inspections, networks),

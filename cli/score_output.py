@@ -56,14 +56,19 @@ def show_scores(results: Sequence["DrawResult"]) -> None:
 
 
 def _show_micro_grids(summaries: Sequence["MicroSummary"]) -> None:
-    """Print how many micro-grids there are, and how many are within the limits."""
+    """Print how many micro-grids there are, and how many are within the limits.
+
+    A unit over the upper limit is a micro-grid outside the limits in every division.
+    """
     if not summaries:
         return
     parts = sum(summary.parts for summary in summaries)
     within = sum(summary.within for summary in summaries)
     grids = sum(summary.grids for summary in summaries)
-    share = within / max(parts, 1)
-    _print(text("score.micro", grids=grids, parts=parts, within=within, share=share))
+    outside = sum(key == "micro_outside" for summary in summaries for key, _ in summary.reasons)
+    share, possible = within / max(parts, 1), within / max(within + outside, 1)
+    counts = {"grids": grids, "parts": parts, "within": within}
+    _print(text("score.micro", lang=None, **counts, share=share, possible=possible))
 
 
 def show_progress(result: "DrawResult") -> None:

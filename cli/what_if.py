@@ -23,14 +23,11 @@ from geo.messages import text
 if TYPE_CHECKING:
     import shapely
 
-    from geo.plans.change_figures import PlannedCommunity, Totals, WhatIf
     from geo.plans.what_if import BoundaryChange
 
 app = typer.Typer(help="Compare the grids before and after a change of communities.")
 
 PAGE_SUFFIX = ".html"
-
-COLUMNS = ("community", "grids", "households", "per_grid", "range", "within", "border")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,23 +109,23 @@ class MoveOptions(BorderOptions):
 @with_options(MergeOptions)
 def merge(options: MergeOptions) -> None:
     """Merge neighbouring communities."""
-    from geo.plans.change_figures import ChangeKind
+    from geo.plans.change_figures import BoundaryChangeKind
     from geo.plans.what_if import BoundaryChange
 
-    _compare(options, options.codes, lambda: BoundaryChange(ChangeKind.MERGE))
+    _compare(options, options.codes, lambda: BoundaryChange(BoundaryChangeKind.MERGE))
 
 
 @app.command()
 @with_options(DivideOptions)
 def divide(options: DivideOptions) -> None:
     """Divide a community along a street."""
-    from geo.plans.change_figures import ChangeKind
+    from geo.plans.change_figures import BoundaryChangeKind
     from geo.plans.what_if import BoundaryChange
 
     _compare(
         options,
         [options.code],
-        lambda: BoundaryChange(ChangeKind.DIVIDE, options.along, _read_line(options)),
+        lambda: BoundaryChange(BoundaryChangeKind.DIVIDE, options.along, _read_line(options)),
     )
 
 
@@ -136,13 +133,13 @@ def divide(options: DivideOptions) -> None:
 @with_options(MoveOptions)
 def move(options: MoveOptions) -> None:
     """Move the border between two communities to a street."""
-    from geo.plans.change_figures import ChangeKind
+    from geo.plans.change_figures import BoundaryChangeKind
     from geo.plans.what_if import BoundaryChange
 
     _compare(
         options,
         [options.community, options.neighbour],
-        lambda: BoundaryChange(ChangeKind.MOVE, options.along, _read_line(options)),
+        lambda: BoundaryChange(BoundaryChangeKind.MOVE, options.along, _read_line(options)),
     )
 
 
@@ -165,7 +162,8 @@ def _compare(
     """Compare a change, show it, and write it to the files of the options."""
     from cli import draw_request
     from etl.export import check_export_file, write_layers
-    from geo.plans.what_if import read_and_compare
+    from geo.plans.change_summary import summarize, summary_table
+    from geo.plans.what_if import compare_change, read_communities
 
     constraints = draw_request.combine_options(options).to_constraints()
     change = prepare()
@@ -178,18 +176,20 @@ def _compare(
         isolation_level="REPEATABLE READ", postgresql_readonly=True
     )
     with snapshot.connect() as connection, console.progress() as progress:
-        result = read_and_compare(connection, codes, change, constraints, progress)
-    table = _table(result)
-    sentences = _sentences(result, from_scratch=options.from_scratch)
+        before = read_communities(connection, codes, constraints)
+        result = compare_change(before, change, constraints, progress)
+    figures = result.as_json()
+    table = summary_table(figures)
+    sentences = summarize(figures, from_scratch=options.from_scratch)
     _show(table, sentences)
     if options.out is not None:
         write_layers(result.layers(), options.out)
     if options.page is not None:
         from maps.atlas.what_if_map import write_page
 
-        write_page(result, table, sentences, options.page)
+        write_page(result.layers_before(), result.layers(), table, sentences, options.page)
     if options.json_file is not None:
-        write_json(result.as_json(), options.json_file)
+        write_json(figures, options.json_file)
 
 
 def _show(lines: Sequence[Sequence[str]], sentences: Sequence[str]) -> None:
@@ -209,88 +209,3 @@ def _show(lines: Sequence[Sequence[str]], sentences: Sequence[str]) -> None:
     console.out.print(table)
     for sentence in sentences:
         console.out.print(sentence)
-
-
-def _table(result: "WhatIf") -> list[tuple[str, ...]]:
-    """Return the lines of the table, the first of titles; a line of one text is a heading."""
-    special = ("per_grid", "border")
-    titles = (text(f"{'what_if' if name in special else 'score'}.{name}") for name in COLUMNS)
-    lines: list[tuple[str, ...]] = [tuple(titles)]
-    before, after = result.totals()
-    for state, communities, totals in (
-        ("before", result.before, before),
-        ("after", result.after, after),
-    ):
-        lines.append((text(f"what_if.{state}"),))
-        lines += [_figures(community) for community in communities]
-        if len(communities) > 1:
-            lines.append((text("what_if.together"), *_total_figures(totals)))
-    return lines
-
-
-def _figures(planned: "PlannedCommunity") -> tuple[str, ...]:
-    """Return the row of a community in the table."""
-    card, grids = planned.card, int(planned.plan.general().sum())
-    name = f"{planned.community.code[6:]} {planned.community.name}"
-    return (
-        name,
-        str(grids),
-        str(card.households),
-        f"{card.households / max(grids, 1):.0f}",
-        f"{card.smallest}-{card.largest}",
-        f"{card.within_limits:.0%}",
-        f"{card.border_cost:.0f}",
-    )
-
-
-def _total_figures(totals: "Totals") -> tuple[str, ...]:
-    """Return the cells of the row of totals, after its title."""
-    return (
-        str(totals.grids),
-        str(totals.households),
-        f"{totals.per_grid:.0f}",
-        f"{totals.smallest}-{totals.largest}",
-        f"{totals.within_limits:.0%}",
-        f"{totals.border_cost:.0f}",
-    )
-
-
-def _sentences(result: "WhatIf", *, from_scratch: bool) -> list[str]:
-    """Return what would change, in sentences, and the limits that are not met."""
-    figures = result.as_json()
-    before, after = result.totals()
-    all_households = max(after.households, 1)
-    moved = figures["changed_community_households"]
-    sentences = [
-        text(
-            "what_if.changed_community",
-            households=moved,
-            buildings=figures["changed_community_buildings"],
-            share=moved / all_households,
-        ),
-        text(
-            "what_if.changed_grid",
-            households=figures["changed_grid_households"],
-            share=figures["changed_grid_households"] / all_households,
-        ),
-    ]
-    if before.divided_compounds or after.divided_compounds:
-        counts = {"before": before.divided_compounds, "after": after.divided_compounds}
-        sentences.append(text("what_if.compounds", lang=None, **counts))
-    if any(planned.card.workload is not None for planned in result.after):
-        sentences.insert(0, text("what_if.in_workload"))
-    if border := figures["border"]:
-        key = "along" if border["street"] else "line"
-        fields = {"length": round(border["length_m"]), "along": round(border["along_m"])}
-        sentences.insert(0, text(f"what_if.{key}", street=border["street"], **fields))
-    without_plan = [planned.community.name for planned in result.before if not planned.in_force]
-    if from_scratch:
-        sentences.append(text("what_if.from_scratch"))
-    else:
-        sentences += [text("what_if.not_in_force", name=name) for name in without_plan]
-    sentences += [
-        f"· {text(f'reason.{key}', **fields)}"
-        for planned in result.after
-        for key, fields in planned.card.reasons
-    ]
-    return [*sentences, text("what_if.nothing_stored")]

@@ -25,6 +25,9 @@ PREFERRED_COLOURS = 6
 """Number of colours to use first. A planar map never needs more (its graph is 5-degenerate); the
 last two serve where many areas meet at a corner or an area has several parts."""
 
+TOUCHING_DEGREES = 1e-6
+"""Areas nearer to each other than this touch."""
+
 UNINHABITED_FILL = "#e3e1da"
 """Fill of buildings without households."""
 

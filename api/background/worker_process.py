@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from functools import cache, partial
 from typing import Any
 
+import shapely
 from sqlalchemy import Connection, Engine, create_engine, func, select, update
 
 from api.background import job_process
@@ -13,6 +14,7 @@ from api.core.caller import Caller, transaction_as
 from geo import db
 from geo.errors import ConflictError, NotFoundError
 from geo.model import Grid, GridPlan, Job
+from geo.model.job import JobKind
 from geo.partition.constraints import Area, Constraints
 from geo.partition.draw import Drawing, draw
 from geo.partition.options import DrawOptions
@@ -21,8 +23,11 @@ from geo.partition.scoring.objective import Weights
 from geo.partition.scoring.review import review_plan
 from geo.partition.search.alternatives import find_alternatives
 from geo.plans import micro_division, store
+from geo.plans.change_figures import BoundaryChangeKind
+from geo.plans.change_summary import to_record
 from geo.plans.data_state import DataState, mark_if_data_changed, read_data_state
 from geo.plans.validation import limits_from_parameters
+from geo.plans.what_if import BoundaryChange, compare_change, read_communities
 from geo.progress import Progress
 
 STEPS = ("read", "draw", "keep")
@@ -41,7 +46,10 @@ def _run_job(url: str, job: dict[str, Any], report: Progress) -> None:
     def begin(step: str) -> None:
         report(step, STEPS.index(step), len(STEPS))
 
-    run_plan_job(_engine(url), job, begin)
+    if job["kind"] == JobKind.WHAT_IF:
+        _compare_change(_engine(url), job, report)
+    else:
+        run_plan_job(_engine(url), job, begin)
 
 
 def run_plan_job(engine: Engine, job: dict[str, Any], begin: Callable[[str], None]) -> list[int]:
@@ -52,7 +60,7 @@ def run_plan_job(engine: Engine, job: dict[str, Any], begin: Callable[[str], Non
     begin
         Called with the name of each step of :data:`STEPS`.
     """
-    caller = Caller(**job["caller"] | {"networks": tuple(job["caller"]["networks"])})
+    caller = _caller_of(job)
     parameters = job["parameters"]
     if job["kind"] == "score":
         return [_score_plan(engine, caller, job, begin)]
@@ -83,6 +91,35 @@ def run_plan_job(engine: Engine, job: dict[str, Any], begin: Callable[[str], Non
             return _store_drawings(connection, caller, job["id"], drawings, state)
 
     return db.retry_conflicts(store_drawings)
+
+
+def _caller_of(job: dict[str, Any]) -> Caller:
+    """Return the caller under whose rights a job runs."""
+    return Caller(**job["caller"] | {"networks": tuple(job["caller"]["networks"])})
+
+
+def _compare_change(engine: Engine, job: dict[str, Any], report: Progress) -> None:
+    """Compare the grids before and after a change of communities, and store the result."""
+    caller, parameters = _caller_of(job), job["parameters"]
+    constraints = constraints_from_request(parameters, job["kind"])
+    line = parameters.get("line")
+    change = BoundaryChange(
+        BoundaryChangeKind(parameters["kind"]),
+        parameters.get("street", ""),
+        None if line is None else shapely.from_wkt(line),
+    )
+    report("draw", 0, 0)
+    snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
+    with transaction_as(snapshot, caller) as connection:
+        before = read_communities(connection, parameters["communities"], constraints)
+    result = to_record(compare_change(before, change, constraints, report))
+
+    def store_result() -> None:
+        with transaction_as(engine, caller) as connection:
+            steps = len(result["figures"]["before"]) + len(result["figures"]["after"])
+            _finish_job(connection, job["id"], [], steps, result)
+
+    db.retry_conflicts(store_result)
 
 
 def _divide_plan(
@@ -161,8 +198,15 @@ def _store_drawings(
     return plans
 
 
-def _finish_job(connection: Connection, job: int, plans: list[int]) -> None:
-    values = {"status": "done", "plans": plans, "finished_at": func.now(), "done": len(STEPS)}
+def _finish_job(
+    connection: Connection,
+    job: int,
+    plans: list[int],
+    steps: int = len(STEPS),
+    result: dict[str, Any] | None = None,
+) -> None:
+    values = {"status": "done", "plans": plans, "finished_at": func.now(), "done": steps}
+    values |= {"result": result}
     finish = update(Job).where(Job.id == job, Job.status == "running").values(values)
     if connection.execute(finish).rowcount == 0:
         raise ConflictError("job_cancelled", job=job)

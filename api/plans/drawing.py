@@ -53,9 +53,9 @@ class AreaRequest(StrictModel):
         return shape
 
 
-class DrawRequest(StrictModel):
-    """Options of a drawing: what grids share equally and its limits, seed, weights, time limit in
-    seconds, and constraints on what is kept together, kept apart or left unchanged.
+class DrawingOptions(StrictModel):
+    """What all drawings share: what grids share equally and its limits, seed, weights, and time
+    limit in seconds; ``fresh`` ignores the plan in force.
     """
 
     balance: Balance = Field(
@@ -68,6 +68,13 @@ class DrawRequest(StrictModel):
     seconds: float | None = Field(None, ge=1, le=600)
     weights: dict[CostTerm, Annotated[float, Field(ge=0, le=1e9)]] = Field(default_factory=dict)
     fresh: bool = False
+
+
+class DrawRequest(DrawingOptions):
+    """Options of a drawing: what grids share equally and its limits, seed, weights, time limit in
+    seconds, and constraints on what is kept together, kept apart or left unchanged.
+    """
+
     before: int | None = Field(None, ge=1, le=2**53)
     locked: list[FeatureCode] = Field(default_factory=list, max_length=1000)
     together: list[Annotated[list[FeatureCode], Field(min_length=2)]] = Field(
@@ -100,10 +107,7 @@ def draw(
 ) -> jobs.JobResponse:
     """Start a job that draws the grids of a community, or several alternatives."""
     require_community(connection, code)
-    if not options.lower <= options.target <= options.upper:
-        raise InputError(
-            "limits_disordered", lower=options.lower, target=options.target, upper=options.upper
-        )
+    check_limits(options)
     if not is_in_scope(caller.scope, caller.role, code):
         raise NotFoundError("no_such_community", code=code)
     if options.before is not None:
@@ -115,6 +119,20 @@ def draw(
     kind = JobKind.ALTERNATIVES if options.alternatives > 1 else JobKind.DRAW
     parameters = options.model_dump() | {"areas": areas}
     return _submit_job(request, response, connection, caller, lang, kind, code, parameters)
+
+
+def check_limits(options: DrawingOptions) -> None:
+    """Raise an error unless the target lies between the limits.
+
+    Raises
+    ------
+    InputError
+        If it does not.
+    """
+    if not options.lower <= options.target <= options.upper:
+        raise InputError(
+            "limits_disordered", lower=options.lower, target=options.target, upper=options.upper
+        )
 
 
 def is_in_scope(scope: str, role: str, code: str) -> bool:

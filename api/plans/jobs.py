@@ -35,7 +35,8 @@ MAX_OPEN_JOBS = 20
 
 OPEN_STATUSES = ("queued", "running")
 
-COLUMNS = tuple(column for column in Job.__table__.c if column.name != "upload")
+COLUMNS = tuple(column for column in Job.__table__.c if column.name not in ("upload", "result"))
+"""Columns of a job but those that may be large."""
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 

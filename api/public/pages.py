@@ -52,8 +52,8 @@ CODED_VALUE_SECTIONS = (
 SECTIONS: dict[PageName, tuple[str, ...]] = {
     "public": ("page.", "legend.", "tour."),
     "plan": (
-        *("page.", "legend.", "session.", "tour.", "plan.", "scorecard.", "reason.", "trait."),
-        *("atlas.", "staff.", "staff_column."),
+        *("page.", "legend.", "session.", "tour.", "plan.", "what_if.", "scorecard."),
+        *("reason.", "trait.", "atlas.", "staff.", "staff_column."),
     ),
     "fire": ("page.", "legend.", "session.", "tour.", "desk.", "use.", "structure."),
     "data": (

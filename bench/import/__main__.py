@@ -93,7 +93,7 @@ def _columns(i: np.ndarray, rng: np.random.Generator) -> dict[str, object]:
         "fire_class": rng.integers(1, 3, n).astype("int32"),
         "year_built": rng.integers(1970, 2024, n).astype("int32"),
         "households": rng.integers(0, 60, n).astype("int32"),
-        "region_code": pa.array([_community(k // BUILDINGS_A_COMMUNITY % 1000) for k in i]),
+        "region_code": pa.array([community(k // BUILDINGS_A_COMMUNITY % 1000) for k in i]),
     }
 
 
@@ -107,7 +107,7 @@ def _shapes(i: np.ndarray, side: int, rng: np.random.Generator) -> pa.Array:
     return pa.array(shapely.to_wkb(whole), type=pa.binary())
 
 
-def _community(number: int) -> str:
+def community(number: int) -> str:
     return f"420602{number // 100 + 1:03d}{number % 100 + 1:03d}"
 
 
@@ -118,15 +118,18 @@ def write_communities(file: Path, changed: float = 0.0) -> Path:
     edges = np.arange(101, dtype=float)
     for n in range(1000):
         street, at = divmod(n, 100)
-        rows.append((_community(n), _square(street, edges[at], street + 1, edges[at + 1])))
+        rows.append((community(n), _square(street, edges[at], street + 1, edges[at + 1])))
     if changed:
         for n in np.linspace(0, 998, int(1000 * changed / 2)).astype(int):
             street, at = divmod(int(n), 100)
             if at == 99:
                 continue
             middle = edges[at + 1] + 0.1
-            rows[12 + n] = (_community(n), _square(street, edges[at], street + 1, middle))
-            rows[13 + n] = (_community(n + 1), _square(street, middle, street + 1, edges[at + 2]))
+            rows[12 + n] = (community(n), _square(street, edges[at], street + 1, middle))
+            rows[13 + n] = (
+                community(n + 1),
+                _square(street, middle, street + 1, edges[at + 2]),
+            )
     codes, shapes = zip(*rows, strict=True)
     names = [f"区划{code[6:]}" for code in codes]
     data = gpd.GeoDataFrame({"code": codes, "name": names}, geometry=list(shapes), crs="EPSG:4490")

@@ -65,12 +65,15 @@ def whole_city(size: str) -> tuple[Timed, Timed]:
         _command(engine, "sample", "--load", "--size", size)
         with engine.connect() as connection:
             connection.exec_driver_sql("ANALYZE")
-        _command(engine, "draw", "--all", "--region", _first(engine))  # compiles what is missing
-        first = _command(engine, "draw", "--community", _first(engine))
+        _command(
+            engine, "draw", "--all", "--region", first_community(engine)
+        )  # compiles what is missing
+        first = _command(engine, "draw", "--community", first_community(engine))
         return first, _command(engine, "draw", "--all")
 
 
-def _first(engine: Engine) -> str:
+def first_community(engine: Engine) -> str:
+    """Return the code of the first community of a database."""
     with engine.connect() as connection:
         sql = "SELECT min(code) FROM region WHERE level = 'community' AND geom IS NOT NULL"
         return str(connection.exec_driver_sql(sql).scalar_one())

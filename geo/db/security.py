@@ -108,8 +108,12 @@ _FIRE_PIPES = "network IN ('water', 'gas')"
 _OWN_PIPES = "network = ANY (string_to_array(current_setting('gridatlas.networks', true), ','))"
 _OWN_NAME = "actor = current_setting('gridatlas.actor', true)"
 
+_NO_OTHER_COMMUNITY = (
+    "NOT EXISTS (SELECT FROM jsonb_array_elements_text(parameters -> 'communities') code "
+    "WHERE NOT in_scope(code))"
+)
 _JOBS = {
-    "planner": "in_scope(community_code)",
+    "planner": f"in_scope(community_code) AND {_NO_OTHER_COMMUNITY}",
     "importer": f"kind IN ({', '.join(repr(kind.value) for kind in IMPORT_KINDS)})",
 } | _rows(ALL_ROWS, "admin", "keeper")
 

@@ -29,6 +29,7 @@ class JobKind(StrEnum):
     COMPLETE = "complete"
     SCORE = "score"
     MICRO = "micro"
+    WHAT_IF = "what_if"
     APPROVE = "approve"
     ROLL_BACK = "roll_back"
     REPLAY = "replay"
@@ -56,11 +57,11 @@ class JobStatus(StrEnum):
 
 
 class Job(Base):
-    """A job: a drawing, a score card to compute, or an import to publish or roll back.
+    """A job: a drawing, a comparison, a score card, or an import to publish or roll back.
 
     ``caller`` requested it, and drawings run under the caller's rights; ``attempts`` counts starts;
-    ``plans`` and ``runs`` are its results; ``problem`` is why it failed. ``upload`` is its input
-    file, null once it has ended.
+    ``plans`` and ``runs`` are its results, ``result`` is that of a what-if; ``problem`` is why it
+    failed. ``upload`` is its input file, null once it has ended.
     """
 
     __tablename__ = "job"
@@ -78,6 +79,7 @@ class Job(Base):
     plans: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
     runs: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
     upload: Mapped[bytes | None] = mapped_column(LargeBinary)
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     problem: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

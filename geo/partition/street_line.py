@@ -5,6 +5,8 @@ barriers (streets, railways, waters, walls).
 """
 
 import unicodedata
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -124,6 +126,18 @@ def find_street_line(community: Community, street: str) -> StreetLine:
             total=round(total_m),
         )
     return StreetLine(shapely.line_merge(shapely.union_all(network.pieces[path])), name, along_m)
+
+
+def find_street_lines(community: Community, codes: Sequence[str]) -> dict[str, StreetLine]:
+    """Find the lines along streets from border to border, by the codes of the streets.
+
+    Streets that do not run through the community are left out.
+    """
+    lines = {}
+    for code in codes:
+        with suppress(InputError, NotFoundError):
+            lines[code] = find_street_line(community, code)
+    return lines
 
 
 def _find_street(community: Community, street: str) -> tuple[str, Lines]:

@@ -1,5 +1,6 @@
 """Lines that borders of grids follow: named roads, walls, railways and waters of a community."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Subquery, case, func, literal, or_, select, union_all
@@ -31,6 +32,29 @@ def select_barrier_lines(community: str) -> Subquery:
         .group_by(pieces.c.kind, pieces.c.name, pieces.c.key)
         .having(func.ST_Length(func.ST_Union(pieces.c.geom)) > 0)
         .subquery("barrier_lines")
+    )
+
+
+def select_street_lines(communities: Sequence[str]) -> Subquery:
+    """Return the query for streets, railways and waters of communities, along which a border runs.
+
+    Returns
+    -------
+    Subquery
+        ``kind`` (one of :data:`KINDS`), ``code`` of one of its parts, ``name``, and ``geom``: the
+        lines inside the communities, those of one name as one.
+    """
+    sources = (_roads(), _railways(), *_waters())
+    pieces = union_all(
+        *(_pieces(code, *source) for code in communities for source in sources)
+    ).subquery("pieces")
+    geom = func.ST_LineMerge(func.ST_Union(pieces.c.geom)).label("geom")
+    kind, code = func.min(pieces.c.kind).label("kind"), func.min(pieces.c.code).label("code")
+    return (
+        select(kind, code, pieces.c.name, geom)
+        .group_by(pieces.c.name, pieces.c.key)
+        .having(func.ST_Length(func.ST_Union(pieces.c.geom)) > 0)
+        .subquery("street_lines")
     )
 
 
@@ -73,8 +97,9 @@ def _pieces(
     """Return the query for the lines of a table inside a community; nameless ones stay apart."""
     key = case((table.name == "", table.code), else_="")
     inside = func.ST_CollectionExtract(func.ST_Intersection(geom, Region.geom), 2)
+    columns = {"kind": kind, "code": table.code, "name": table.name, "key": key, "geom": inside}
     return (
-        select(kind.label("kind"), table.name.label("name"), key.label("key"), inside.label("geom"))
+        select(*(column.label(name) for name, column in columns.items()))
         .select_from(table)
         .join(Region, func.ST_Intersects(table.geom, Region.geom))
         .where(Region.code == community, counts)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
@@ -11,13 +11,15 @@ import pandas as pd
 import shapely
 
 from geo import crs
-from geo.partition.community import Community
-from geo.partition.previous_plan import PreviousPlan
-from geo.partition.scoring.score_card import ScoreCard
-from geo.partition.street_line import StreetLine
+
+if TYPE_CHECKING:  # a server that only shows results does not load the search and Numba
+    from geo.partition.community import Community
+    from geo.partition.previous_plan import PreviousPlan
+    from geo.partition.scoring.score_card import ScoreCard
+    from geo.partition.street_line import StreetLine
 
 
-class ChangeKind(StrEnum):
+class BoundaryChangeKind(StrEnum):
     """Kinds of changes of communities."""
 
     MERGE = "merge"
@@ -35,9 +37,9 @@ class PlannedCommunity:
         Whether the plan is in force.
     """
 
-    community: Community
-    plan: PreviousPlan
-    card: ScoreCard
+    community: "Community"
+    plan: "PreviousPlan"
+    card: "ScoreCard"
     in_force: bool
 
     def figures(self) -> dict[str, Any]:
@@ -63,6 +65,9 @@ class Totals:
         Households per general grid.
     within_limits
         Share of the general grids within the limits.
+    walk_ways_m, walk_far
+        Mean walk of a household to the service point of its grid along streets and paths, and share
+        of the households that walk over 500 m; None where a community has no ways.
     border_cost
         Metres of border between grids through open ground.
     divided_compounds
@@ -75,6 +80,8 @@ class Totals:
     within_limits: float
     smallest: int
     largest: int
+    walk_ways_m: float | None
+    walk_far: float | None
     border_cost: float
     divided_compounds: int
 
@@ -88,17 +95,17 @@ class WhatIf:
     border
         The new border, None for a merger.
     atoms
-        Buildings, or units of large ones: ``code``, ``unit_code``, ``households``,
+        Buildings, or units of large ones: ``code``, ``unit_code``, ``name``, ``households``,
         ``community_before``, ``community_after``, ``grid_before`` (None if unknown),
         ``grid_after``, ``grid_changed`` and the footprint of the building in metres. Grids before
         and after are matched by the households that they have in common; ``grid_changed`` marks
         the atoms that leave their matched grid.
     """
 
-    kind: ChangeKind
+    kind: BoundaryChangeKind
     before: tuple[PlannedCommunity, ...]
     after: tuple[PlannedCommunity, ...]
-    border: StreetLine | None
+    border: "StreetLine | None"
     atoms: gpd.GeoDataFrame
 
     def totals(self) -> tuple[Totals, Totals]:
@@ -212,6 +219,17 @@ def _sum_figures(communities: Sequence[PlannedCommunity]) -> Totals:
         within_limits=float(within) / max(grids, 1),
         smallest=min(card.smallest for card in cards),
         largest=max(card.largest for card in cards),
+        walk_ways_m=_mean_of_households([(card.households, card.walk_ways_m) for card in cards]),
+        walk_far=_mean_of_households([(card.households, card.walk_far) for card in cards]),
         border_cost=sum(card.border_cost for card in cards),
         divided_compounds=int(divided.sum()),
     )
+
+
+def _mean_of_households(values: Sequence[tuple[int, float | None]]) -> float | None:
+    """Return the mean of (households, value), None where a community has no value."""
+    known = [(households, value) for households, value in values if value is not None]
+    households = sum(count for count, _ in known)
+    if len(known) < len(values) or households == 0:
+        return None
+    return sum(count * value for count, value in known) / households

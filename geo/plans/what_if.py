@@ -22,7 +22,7 @@ from geo.partition.previous_plan import PreviousPlan
 from geo.partition.scoring.review import review_plan
 from geo.partition.street_line import StreetLine, find_street_line
 from geo.plans import store
-from geo.plans.change_figures import ChangeKind, PlannedCommunity, WhatIf
+from geo.plans.change_figures import BoundaryChangeKind, PlannedCommunity, WhatIf
 from geo.plans.comparison import previous_grids
 from geo.progress import Progress
 
@@ -42,48 +42,40 @@ class BoundaryChange:
         The new border itself, in degrees of EPSG:4490, instead of a street.
     """
 
-    kind: ChangeKind
+    kind: BoundaryChangeKind
     street: str = ""
     line: shapely.Geometry | None = None
 
 
-def read_and_compare(
-    connection: Connection,
-    codes: Sequence[str],
-    change: BoundaryChange,
-    constraints: Constraints,
-    report: Progress,
-) -> WhatIf:
-    """Read communities with their plans in force, change their borders, draw, and compare.
+def read_communities(
+    connection: Connection, codes: Sequence[str], constraints: Constraints
+) -> list[tuple[Community, PreviousPlan | None]]:
+    """Read communities with their plans in force, None where there is none.
 
     Parameters
     ----------
     constraints
-        Of all drawings; ``fresh`` ignores the plans in force, before and after.
+        Of all drawings; ``fresh`` ignores the plans in force, before and after the change.
 
     Raises
     ------
     GridatlasError
-        If a community does not exist or has nothing to draw, or the change is not possible.
+        If a community does not exist or has nothing to draw.
     """
     communities = [
         store.read_community(connection, code, constraints.limits.balance) for code in codes
     ]
     for community in communities:
         validate_community(community)
-    changed, border = change_communities(communities, change)
-    plans = [
-        None if constraints.fresh else store.read_previous_plan(connection, community, None)
+    return [
+        (
+            community,
+            None
+            if constraints.fresh
+            else store.read_previous_plan(connection, community, plan=None),
+        )
         for community in communities
     ]
-    return compare_change(
-        list(zip(communities, plans, strict=True)),
-        changed,
-        border,
-        change.kind,
-        constraints,
-        report,
-    )
 
 
 def change_communities(
@@ -96,34 +88,39 @@ def change_communities(
     GridatlasError
         If the change is not possible.
     """
-    if change.kind is ChangeKind.MERGE:
+    if change.kind is BoundaryChangeKind.MERGE:
         return (merge_communities(communities),), None
-    whole = merge_communities(communities) if change.kind is ChangeKind.MOVE else communities[0]
+    is_move = change.kind is BoundaryChangeKind.MOVE
+    whole = merge_communities(communities) if is_move else communities[0]
     if change.line is None:
         border = find_street_line(whole, change.street)
     else:
         line = crs.transform(change.line, crs.STORAGE, whole.buildings.crs)
         border = StreetLine(shapely.intersection(line, whole.polygon), "", 0.0)
-    if change.kind is ChangeKind.MOVE:
+    if is_move:
         return move_border(communities[0], communities[1], border.line), border
     return divide_community(whole, border.line), border
 
 
 def compare_change(
     before: Sequence[tuple[Community, PreviousPlan | None]],
-    after: Sequence[Community],
-    border: StreetLine | None,
-    kind: ChangeKind,
+    change: BoundaryChange,
     constraints: Constraints,
     report: Progress,
 ) -> WhatIf:
-    """Draw communities after a change, starting from the plans before it, and compare.
+    """Change communities, draw them, starting from the plans before the change, and compare.
 
     Parameters
     ----------
     before
         The communities with their plans in force; where there is none, one is drawn.
+
+    Raises
+    ------
+    GridatlasError
+        If the change is not possible.
     """
+    after, border = change_communities([community for community, _ in before], change)
     steps = len(before) + len(after)
     planned_before = []
     for number, (community, plan) in enumerate(before):
@@ -140,7 +137,7 @@ def compare_change(
         )
     report("draw", steps, steps)
     atoms = _compare_atoms(planned_before, after, drawings)
-    return WhatIf(kind, tuple(planned_before), tuple(planned_after), border, atoms)
+    return WhatIf(change.kind, tuple(planned_before), tuple(planned_after), border, atoms)
 
 
 def _review_or_draw(
@@ -196,11 +193,12 @@ def _compare_atoms(
         for planned in reversed(before)
         for code in planned.community.buildings["code"]
     }
-    footprints = pd.concat([community.buildings.set_index("code").geometry for community in after])
+    buildings = pd.concat([community.buildings.set_index("code") for community in after])
     frame = pd.DataFrame(
         {
             "code": atoms["building_code"],
             "unit_code": atoms["unit_code"],
+            "name": atoms["building_code"].map(buildings["name"]).fillna(""),
             "households": atoms["households"].astype(int),
             "community_before": atoms["building_code"].map(community_before),
             "community_after": atoms["community_after"],
@@ -209,7 +207,7 @@ def _compare_atoms(
         }
     )
     frame["grid_changed"] = _is_grid_changed(frame)
-    shapes = footprints.reindex(frame["code"]).to_numpy()
+    shapes = buildings["geom"].reindex(frame["code"]).to_numpy()
     return gpd.GeoDataFrame(frame, geometry=gpd.GeoSeries(shapes, crs=after[0].buildings.crs))
 
 

@@ -22,9 +22,15 @@ from maps.atlas.offline_map import (
     text_label,
 )
 from maps.atlas.sheet import AtlasEntry, Sheet
-from maps.colours import PALETTE, UNINHABITED_FILL, colour_areas, darken, touching_pairs
+from maps.colours import (
+    PALETTE,
+    TOUCHING_DEGREES,
+    UNINHABITED_FILL,
+    colour_areas,
+    darken,
+    touching_pairs,
+)
 
-TOUCHING_DEGREES = 1e-6
 SCORE_FORMATS: dict[str, str] = {
     "grids": "{:d}",
     "households": "{:,d}",

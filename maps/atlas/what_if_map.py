@@ -1,8 +1,8 @@
 """The page of a change of communities: the grids before and after on one map, and the figures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import folium
 import geopandas as gpd
@@ -21,11 +21,10 @@ from maps.atlas.offline_map import (
     label_point,
     text_label,
 )
-from maps.atlas.sheet_map import TOUCHING_DEGREES, grid_serial
-from maps.colours import PALETTE, colour_areas, touching_pairs
+from maps.atlas.sheet_map import grid_serial
+from maps.colours import PALETTE, TOUCHING_DEGREES, colour_areas, touching_pairs
 
-if TYPE_CHECKING:
-    from geo.plans.change_figures import WhatIf
+Layers = Mapping[str, gpd.GeoDataFrame]
 
 MOVED = "#b3261e"
 """Buildings that change community, and the new border."""
@@ -34,12 +33,19 @@ STAYED = "#8c9196"
 
 
 def write_page(
-    result: "WhatIf", table: Sequence[Sequence[str]], sentences: Sequence[str], file: Path
+    before: Layers,
+    after: Layers,
+    table: Sequence[Sequence[str]],
+    sentences: Sequence[str],
+    file: Path,
 ) -> None:
     """Write a page that needs no network: map, table and sentences, in the current language.
 
     Parameters
     ----------
+    before, after
+        Grids and communities before and after the change, with the buildings and the border after
+        it, in degrees.
     table
         Lines of the table, the first of titles; a line of one text is a heading.
     sentences
@@ -50,7 +56,6 @@ def write_page(
     InputError
         If the file can't be written.
     """
-    before, after = result.layers_before(), result.layers()
     page_map = create_map(tuple(after["community"].total_bounds.tolist()))
     for state, layers, shown in (("before", before, False), ("after", after, True)):
         group = folium.FeatureGroup(name=text(f"what_if.{state}"), overlay=False, show=shown)
@@ -81,7 +86,7 @@ def write_page(
         raise InputError("export_unwritable", file=file, said=error.strerror or error) from error
 
 
-def _add_areas(group: folium.FeatureGroup, layers: dict[str, gpd.GeoDataFrame]) -> None:
+def _add_areas(group: folium.FeatureGroup, layers: Layers) -> None:
     """Add grids with their households, and communities with their names, to a group."""
     grids, communities = layers["grid"], layers["community"]
     areas = grids.geometry.to_numpy()

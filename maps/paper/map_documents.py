@@ -17,9 +17,9 @@ from geo.errors import NotFoundError
 from geo.messages import Language, catalogue, text
 from geo.progress import Progress, silent
 from maps.atlas.sheet import AtlasEntry, Sheet, read_entries
-from maps.atlas.sheet_map import TOUCHING_DEGREES, grid_serial
+from maps.atlas.sheet_map import grid_serial
 from maps.attribution import attributions
-from maps.colours import colour_areas, touching_pairs
+from maps.colours import TOUCHING_DEGREES, colour_areas, touching_pairs
 from maps.paper import svg_map
 from maps.paper.label_placer import Label, LabelPlacer, label_extent
 from maps.paper.map_sheets import PageSet, add_community_pages, imprint, lay_out_community

@@ -15,9 +15,9 @@ from geo import crs as systems
 from geo.messages import Language, text
 from geo.settings import settings
 from maps.atlas.sheet import AtlasEntry, Bounds, Sheet, read_sheet
-from maps.atlas.sheet_map import TOUCHING_DEGREES, grid_serial
+from maps.atlas.sheet_map import grid_serial
 from maps.attribution import attributions
-from maps.colours import colour_areas, touching_pairs
+from maps.colours import TOUCHING_DEGREES, colour_areas, touching_pairs
 from maps.paper import svg_map
 from maps.paper.label_placer import Label, LabelPlacer, label_extent
 from maps.paper.labels import place_labels

@@ -199,6 +199,7 @@ def test_killed_restore_leaves_all_old_or_all_new_rows(database, tmp_path):
 # All of tables that hold no rows here.
 COLUMNS_SINCE_0026 = {
     "hydrant_inspection": ("grid_code", "device_at", "key", "request"),
+    "job": ("result",),
     "service_case": ("anonymized_at",),
     "session": ("rotated_at",),
     "visit": ("device_at", "anonymized_at"),

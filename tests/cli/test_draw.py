@@ -51,6 +51,7 @@ def test_micro_grids_are_drawn_for_plans_in_force_and_for_a_draft(town, tmp_path
     [card] = json.loads(out.read_text(encoding="utf-8"))
     assert card["micro"]["parts"] >= 6 * card["micro"]["grids"] - len(card["micro"]["reasons"])
     assert f"{card['micro']['parts']} micro-grids" in said
+    assert "without those of one unit over 100" in said
     for _, fields in card["micro"]["reasons"]:
         assert fields["grid"] in said
     gridatlas("draw", "--community", t.DRUM_TOWER, *QUICK, "--json", out)

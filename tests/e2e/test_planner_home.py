@@ -99,4 +99,4 @@ def test_households_next_year_are_a_table_that_says_where_no_trend_is(overview):
     expect(page.locator(".outlook tbody tr").filter(has_text="江滨")).to_contain_text("not drawn")
     assert faults_of(page) == []
     row.get_by_role("link").click()
-    page.wait_for_url(f"**/plan/{t.NORTH_GATE}*")
+    page.wait_for_url(f"**/plan/c/{t.NORTH_GATE}*")

@@ -32,7 +32,7 @@ NOTHING_PERSONAL = {
     "grid_plan": "community_code status parameters score stale",
     "hydrant_inspection": "hydrant_code grid_code",
     "import_run": "layer source status counts timings",
-    "job": "kind status community_code step plans runs",
+    "job": "kind status community_code step plans runs result",
     "plan_edit": "kind members grids",
     "quarantine": "layer code reason",
     "service_case": "number kind flow channel state region_code grid_code handler_code level "

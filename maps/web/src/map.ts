@@ -112,3 +112,11 @@ function authoriseRequest(url: string): { url: string; headers?: Record<string, 
 export function waitForLoad(map: LibreMap): Promise<void> {
   return new Promise((resolve) => void map.once("load", () => resolve()));
 }
+
+/** Settles as {@link waitForLoad}; the map is removed if the reader goes elsewhere before. */
+export async function waitUnlessAborted(map: LibreMap, signal?: AbortSignal): Promise<void> {
+  const remove = () => map.remove();
+  signal?.addEventListener("abort", remove);
+  await waitForLoad(map);
+  signal?.removeEventListener("abort", remove);
+}

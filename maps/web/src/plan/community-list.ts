@@ -91,6 +91,7 @@ export async function showCommunityList(
         undrawn.length
           ? button(text("plan.draw_all", { count: formatNumber(undrawn.length) }), drawAll)
           : null,
+        element("a", { href: "/plan/what-if" }, text("what_if.open")),
       ),
       progress,
       queue,
@@ -150,7 +151,7 @@ function asRegion({ geometry, extent, ...properties }: ListedCommunity) {
   } as Regions["features"][number];
 }
 
-async function loadCommunities(scope: string): Promise<ListedCommunity[]> {
+export async function loadCommunities(scope: string): Promise<ListedCommunity[]> {
   const [published, drafts, streets, plans] = await Promise.all([
     fetchCommunities(scope),
     fetchCommunities(scope, "draft"),

@@ -1,11 +1,10 @@
 // A community: its plans with their score cards side by side, and drawing new ones.
 
 import { button, element, elementById, notify } from "../dom";
-import { readEvents } from "../http";
-import { formatDateTime, formatNumber, text } from "../locale";
+import { formatDateTime, text } from "../locale";
 import { openDrawDialog } from "./draw-dialog";
+import { waitForJob } from "./job-progress";
 import {
-  cancelJob,
   discardPlan,
   fetchCommunities,
   fetchGrids,
@@ -63,6 +62,7 @@ export async function showCommunity(
       "div",
       { class: "actions" },
       button(text("plan.draw"), draw, { class: "primary", id: "draw" }),
+      element("a", { href: `/plan/what-if?community=${code}` }, text("what_if.title")),
     ),
     progress,
     plans.length
@@ -158,44 +158,13 @@ async function discard(plan: Plan): Promise<void> {
 async function followJob(job: Job, code: string, container: HTMLElement): Promise<void> {
   container.hidden = false;
   try {
-    const ended = await waitForJob(job, container);
+    const ended = await waitForJob(job, container, text("plan.drawing"));
     if (container.isConnected) showJobResult(ended, code);
   } catch (error) {
     notify((error as Error).message);
   } finally {
     container.hidden = true;
   }
-}
-
-/** Show a job's progress; return it when it has ended or is no longer shown. */
-async function waitForJob(job: Job, container: HTMLElement): Promise<Job> {
-  let current = job;
-  showProgress(current, container);
-  if (hasEnded(current)) return current;
-  await readEvents(`/jobs/${job.id}/events`, (data) => {
-    current = data as Job;
-    showProgress(current, container);
-    return hasEnded(current) || !container.isConnected;
-  });
-  return hasEnded(current) ? current : fetchJob(job.id);
-}
-
-function hasEnded({ status }: Job): boolean {
-  return status !== "queued" && status !== "running";
-}
-
-function showProgress({ id, status, done, total }: Job, container: HTMLElement): void {
-  const bar = element("progress", {
-    max: String(Math.max(total, 1)),
-    "aria-label": text("plan.drawing"),
-  });
-  if (total > 0) bar.value = done;
-  const steps = total ? ` ${formatNumber(done)}/${formatNumber(total)}` : "";
-  container.replaceChildren(
-    element("span", {}, text(status === "queued" ? "plan.queued" : "plan.drawing"), steps),
-    bar,
-    button(text("plan.cancel"), () => void cancelJob(id)),
-  );
 }
 
 function showJobResult({ status, kind, plans, wanted, problem }: Job, code: string): void {

@@ -1,7 +1,5 @@
 // Two plans of a community: one swiped over the other, with their differences and who moves.
 
-import type { Map as LibreMap } from "maplibre-gl";
-
 import { definitionList, element, elementById } from "../dom";
 import { isOffline } from "../http";
 import { formatMetres, formatNumber, type Language, text } from "../locale";
@@ -11,6 +9,7 @@ import { fetchComparison, fetchMovedAtoms, fetchPlan, type Plan } from "./plan-a
 import { cellCentre, draftExtent } from "./plan-features";
 import { PlanMap } from "./plan-map";
 import { scoreTable } from "./score-table";
+import { hideSwipe, linkMaps, showSwipe } from "./swipe";
 
 const BUILDING_ZOOM = 17.5;
 
@@ -28,8 +27,8 @@ export async function showComparison(
     Draft.open(other, () => undefined),
   ]);
   signal.throwIfAborted();
-  elementById("other").hidden = false;
   const extent = draftExtent(one);
+  elementById("other").hidden = false;
   const [left, right] = await Promise.all([
     PlanMap.open(lang, extent, "other", signal),
     PlanMap.open(lang, extent, "map", signal),
@@ -37,7 +36,7 @@ export async function showComparison(
   left.load(two);
   right.load(one);
   linkMaps(left.map, right.map);
-  attachSwipe();
+  showSwipe();
   const comparison = new Comparison(one, two, left, right, signal);
   await comparison.update();
   if (signal.aborted) for (const view of [left, right]) view.close();
@@ -47,7 +46,7 @@ export async function showComparison(
   const close = () => {
     window.clearInterval(polling);
     for (const view of [left, right]) view.close();
-    for (const id of ["other", "swipe"]) elementById(id).hidden = true;
+    hideSwipe();
   };
   return { plan: one.plan, close };
 }
@@ -126,41 +125,4 @@ class Comparison {
     const center = cellCentre(this.one, this.one.index(atom)) as [number, number];
     map.easeTo({ center, zoom: Math.max(map.getZoom(), BUILDING_ZOOM) });
   }
-}
-
-/** Keep two maps at the same view. */
-function linkMaps(one: LibreMap, other: LibreMap): void {
-  let isFollowing = false;
-  for (const [from, to] of [
-    [one, other],
-    [other, one],
-  ] as const) {
-    from.on("move", () => {
-      if (isFollowing) return;
-      isFollowing = true;
-      to.jumpTo({ center: from.getCenter(), zoom: from.getZoom() });
-      isFollowing = false;
-    });
-  }
-}
-
-/** Show the line between the two maps, which pointer or keys move. */
-function attachSwipe(): void {
-  const place = elementById("swipe");
-  place.hidden = false;
-  const range = element("input", {
-    type: "range",
-    min: "0",
-    max: "100",
-    value: "50",
-    "aria-label": text("plan.swipe"),
-  });
-  const line = element("i");
-  const set = () => {
-    elementById("map").style.clipPath = `inset(0 0 0 ${range.value}%)`;
-    line.style.left = `${range.value}%`;
-  };
-  range.addEventListener("input", set);
-  place.replaceChildren(line, range);
-  set();
 }

@@ -21,15 +21,18 @@ import { goTo } from "./route";
 const PADDING = { top: 30, right: 30, bottom: 50, left: 30 };
 
 export interface HomeMap {
+  readonly map: LibreMap;
   show(communities: ListedCommunity[], view: View): void;
   fit(extent: Extent): void;
   close(): void;
 }
 
+/** `onPick` gets the code of a community that is clicked. */
 export async function openHomeMap(
   lang: Language,
   extent: Extent | undefined,
   signal: AbortSignal,
+  onPick = (code: string) => goTo(`/plan/c/${code}`),
 ): Promise<HomeMap> {
   const style = await loadStyle(lang, "published");
   signal.throwIfAborted();
@@ -67,9 +70,10 @@ export async function openHomeMap(
     isFadeless: true,
   });
   const ready = waitForLoad(map);
-  attachLinks(map);
+  attachPicking(map, onPick);
   Object.assign(window, { gridatlas: { map } });
   return {
+    map,
     show: (communities, view) => void ready.then(() => showCommunities(map, communities, view)),
     fit: (extent) => fitExtent(map, extent, PADDING),
     close: () => map.remove(),
@@ -101,10 +105,10 @@ function showCommunities(map: LibreMap, communities: ListedCommunity[], view: Vi
   source.setData(data);
 }
 
-function attachLinks(map: LibreMap): void {
+function attachPicking(map: LibreMap, onPick: (code: string) => void): void {
   map.on("click", "communities", ({ features }) => {
     const code = features?.[0]?.properties.code;
-    if (code) goTo(`/plan/c/${code}`);
+    if (code) onPick(code);
   });
   map.on("mouseenter", "communities", () => {
     map.getCanvas().style.cursor = "pointer";

@@ -10,10 +10,15 @@ export interface MovedListOptions {
   nameOf(building: string): string;
   /** Go to an atom on the map. */
   showAtom?(atom: number): void;
+  /** The title of the group of an atom; by default the serial numbers of its grids. */
+  titleOf?(atom: MovedAtom): string;
 }
 
-export function movedList(moved: MovedAtom[], { nameOf, showAtom }: MovedListOptions): HTMLElement {
-  const groups = moveGroups(moved);
+export function movedList(
+  moved: MovedAtom[],
+  { nameOf, showAtom, titleOf }: MovedListOptions,
+): HTMLElement {
+  const groups = moveGroups(moved, titleOf);
   if (groups.length === 0) return element("p", { class: "none" }, text("plan.nobody_moves"));
   const lists = groups.map(({ title, households, atoms }) => {
     const rows = atoms.map((atom) => {

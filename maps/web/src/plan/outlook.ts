@@ -68,7 +68,7 @@ function outlookRow(row: Outlook): HTMLElement {
     element(
       "th",
       { scope: "row" },
-      element("a", { href: `/plan/${code}` }, name || code),
+      element("a", { href: `/plan/c/${code}` }, name || code),
       element("small", { class: badge }, ` ${text(`plan.fit_${verdict}`)}`),
       registerFigures(row),
     ),

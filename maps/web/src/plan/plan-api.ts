@@ -27,6 +27,9 @@ export type PlanEdit = Answer<"/plans/{number}/edits">["items"][number];
 export type PlanComment = Answer<"/plans/{number}/comments">["items"][number];
 export type Outlook = Answer<"/regions/{code}/outlook">["items"][number];
 export type BuildingCounts = Answer<"/register/counts/{area}">["items"][number];
+export type WhatIf = Answer<"/what-if/{number}">;
+export type WhatIfRequest = components["schemas"]["WhatIfRequest"];
+export type Street = Answer<"/what-if/streets">["features"][number];
 export type PlanSummary = Answer<"/plans">["items"][number];
 export interface Barrier {
   id: string;
@@ -291,6 +294,25 @@ export const fetchMovedAtoms = (number: number, other: number): Promise<Areas<Mo
       params: { path: { number }, query: { with: other } },
     }),
   );
+
+export const requestWhatIf = (body: WhatIfRequest) => bodyOf(api.POST("/what-if", { body }));
+
+export const fetchWhatIf = (number: number) =>
+  bodyOf(api.GET("/what-if/{number}", { params: { path: { number } } }));
+
+/** The streets, railways and waters of communities that may become a border. */
+export async function fetchStreets(community: string[]): Promise<Street[]> {
+  const params = { query: { community } };
+  return (await bodyOf(api.GET("/what-if/streets", { params }))).features;
+}
+
+/** The comparison that waits or runs; undefined where there is none. */
+export async function fetchOpenWhatIf(): Promise<Job | undefined> {
+  const { items } = await bodyOf(api.GET("/jobs", { params: { query: { limit: 1000 } } }));
+  return items.find(
+    ({ kind, status }) => kind === "what_if" && (status === "queued" || status === "running"),
+  );
+}
 
 function revisionOf(number: number, revision: number) {
   return { path: { number }, header: ifMatch(revision) };

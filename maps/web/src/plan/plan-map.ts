@@ -7,7 +7,7 @@ import type { Extent } from "../bounds";
 import { afterPaint } from "../dom";
 import { palette } from "../legend";
 import { type Language, text } from "../locale";
-import { createMap, waitForLoad } from "../map";
+import { createMap, waitUnlessAborted } from "../map";
 import { loadStyle } from "../map-style";
 import type { Draft } from "./draft";
 import type { Areas, MicroGrid } from "./plan-api";
@@ -55,10 +55,7 @@ export class PlanMap {
       isFadeless: true,
       title: text(container === "map" ? "plan.map" : "plan.map_other"),
     });
-    const remove = () => map.remove();
-    signal?.addEventListener("abort", remove);
-    await waitForLoad(map);
-    signal?.removeEventListener("abort", remove);
+    await waitUnlessAborted(map, signal);
     return new PlanMap(map, fills);
   }
 

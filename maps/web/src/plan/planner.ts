@@ -12,6 +12,8 @@ import { Editor } from "./editor";
 import type { Plan } from "./plan-api";
 import { currentPlace, onNavigate, type Place } from "./route";
 import { showStaff } from "./staff";
+import { showWhatIf } from "./what-if";
+import { showWhatIfResult } from "./what-if-result";
 import "./plan.css";
 
 /** A page with a map, to be closed before the next one opens. */
@@ -77,6 +79,8 @@ async function renderPlace(
 ): Promise<OpenPage | null> {
   if (place.page === "plan") return Editor.open(place.id, lang, place.isReadOnly, signal);
   if (place.page === "compare") return showComparison(place.id, place.other, lang, signal);
+  if (place.page === "what-if") return showWhatIf(place.communities, place.job, lang, signal);
+  if (place.page === "what-if-result") return showWhatIfResult(place.job, lang, signal);
   if (place.page === "community")
     await showCommunity(place.code, place.job, () => loadGridColours(lang), signal);
   else if (place.page === "staff") await showStaff(signal);
@@ -105,6 +109,8 @@ function showCrumbs(place: Place, plan?: Plan): void {
     );
   if (place.page === "compare")
     links.push(element("a", { href: `/plan/p/${place.id}` }, text("plan.back_to_plan")));
+  if (place.page.startsWith("what-if"))
+    links.push(element("a", { href: "/plan/what-if" }, text("what_if.title")));
   links.push(element("a", { href: "/plan/staff" }, text("staff.link")));
   elementById("crumbs").replaceChildren(...links);
 }

@@ -1,11 +1,13 @@
 // Addresses of the planner: /plan, /plan/c/COMMUNITY, /plan/p/PLAN (with ?view read-only),
-// /plan/p/PLAN/compare/OTHER, /plan/staff.
+// /plan/p/PLAN/compare/OTHER, /plan/what-if, /plan/what-if/JOB, /plan/staff.
 
 import { followLinks } from "../staff-page";
 
 export type Place =
   | { page: "list" }
   | { page: "staff" }
+  | { page: "what-if"; communities: string[]; job: number | null }
+  | { page: "what-if-result"; job: number }
   | { page: "community"; code: string; job: number | null }
   | { page: "plan"; id: number; isReadOnly: boolean }
   | { page: "compare"; id: number; other: number };
@@ -18,6 +20,11 @@ export function parsePlace(path: string, search: string): Place {
   const query = new URLSearchParams(search);
   if (kind === "c" && id) {
     return { page: "community", code: id, job: Number(query.get("job")) || null };
+  }
+  if (kind === "what-if" && id) return { page: "what-if-result", job: Number(id) };
+  if (kind === "what-if") {
+    const job = Number(query.get("job")) || null;
+    return { page: "what-if", communities: query.getAll("community"), job };
   }
   if (kind === "p" && id && other) {
     return { page: "compare", id: Number(id), other: Number(other) };

@@ -65,16 +65,19 @@ export interface ScoreTableOptions {
   /** Where the faults are that a figure counts. */
   places?: Partial<Record<keyof Score, Extent[]>>;
   showPlace?(extent: Extent): void;
+  /** Mark the best of each figure; by default yes. */
+  isRanked?: boolean;
 }
 
-type ScoredPlan = Pick<Plan, "version" | "score" | "limits">;
+type ScoredPlan = Pick<Plan, "version" | "score" | "limits"> & { title?: string };
 
 export function scoreTable(plans: ScoredPlan[], options: ScoreTableOptions = {}): HTMLElement {
   const rows = FIGURES.flatMap(([key, format, better]) => {
     const values = plans.map(({ score }) => figure(score, key));
     if (values.every((value) => value === null)) return [];
     const isComparable = !SIZES.has(key) || isOneBalance(plans);
-    const best = better && plans.length > 1 && isComparable ? bestValue(values, better) : null;
+    const isRanked = options.isRanked ?? plans.length > 1;
+    const best = better && isRanked && isComparable ? bestValue(values, better) : null;
     const isOutdated = options.outdated?.includes(key) ?? false;
     const cells = values.map((value, index) =>
       element(
@@ -92,7 +95,7 @@ export function scoreTable(plans: ScoredPlan[], options: ScoreTableOptions = {})
     return [element("tr", { "data-figure": key }, head, ...cells)];
   });
   const heads = plans.map((plan) =>
-    element("th", { scope: "col" }, text("plan.version", { version: plan.version })),
+    element("th", { scope: "col" }, plan.title ?? text("plan.version", { version: plan.version })),
   );
   const head =
     plans.length > 1 ? [element("thead", {}, element("tr", {}, element("td"), ...heads))] : [];
