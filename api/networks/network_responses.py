@@ -88,13 +88,15 @@ class Conflict(StrictModel):
 
 
 class PipeRule(StrictModel):
-    """Figures for pipes, how binding they are, and the clause they come from."""
+    """Figures for pipes in metres by name, how binding they are, and the clause they come from."""
 
+    figures: dict[str, float]
     standard: str
     clause: str
     force: Force
     superseded_by: str
     verified: bool
+    overridden: bool
     text: str
 
 
