@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import console
-from geo.messages import text
+from geo import db
 
 app = typer.Typer()
 
@@ -17,7 +17,6 @@ def atlas(
     out: Annotated[Path, typer.Option(help="Folder for the pages.")] = Path("out/atlas"),
 ) -> None:
     """Write a web page per community and an index; they open without a network."""
-    from geo import db
     from maps import build
     from maps.atlas.atlas import write_atlas
 
@@ -25,4 +24,4 @@ def atlas(
     with console.progress() as progress:
         build.build(progress)
         pages = write_atlas(db.get_engine(), out, region or None, progress=progress)
-    console.out.print(text("atlas.written", index=pages[0], pages=len(pages) - 1))
+    console.print_text("atlas.written", index=pages[0], pages=len(pages) - 1)

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from cli import console
-from geo.messages import text
 
 app = typer.Typer()
 
@@ -17,7 +16,7 @@ def backup(file: Annotated[Path, typer.Argument(help="File to write.")]) -> None
     from geo.db import backup as db_backup
 
     size = db_backup.backup(file)
-    console.out.print(text("backup.written", file=file, mb=size / 1e6), highlight=False)
+    console.print_text("backup.written", file=file, mb=size / 1e6)
 
 
 @app.command()
@@ -31,4 +30,4 @@ def restore(
     from geo.db import backup as db_backup
 
     db_backup.restore(file, replace=replace)
-    console.out.print(text("backup.restored", file=file), highlight=False)
+    console.print_text("backup.restored", file=file)

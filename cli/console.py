@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.text import Text
 
 from geo.errors import GridatlasError, GridatlasWarning, InputError, SetupError
-from geo.messages import text
+from geo.messages import Language, text
 from geo.progress import Progress as Report
 
 _WIDTH = None if sys.stdout.isatty() else 120
@@ -50,9 +50,14 @@ class _StandardError(io.TextIOBase):
         return sys.stderr.fileno()
 
 
-out = Console(soft_wrap=True, width=_WIDTH, markup=False)
-err = Console(file=cast(IO[str], _StandardError()), soft_wrap=True, markup=False)
+out = Console(soft_wrap=True, width=_WIDTH, markup=False, highlight=False)
+err = Console(file=cast(IO[str], _StandardError()), soft_wrap=True, markup=False, highlight=False)
 """Markup is off: names of files and features may have square brackets."""
+
+
+def print_text(key: str, /, *, lang: Language | None = None, **values: object) -> None:
+    """Print a text of the catalogues."""
+    out.print(text(key, lang=lang, **values))
 
 
 def start_in_utf8() -> None:

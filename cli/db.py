@@ -7,8 +7,9 @@ import sys
 import typer
 
 from cli import console
+from geo import db
 from geo.errors import SetupError
-from geo.messages import text
+from geo.settings import settings
 
 app = typer.Typer(help="Manage the database of the installation.", no_args_is_help=True)
 
@@ -16,11 +17,9 @@ app = typer.Typer(help="Manage the database of the installation.", no_args_is_he
 @app.command()
 def start() -> None:
     """Start the private database, create it if necessary, and migrate its tables."""
-    from geo import db
-
     db.upgrade()
     address = db.printable_url(db.get_engine().url)
-    console.out.print(text("cli.database_ready", url=address), highlight=False)
+    console.print_text("cli.database_ready", url=address)
 
 
 @app.command()
@@ -33,28 +32,24 @@ def upgrade() -> None:
 def stop() -> None:
     """Stop the private database."""
     from geo.db import local_server
-    from geo.settings import settings
 
     stopped = local_server.stop(settings().home)
-    console.out.print(text("cli.database_stopped" if stopped else "cli.database_not_running"))
+    console.print_text("cli.database_stopped" if stopped else "cli.database_not_running")
 
 
 @app.command()
 def status() -> None:
     """Show whether the private database is running."""
     from geo.db import local_server
-    from geo.settings import settings
 
     running = local_server.is_running(settings().home)
-    console.out.print(text("cli.database_running" if running else "cli.database_not_running"))
+    console.print_text("cli.database_running" if running else "cli.database_not_running")
 
 
 @app.command()
 def url() -> None:
     """Print the URL of the database."""
-    from geo import db
-
-    console.out.print(db.database_url(), highlight=False)
+    console.out.print(db.database_url())
 
 
 @app.command(
@@ -66,8 +61,6 @@ def url() -> None:
 )
 def psql(context: typer.Context) -> None:
     """Open psql on the database; pass all arguments to psql."""
-    from geo import db
-
     url = db.get_engine().url.set(drivername="postgresql")
     address = url.render_as_string(hide_password=False).replace("+", "%20")  # as libpq reads it
     if shutil.which("psql") is None:

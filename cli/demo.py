@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from cli import console, draw, score_output
-from geo.messages import language, text
+from geo import db
+from geo.messages import language
 
 SEED = 1
 SOURCE = f"sample:S:{SEED}"
@@ -43,7 +44,6 @@ def load_city() -> None:
     """Load the sample city that ships with the project."""
     from etl.pipeline.publish_frames import publish
     from etl.sample.city import SAMPLE_FILE, add_register, read_sample
-    from geo import db
 
     with console.progress() as progress:
         progress("database", 0, 1)
@@ -52,25 +52,22 @@ def load_city() -> None:
         layers = add_register(read_sample(SAMPLE_FILE), SEED)
         counts = publish(db.get_engine(), layers, SOURCE, progress=progress)
     written = sum(count.rows_written for count in counts.values())
-    console.out.print(text("demo.loaded" if written else "demo.loaded_before", count=written))
+    console.print_text("demo.loaded" if written else "demo.loaded_before", count=written)
     show_register()
 
 
 def show_register() -> None:
     """Print the counts of the city's register, which is invented."""
-    from geo import db
     from geo.register.counts import counts_of_region
 
     with db.get_engine().connect() as connection:
         counts = counts_of_region(connection, CITY.ljust(12, "0"))
     if counts:
-        message = text("demo.register", lang=language(), **counts)
-        console.out.print(message, highlight=False)
+        console.print_text("demo.register", lang=None, **counts)
 
 
 def draw_city() -> None:
     """Draw and publish the communities without a plan in force; show all score cards."""
-    from geo import db
     from geo.plans import store
     from geo.plans.batch import DrawResult
     from geo.plans.draw_runs import DrawOrder
@@ -91,7 +88,6 @@ def draw_city() -> None:
 def appoint_managers() -> None:
     """Appoint fictitious managers, so that contact cards and notice boards are complete."""
     from etl.sample import sample_staff
-    from geo import db
 
     db.run_in_transaction(
         db.get_engine(), lambda connection: sample_staff.appoint_managers(connection, CITY)
@@ -100,27 +96,24 @@ def appoint_managers() -> None:
 
 def add_account() -> None:
     """Add an administrator account and print its password, unless it exists."""
-    from geo import db
     from geo.db import accounts
 
     with db.get_engine().begin() as connection:
         if any(account.name == ACCOUNT for account in accounts.list_accounts(connection)):
-            console.out.print(text("demo.account_there", name=ACCOUNT), highlight=False)
+            console.print_text("demo.account_there", name=ACCOUNT)
             return
         password = secrets.token_urlsafe(12)
         accounts.add_account(connection, ACCOUNT, "admin", password)
-    console.out.print(text("demo.account", name=ACCOUNT, password=password), highlight=False)
+    console.print_text("demo.account", name=ACCOUNT, password=password)
 
 
 def show_next_steps() -> None:
     """Print how to go on after a demo that serves nothing."""
-    message = text("demo.next", atlas=ATLAS_FOLDER / "index.html", port=PORT, name=ACCOUNT)
-    console.out.print(message, highlight=False)
+    console.print_text("demo.next", atlas=ATLAS_FOLDER / "index.html", port=PORT, name=ACCOUNT)
 
 
 def write_maps() -> None:
     """Write the atlas as web pages and as PDF."""
-    from geo import db
     from maps import build
     from maps.atlas.atlas import write_atlas
     from maps.paper.map_documents import street_atlas
@@ -134,5 +127,5 @@ def write_maps() -> None:
                 connection, STREET_OFFICE, PAPERS["A3"], lang=language(), progress=progress
             )
     ATLAS_PDF.write_bytes(book.pdf)
-    console.out.print(text("atlas.written", index=pages[0], pages=len(pages) - 1))
-    console.out.print(text("paper.written", file=ATLAS_PDF), highlight=False)
+    console.print_text("atlas.written", index=pages[0], pages=len(pages) - 1)
+    console.print_text("paper.written", file=ATLAS_PDF)

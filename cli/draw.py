@@ -9,8 +9,8 @@ import typer
 
 from cli import console, score_output
 from cli.command_options import with_options
+from geo import db
 from geo.errors import InputError, NotFoundError
-from geo.messages import text
 
 if TYPE_CHECKING:
     from etl.input.mapping import Coordinates
@@ -160,37 +160,6 @@ class CommandOptions:
         """Return whether the grids are to be drawn for a forecast."""
         return self.planned is not None or self.growth is not None
 
-    def combine_with_file(self) -> "CommunityDrawOptions":
-        """Combine the options with the constraints file.
-
-        Raises
-        ------
-        InputError
-            If an option or the constraints file is malformed.
-        """
-        from cli import draw_request
-
-        values = {
-            "balance": self.balance,
-            "target": self.target,
-            "lower": self.lower,
-            "upper": self.upper,
-            "weights": draw_request.parse_weights(self.weight or ()),
-            "together": draw_request.parse_code_groups("--together", self.together or ()),
-            "apart": draw_request.parse_code_groups("--apart", self.apart or (), exactly=2),
-            "dedicated": self.dedicated or (),
-            "areas": [str(file) for file in self.area or ()],
-            "whole_compounds": self.whole_compounds or None,
-            "seed": self.seed,
-            "seconds": self.seconds,
-            "lock": self.lock or (),
-            "fresh": self.from_scratch or self.fresh or None,
-            "only_touched": self.only_touched or None,
-            "complete": self.repair or self.complete or None,
-            "prove": draw_request.PROOF_TIME_S if self.prove else None,
-        }
-        return draw_request.combine_options(values, self.constraints or self.wishes)
-
 
 @app.command()
 @with_options(CommandOptions)
@@ -201,7 +170,9 @@ def draw(options: CommandOptions) -> None:
             raise InputError("resume_alone")
         report_results(_resume_run(options.scheduler), options.out)
         return
-    requested = options.combine_with_file()
+    from cli import draw_request
+
+    requested = draw_request.combine_options(options)
     if options.micro:
         report_results(_divide_grids(options, requested), options.out)
         return
@@ -225,7 +196,7 @@ def draw(options: CommandOptions) -> None:
         return
     score_output.show_alternatives(results)
     if len(results) < options.alternatives:
-        console.out.print(text("trait.fewer", count=len(results), asked=options.alternatives))
+        console.print_text("trait.fewer", count=len(results), asked=options.alternatives)
     if options.out is not None:
         score_output.write_scores(results, options.out)
 
@@ -246,7 +217,6 @@ def _draw_community(
 ) -> list["DrawResult"]:
     """Draw one community, starting from the plan that ``--from`` names."""
     from cli import draw_request
-    from geo import db
     from geo.plans import batch
 
     code = options.community
@@ -285,7 +255,6 @@ def _draw_community(
 def _divide_grids(options: CommandOptions, requested: "CommunityDrawOptions") -> list["DrawResult"]:
     """Divide the grids of one community or of many into micro-grids."""
     from cli import draw_request
-    from geo import db
     from geo.plans import batch
 
     if options.every:
@@ -310,14 +279,7 @@ def _divide_grids(options: CommandOptions, requested: "CommunityDrawOptions") ->
 
 
 def _find_plan(number: int, community: str) -> tuple[int, str]:
-    """Return the number of a plan and the code of its community.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such plan, or it is not one of ``community``, where that is not empty.
-    """
-    from geo import db
+    """Return the number of a plan, of ``community`` if that is given, and its community."""
     from geo.plans import store
 
     with db.get_engine().connect() as connection:
@@ -330,15 +292,8 @@ def _find_plan(number: int, community: str) -> tuple[int, str]:
 def _read_plan(
     file: Path, community: str, coordinates: "Coordinates"
 ) -> tuple["PreviousPlan", str]:
-    """Read a plan from a file of polygons; return it and the code of its community.
-
-    Raises
-    ------
-    InputError
-        If the polygons lie in no community, in several, or not in ``community``.
-    """
+    """Read a plan from a file of polygons; return it and the code of its community."""
     from cli import draw_request
-    from geo import db
     from geo.partition.plan_from_polygons import plan_from_polygons
     from geo.plans import store
 
@@ -357,7 +312,6 @@ def _read_plan(
 def _draw_region(options: CommandOptions, requested: "CommunityDrawOptions") -> list["DrawResult"]:
     """Draw every community of a region as a run that can be resumed."""
     from cli import draw_request
-    from geo import db
     from geo.codes import code_prefix
     from geo.plans import store
     from geo.plans.draw_runs import DrawOrder
@@ -381,7 +335,6 @@ def _draw_region(options: CommandOptions, requested: "CommunityDrawOptions") -> 
 
 def _divide_region(order: "DrawOrder", scheduler: str | None) -> list["DrawResult"]:
     """Divide the grids of communities; no run is stored, since doing it again changes nothing."""
-    from geo import db
     from geo.plans.batch import draw_communities
 
     results = []
@@ -394,7 +347,6 @@ def _divide_region(order: "DrawOrder", scheduler: str | None) -> list["DrawResul
 
 
 def _resume_run(scheduler: str | None) -> list["DrawResult"]:
-    from geo import db
     from geo.plans import draw_runs
 
     db.upgrade()
@@ -413,7 +365,6 @@ def run_order(
     number
         Number of the run to resume; None starts a new run.
     """
-    from geo import db
     from geo.plans import draw_runs, store
     from geo.plans.batch import DrawResult, draw_communities
 

@@ -1,7 +1,7 @@
 """Drawing constraints and plans read from command-line options and files."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,21 +33,47 @@ SINGLE_COMMUNITY_OPTIONS = ("together", "apart", "lock")
 """Options that name buildings or grids, which belong to one community."""
 
 
-def combine_options(options: Mapping[str, Any], file: Path | None) -> CommunityDrawOptions:
-    """Combine options with a constraints file; an option overrides the file.
+def combine_options(options: Any) -> CommunityDrawOptions:
+    """Combine the options of a command with its constraints file; an option overrides the file.
 
     Parameters
     ----------
     options
-        Values by the names of :class:`geo.partition.options.DrawOptions`; None is not set.
+        Dataclass of the options; those that a command does not have count as not given.
 
     Raises
     ------
     InputError
-        If the file is not TOML, or a name or value is not valid.
+        If an option is malformed, the file is not TOML, or a name or value is not valid.
     """
-    present = {name: value for name, value in options.items() if value is not None}
+
+    def find(*names: str) -> Any:
+        """Return the first value that is given."""
+        return next(filter(None, (getattr(options, name, None) for name in names)), None)
+
+    lists = {
+        "weights": parse_weights(find("weight") or ()),
+        "together": parse_code_groups("--together", find("together") or ()),
+        "apart": parse_code_groups("--apart", find("apart") or (), exactly=2),
+        "dedicated": find("dedicated") or (),
+        "areas": [str(file) for file in find("area") or ()],
+        "lock": find("lock") or (),
+    }
+    flags = {
+        "whole_compounds": find("whole_compounds"),
+        "fresh": find("from_scratch", "fresh"),
+        "only_touched": find("only_touched"),
+        "complete": find("repair", "complete"),
+        "prove": PROOF_TIME_S if find("prove") else None,
+    }
+    numbers = {
+        name: getattr(options, name, None)
+        for name in ("balance", "target", "lower", "upper", "seed", "seconds")
+    }
+    values = lists | flags | numbers
+    present = {name: value for name, value in values.items() if value is not None}
     requested = CommunityDrawOptions.from_document(present, text("wanted.options"))
+    file = find("constraints", "wishes")
     if file is None:
         return requested
     try:
@@ -252,9 +278,9 @@ def read_plans(
     if outside.all():
         raise InputError("plan_nowhere", file=file)
     if outside.any():
-        console.err.print(text("score.elsewhere", count=int(outside.sum())), highlight=False)
+        console.err.print(text("score.elsewhere", count=int(outside.sum())))
     for code, count in _find_repeated_codes(frame).items():
-        console.err.print(text("score.code_repeated", code=code, count=count), highlight=False)
+        console.err.print(text("score.code_repeated", code=code, count=count))
     return {code: frame[codes == code] for code in sorted(set(codes[~outside]))}
 
 

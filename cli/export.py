@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import console
-from geo.messages import text
+from geo import db
 
 app = typer.Typer()
 
@@ -27,7 +27,7 @@ def export(
 ) -> None:
     """Write a layer as GeoPackage or GeoJSON."""
     from etl.export import write_layer
-    from geo import clock, db
+    from geo import clock
     from geo.db.layer_frames import read_layer
 
     db.upgrade()
@@ -35,4 +35,4 @@ def export(
         when = clock.city_time_to_utc(at) if at else None
         frame = read_layer(connection, layer, region=region or None, as_of=when)
     write_layer(frame, layer, file, crs or None)
-    console.out.print(text("cli.exported", count=len(frame), layer=layer, file=file))
+    console.print_text("cli.exported", count=len(frame), layer=layer, file=file)

@@ -10,6 +10,7 @@ from rich.table import Column, Table
 
 from cli import console
 from cli.prints import LOCAL_SITE, Lang, output_language
+from geo import db
 from geo.errors import InputError
 from geo.messages import text
 from geo.settings import settings
@@ -29,7 +30,6 @@ def check(
     lang: Annotated[Lang | None, typer.Option("--lang", help="Language of the report.")] = None,
 ) -> None:
     """Check a region against the fire rules and write the report."""
-    from geo import db
     from geo.fire import finding_refresh
     from geo.fire.cities import city_of_code
     from geo.fire.context import FireContextCache
@@ -55,10 +55,9 @@ def check(
         )
     page = html.write_html(report, out / "fire.html", report_language)
     book = workbook.write_workbook(report, out / "fire.xlsx", report_language)
-    message = text(
+    console.print_text(
         "fire_report.written", region=region, count=len(report.rows), files=f"{page}, {book}"
     )
-    console.out.print(message, highlight=False)
 
 
 @app.command()
@@ -68,7 +67,6 @@ def sheet(
     lang: Annotated[Lang | None, typer.Option("--lang", help="Language of the sheet.")] = None,
 ) -> None:
     """Write the sheet of a building, with the plans attached to it."""
-    from geo import db
     from geo.fire.briefing import building_briefing
     from geo.fire.context import FireContextCache
     from maps.paper import building_sheet, pdf
@@ -81,7 +79,7 @@ def sheet(
         briefing = building_briefing(connection, FireContextCache(), code, sheet_language)
         plans = building_sheet.read_plan_pages(connection, briefing)
     pdf.write_file(building_sheet.sheet_of_briefing(briefing, sheet_language, plans), out)
-    console.out.print(text("fire_report.sheet_written", code=code, file=out), highlight=False)
+    console.print_text("fire_report.sheet_written", code=code, file=out)
 
 
 @app.command()
@@ -116,7 +114,7 @@ def rules(
 def _show_recomputed(counts: dict[str, int]) -> None:
     """Print how many findings of each rule were computed again."""
     if not counts:
-        console.out.print(text("fire_report.unchanged"), highlight=False)
+        console.print_text("fire_report.unchanged")
         return
     listed = ", ".join(f"{text(f'overlay.{key}')} {count}" for key, count in counts.items())
-    console.out.print(text("fire_report.recomputed", listed=listed), highlight=False)
+    console.print_text("fire_report.recomputed", listed=listed)

@@ -22,10 +22,10 @@ def show_outcome(outcome: "Outcome", *, is_dry_run: bool = False) -> None:
     with console.best_effort():
         show_counts(outcome.counts)
         for line in terminal_lines(outcome):
-            console.out.print(line, highlight=False)
+            console.out.print(line)
         if outcome.status == "held":
             key = "import.would_be_held" if is_dry_run else "import.held"
-            console.out.print(text(key, run=outcome.run), highlight=False)
+            console.print_text(key, run=outcome.run)
 
 
 def show_counts(counts: Mapping[str, object]) -> None:

@@ -12,7 +12,9 @@ from sqlalchemy import select
 
 from cli import console
 from cli.import_output import show_outcome
+from geo import db
 from geo.messages import text
+from geo.settings import settings
 
 Number = Annotated[int, typer.Argument(metavar="N", help="Number of the run.")]
 
@@ -25,7 +27,7 @@ def list_runs(
     limit: Annotated[int, typer.Option(help="Number of runs to list.")] = 20,
 ) -> None:
     """List, approve, reject and roll back imports; without a command, list the newest runs."""
-    from geo import clock, db
+    from geo import clock
     from geo.model import ImportRun
 
     if context.invoked_subcommand is not None:
@@ -36,7 +38,7 @@ def list_runs(
             select(ImportRun.__table__).order_by(ImportRun.id.desc()).limit(limit)
         ).all()
     if not rows:
-        console.out.print(text("import.no_runs"))
+        console.print_text("import.no_runs")
         return
     table = Table()
     for column in ("run", "status", "layer", "source", "started", "seconds_column"):
@@ -60,9 +62,7 @@ def show(
     """Show a run and write its report."""
     from etl.pipeline.delivery import Counts, Outcome
     from etl.runs.report import run_report, write_report
-    from geo import db
     from geo.model.run import RunStatus
-    from geo.settings import settings
 
     with db.get_engine().connect() as connection:
         run = run_report(connection, number)
@@ -72,17 +72,16 @@ def show(
     counts = {name: Counts(**count) for name, count in run["counts"].items()}
     console.out.print(f"{number} {text('status.' + run['status'])} {run['source']}")
     if run["report"].get("failure"):
-        console.out.print(run["report"]["failure"], markup=False, highlight=False)
+        console.out.print(run["report"]["failure"])
     show_outcome(Outcome(number, RunStatus(run["status"]), counts, run["report"]))
     page = write_report(db.get_engine(), number, report or settings().home / "reports")
-    console.out.print(text("import.report", file=page), highlight=False)
+    console.print_text("import.report", file=page)
 
 
 @app.command()
 def approve(number: Number) -> None:
     """Publish a held run."""
     from etl.runs import approve as held_runs
-    from geo import db
 
     with console.progress() as progress:
         outcome = held_runs.approve(
@@ -96,10 +95,9 @@ def approve(number: Number) -> None:
 def reject(number: Number) -> None:
     """Reject a held run; nothing of it is published."""
     from etl.runs import approve as held_runs
-    from geo import db
 
     held_runs.reject(db.get_engine(), number, actor=getpass.getuser())
-    console.out.print(text("import.dismissed", run=number), highlight=False)
+    console.print_text("import.dismissed", run=number)
 
 
 @app.command()
@@ -111,7 +109,6 @@ def rollback(
 ) -> None:
     """Roll back a published run."""
     from etl.runs.rollback import roll_back
-    from geo import db
 
     with console.progress() as progress:
         outcome = roll_back(
@@ -124,4 +121,4 @@ def rollback(
     show_outcome(outcome)
     runs = ", ".join(map(str, outcome.report["rolls_back"]))
     with console.best_effort():
-        console.out.print(text("import.rolled_back", runs=runs, run=outcome.run), highlight=False)
+        console.print_text("import.rolled_back", runs=runs, run=outcome.run)

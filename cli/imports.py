@@ -11,8 +11,10 @@ import typer
 from cli import console
 from cli.command_options import Transformation, with_options
 from cli.import_output import EXIT_HELD, show_outcome
+from geo import db
 from geo.errors import InputError
 from geo.messages import text
+from geo.settings import settings
 
 if TYPE_CHECKING:
     from etl.input.mapping import Mapping
@@ -89,7 +91,6 @@ def _import_command(layer: str) -> Callable[..., None]:
     def command(options: ImportOptions) -> None:
         from etl.input import mapping as mappings
         from etl.input.layer_columns import REGISTER
-        from geo import db
 
         if options.override_crs and not options.crs:
             raise InputError("override_without_crs")
@@ -116,8 +117,6 @@ def _import_layer(
     """Import a layer of a file, with the options added to its mapping."""
     from etl.input import mapping as mappings
     from etl.pipeline.run import Request, import_file
-    from geo import db
-    from geo.settings import settings
 
     merged = mappings.merge_options(
         mapping,
@@ -158,8 +157,6 @@ def osm(
 ) -> None:
     """Import buildings, roads, water, facilities and hydrants from OpenStreetMap."""
     from etl.osm import free_district_code, read_osm, source_name
-    from geo import db
-    from geo.settings import settings
 
     if code and not (len(code) == 6 and code.isdecimal() and code.isascii()):
         raise InputError("code_not_six_digits", code=code)
@@ -187,7 +184,7 @@ def osm(
         region = extract.layers["region"]
         district = region.loc[region["level"] == "district", "code"].iloc[0]
         with console.best_effort():
-            console.out.print(text("import.next", region=district), highlight=False)
+            console.print_text("import.next", region=district)
 
 
 def _publish_extract(file: Path, extract: "Extract", dry: bool, progress: "Progress") -> "Outcome":
@@ -195,8 +192,6 @@ def _publish_extract(file: Path, extract: "Extract", dry: bool, progress: "Progr
     from etl.osm import source_name
     from etl.pipeline.guard import guard_from_settings
     from etl.pipeline.publish_frames import publish_frames
-    from geo import db
-    from geo.settings import settings
 
     return publish_frames(
         db.get_engine(),
@@ -218,17 +213,15 @@ def _report_outcome(outcome: "Outcome", report: Path | None, *, is_dry_run: bool
     A report that can't be written is a warning: it changes neither the run nor the exit code.
     """
     from etl.runs.report import write_report
-    from geo import db
-    from geo.settings import settings
 
     show_outcome(outcome, is_dry_run=is_dry_run)
     with console.best_effort():
         if is_dry_run:
-            console.out.print(text("import.dry_run"), highlight=False)
+            console.print_text("import.dry_run")
         else:
             folder = report or settings().home / "reports"
             page = write_report(db.get_engine(), outcome.run, folder)
-            console.out.print(text("import.report", file=page), highlight=False)
+            console.print_text("import.report", file=page)
     if outcome.status == "held":
         raise typer.Exit(EXIT_HELD)
 
@@ -252,4 +245,4 @@ def _show_extract(extract: "Extract", seconds: float) -> None:
         lines.append(text("import.unread", tags=counts))
     lines.append(text("import.seconds", seconds=seconds))
     for line in lines:
-        console.out.print(line, highlight=False)
+        console.out.print(line)

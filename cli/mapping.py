@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from cli import console
-from geo.messages import text
 
 app = typer.Typer(help="Mapping files: which columns of a source fill which columns of a layer.")
 
@@ -35,4 +34,4 @@ def suggest(
         sys.stdout.write(proposal)
         return
     out.write_text(proposal, encoding="utf-8")
-    console.out.print(text("import.suggested", file=out), highlight=False)
+    console.print_text("import.suggested", file=out)

@@ -11,6 +11,7 @@ from rich.table import Column, Table
 
 from cli import console
 from cli.prints import Lang, output_language
+from geo import db
 from geo.messages import text
 
 app = typer.Typer(help="Check buried pipes.", no_args_is_help=True)
@@ -60,7 +61,7 @@ def check(
     import geopandas as gpd
 
     from etl.export import write_layer
-    from geo import crs, db
+    from geo import crs
     from geo.errors import NotFoundError
     from geo.fire.cities import city_crs, city_of_code
     from geo.fire.context import FireContextCache
@@ -78,11 +79,9 @@ def check(
         system = city_crs(connection, city)
     counts = Counter(finding.kind for finding in findings)
     for kind, count in sorted(counts.items()):
-        console.out.print(
-            f"{text(f'pipe_finding.{kind}', lang=language)}: {count}", highlight=False
-        )
+        console.out.print(f"{text(f'pipe_finding.{kind}', lang=language)}: {count}")
     if not findings:
-        console.out.print(text("pipe_finding.none", lang=language), highlight=False)
+        console.print_text("pipe_finding.none", lang=language)
         return
     rows = [
         {
@@ -99,4 +98,4 @@ def check(
     places = gpd.GeoSeries([finding.place for finding in findings], crs=system)
     frame = gpd.GeoDataFrame(rows, geometry=places).to_crs(crs.STORAGE)
     write_layer(frame, "pipe_finding", out)
-    console.out.print(text("pipe_finding.written", lang=language, file=out), highlight=False)
+    console.print_text("pipe_finding.written", lang=language, file=out)

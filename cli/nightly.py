@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import console
+from geo import db
 from geo.errors import InputError
 from geo.messages import text
+from geo.settings import settings
 
 if TYPE_CHECKING:
     from etl.runs.nightly import NightLog, NightlyResult
@@ -28,8 +30,6 @@ def nightly(
 ) -> None:
     """Import all files of a folder; exit with 0 published, 3 held, 2 rejected, 1 failed."""
     from etl.runs import nightly as nightly_runs
-    from geo import db
-    from geo.settings import settings
 
     to_stdout = str(log) == "-"
     home = settings().home
@@ -46,13 +46,7 @@ def nightly(
 
 @contextmanager
 def _open_log(file: Path | None) -> Iterator["NightLog"]:
-    """Open the log to append to it; None for standard output.
-
-    Raises
-    ------
-    InputError
-        If the file can't be opened. Nothing has been imported then.
-    """
+    """Open the log to append to it; None for standard output."""
     from etl.runs.nightly import NightLog
 
     if file is None:
@@ -74,12 +68,7 @@ def _show_result(result: "NightlyResult", *, to_stdout: bool) -> None:
     if result.warning:
         console.warn(result.warning)
     if result.said:
-        console.err.print(
-            text("import.nightly_failed", file=file, said=result.said), highlight=False
-        )
+        console.err.print(text("import.nightly_failed", file=file, said=result.said))
     elif not to_stdout:
         status = text(f"status.{result.status}")
-        console.out.print(
-            text("import.nightly_done", file=file, layer=result.layer, status=status),
-            highlight=False,
-        )
+        console.print_text("import.nightly_done", file=file, layer=result.layer, status=status)

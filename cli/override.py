@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from cli import console
+from geo import db
 from geo.errors import InputError
-from geo.messages import text
 
 Layer = Annotated[str, typer.Argument(help="Layer of the feature.")]
 Code = Annotated[str, typer.Argument(help="Code of the feature.")]
@@ -25,7 +25,6 @@ def set_values(
     values: Annotated[list[str], typer.Argument(help="COLUMN=VALUE; COLUMN= clears the column.")],
 ) -> None:
     """Set columns of a feature; imports keep these values."""
-    from geo import db
     from geo.db import overrides
 
     fields = dict(_parse_assignment(value) for value in values)
@@ -35,23 +34,20 @@ def set_values(
             connection, layer, code, fields, getpass.getuser()
         ),
     )
-    console.out.print(text("import.corrected", layer=layer, code=code), highlight=False)
+    console.print_text("import.corrected", layer=layer, code=code)
 
 
 @former_commands.command("release", hidden=True)
 @app.command("clear")
 def clear_values(layer: Layer, code: Code) -> None:
     """Let imports overwrite the columns of a feature again."""
-    from geo import db
     from geo.db import overrides
 
     fields = db.run_in_transaction(
         db.get_engine(),
         lambda connection: overrides.clear_override(connection, layer, code, getpass.getuser()),
     )
-    console.out.print(
-        text("import.released", layer=layer, code=code, columns=", ".join(fields)), highlight=False
-    )
+    console.print_text("import.released", layer=layer, code=code, columns=", ".join(fields))
 
 
 def _parse_assignment(assignment: str) -> tuple[str, str | None]:

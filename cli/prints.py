@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import console
-from geo.messages import LANGUAGES, Language, language, text
+from geo import db
+from geo.messages import LANGUAGES, Language, language
 from geo.settings import settings
 
 if TYPE_CHECKING:
@@ -163,8 +164,6 @@ def assignment(
 
 @contextmanager
 def _database() -> "Iterator[Connection]":
-    from geo import db
-
     db.upgrade()
     with db.get_engine().connect() as connection:
         yield connection
@@ -178,22 +177,20 @@ def output_language(lang: Lang | None) -> Language:
 def _write_document(document: "PrintedDocument", out: Path) -> None:
     """Write a document; print paper size, scale and sheets of each community."""
     for community, layout in document.layouts.items():
-        message = text(
+        console.print_text(
             "paper.sheets",
             community=community,
             paper=layout.paper.name,
             scale=layout.scale,
             sheets=len(layout.tiles),
         )
-        console.out.print(message, highlight=False)
     if document.left_out:
         codes = ", ".join(document.left_out[:8])
-        message = text("paper.left_out", count=len(document.left_out), codes=codes)
-        console.out.print(message, highlight=False)
+        console.print_text("paper.left_out", count=len(document.left_out), codes=codes)
     _write(document.pdf, out)
 
 
 def _write(content: bytes, out: Path) -> None:
     from maps.paper.pdf import write_file
 
-    console.out.print(text("paper.written", file=write_file(content, out)), highlight=False)
+    console.print_text("paper.written", file=write_file(content, out))

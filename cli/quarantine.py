@@ -9,7 +9,9 @@ from rich.table import Table
 
 from cli import console
 from cli.import_output import EXIT_HELD, show_outcome
+from geo import db
 from geo.messages import text
+from geo.settings import settings
 
 Run = Annotated[int | None, typer.Option("--run", help="Only features of this run.")]
 Layer = Annotated[str, typer.Option("--layer", help="Only features of this layer.")]
@@ -26,13 +28,12 @@ def list_features(
     """List the features in quarantine."""
     from etl.runs.quarantine import count_waiting, waiting_features
     from etl.runs.report import reason_text
-    from geo import db
 
     with db.get_engine().connect() as connection:
         rows = waiting_features(connection, run=run, layer=layer, limit=limit)
         count = count_waiting(connection, run=run, layer=layer)
     if not rows:
-        console.out.print(text("import.quarantine_none"))
+        console.print_text("import.quarantine_none")
         return
     table = Table()
     for column in ("id", "run", "layer", "code", "reason"):
@@ -42,9 +43,7 @@ def list_features(
         table.add_row(str(row.id), str(row.run_id), row.layer, row.code or "–", reason)
     console.out.print(table)
     if count > len(rows):
-        console.out.print(
-            text("import.quarantine_first", shown=len(rows), count=count), highlight=False
-        )
+        console.print_text("import.quarantine_first", shown=len(rows), count=count)
 
 
 @app.command()
@@ -55,10 +54,9 @@ def export(
 ) -> None:
     """Export the features in quarantine to a file for correction."""
     from etl.runs import quarantine
-    from geo import db
 
     count = quarantine.export(db.get_engine(), file, run=run, layer=layer)
-    console.out.print(text("import.quarantine_exported", count=count, file=file), highlight=False)
+    console.print_text("import.quarantine_exported", count=count, file=file)
 
 
 @app.command()
@@ -71,8 +69,6 @@ def replay(
 ) -> None:
     """Import the features in quarantine again."""
     from etl.runs import quarantine
-    from geo import db
-    from geo.settings import settings
 
     with console.progress() as progress:
         outcomes = quarantine.replay(
@@ -87,8 +83,6 @@ def replay(
         show_outcome(outcome)
         waiting = sum(outcome.report.get("rejected", {}).values())
         with console.best_effort():
-            console.out.print(
-                text("import.replayed", run=outcome.run, waiting=waiting), highlight=False
-            )
+            console.print_text("import.replayed", run=outcome.run, waiting=waiting)
     if any(outcome.status == "held" for outcome in outcomes):
         raise typer.Exit(EXIT_HELD)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import console
+from geo import db
 from geo.errors import InputError
-from geo.messages import text
 
 if TYPE_CHECKING:
     from etl.pipeline.delivery import Counts
@@ -54,7 +54,7 @@ def sample(
             city.write_geopackage(layers, target)
         else:
             city.write_parquet(size, seed, target, progress)
-    console.out.print(text("sample.written", size=size, place=target), highlight=False)
+    console.print_text("sample.written", size=size, place=target)
 
 
 def _load(size: Size, seed: int) -> None:
@@ -64,7 +64,6 @@ def _load(size: Size, seed: int) -> None:
     """
     from etl.pipeline.publish_frames import publish
     from etl.sample import city, street_plan
-    from geo import db
 
     source = f"sample:{size}:{seed}"
     changed_count = 0
@@ -87,8 +86,8 @@ def _load(size: Size, seed: int) -> None:
             changed_count = _count_changed(
                 publish(db.get_engine(), layers, source, progress=progress)
             )
-    console.out.print(
-        text("demo.loaded" if changed_count else "demo.loaded_before", count=changed_count)
+    console.print_text(
+        "demo.loaded" if changed_count else "demo.loaded_before", count=changed_count
     )
 
 

@@ -17,6 +17,7 @@ from cli.draw import (
     Upper,
     Weights,
 )
+from geo import db
 from geo.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from geo.partition.constraints import Constraints
-    from geo.partition.options import CommunityDrawOptions
     from geo.plans.batch import DrawResult
 
 app = typer.Typer()
@@ -60,35 +60,14 @@ class ScoreOptions:
         Path | None, typer.Option("--json", help="Write the score cards to this file.")
     ] = None
 
-    def combine_with_file(self) -> "CommunityDrawOptions":
-        """Combine the options with the constraints file.
-
-        Raises
-        ------
-        InputError
-            If an option or the constraints file is malformed.
-        """
-        from cli import draw_request
-
-        values = {
-            "balance": self.balance,
-            "target": self.target,
-            "lower": self.lower,
-            "upper": self.upper,
-            "weights": draw_request.parse_weights(self.weight or ()),
-            "prove": draw_request.PROOF_TIME_S if self.prove else None,
-        }
-        return draw_request.combine_options(values, self.constraints or self.wishes)
-
 
 @app.command()
 @with_options(ScoreOptions)
 def score(options: ScoreOptions) -> None:
     """Score a plan drawn by anyone, and list everything that is wrong with it."""
     from cli import draw_request
-    from geo import db
 
-    requested = options.combine_with_file()
+    requested = draw_request.combine_options(options)
     db.upgrade()
     with db.get_engine().connect() as connection:
         settings = draw_request.file_coordinates(options.crs, options.transformation)

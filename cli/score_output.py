@@ -69,7 +69,7 @@ def _show_micro_grids(summaries: Sequence["MicroSummary"]) -> None:
 def show_progress(result: "DrawResult") -> None:
     """Print the result of one community of a run on standard error."""
     done = text("draw.done", **result.score) if result.score else result.refused
-    console.err.print(f"{result.community} {result.name}: {done}", highlight=False)
+    console.err.print(f"{result.community} {result.name}: {done}")
 
 
 def show_alternatives(results: Sequence["DrawResult"]) -> None:
@@ -94,22 +94,28 @@ def show_alternatives(results: Sequence["DrawResult"]) -> None:
 
 
 def write_scores(results: Sequence["DrawResult"], out: Path) -> None:
-    """Write the score cards as JSON.
-
-    Raises
-    ------
-    InputError
-        If the file can't be written.
-    """
+    """Write the score cards as JSON."""
     names = ("community", "name", "plan", "refused", "score")
     cards = [
         {name: getattr(result, name) for name in names}
         | ({"micro": asdict(result.micro)} if result.micro else {})
         for result in results
     ]
+    write_json(cards, out)
+
+
+def write_json(content: object, out: Path) -> None:
+    """Write content as JSON.
+
+    Raises
+    ------
+    InputError
+        If the file can't be written.
+    """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(cards, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        lines = json.dumps(content, ensure_ascii=False, indent=1)
+        out.write_text(lines + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError("export_unwritable", file=out, said=error.strerror or error) from error
 
@@ -137,7 +143,7 @@ def _print_table(
 
 
 def _print(line: str) -> None:
-    console.out.print(line, highlight=False)
+    console.out.print(line)
 
 
 def _optional_columns(results: Sequence["DrawResult"]) -> list[str]:

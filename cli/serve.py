@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import console
+from geo import db
 from geo.errors import InputError
-from geo.messages import text
+from geo.settings import settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -50,7 +51,6 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
 
     from api.auth import identity_provider
     from api.core.protocol import TimeLimitedProtocol
-    from geo import db
     from geo.casework.kinds import case_kinds
     from geo.secrets import secret
     from maps import build
@@ -83,7 +83,7 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
         backlog=4096,
     )
     server = uvicorn.Server(config)
-    console.out.print(text("serve.ready", url=_url(listener, host)), highlight=False)
+    console.print_text("serve.ready", url=_url(listener, host))
     with suppress(KeyboardInterrupt):  # uvicorn has shut down in order by then
         if workers == 1:
             with _supervised_database(lambda: server.should_exit):
@@ -108,9 +108,7 @@ def create_worker_app() -> "FastAPI":
     from sqlalchemy import make_url
 
     from api.app import create_served_app
-    from geo import db
     from geo.db import cluster
-    from geo.settings import settings
 
     is_private = not (settings().database_url or settings().api_database_url)
     owner = make_url(cluster.url(settings().home)) if is_private else None
@@ -122,7 +120,6 @@ def _supervised_database(is_stopping: Callable[[], bool]) -> Iterator[None]:
     """Restart the private database if its server dies, until this server stops."""
     from api.background.periodic import PeriodicTask
     from geo.db import local_server
-    from geo.settings import settings
 
     if settings().database_url:
         yield

@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 
 from cli import console
+from geo import db
 from geo.errors import InputError
 from geo.messages import text
 
@@ -26,7 +27,6 @@ def import_file(
 ) -> None:
     """Appoint the managers and informants of a workbook; nobody if a row has a problem."""
     from etl.staff import import_staff
-    from geo import db
 
     for path in (file, *([photos] if photos else [])):
         if not path.is_file():
@@ -40,14 +40,13 @@ def import_file(
         console.warn(problem.message())
     if result.problems:
         raise InputError("staff_rows", file=file, count=len(result.problems))
-    message = text(
+    console.print_text(
         "staff.checked" if dry_run else "staff.imported",
         managers=len(result.managers),
         informants=len(result.informants),
         vacant=len(result.vacant),
         changed=result.changed,
     )
-    console.out.print(message, highlight=False)
 
 
 @app.command("list")
@@ -58,7 +57,7 @@ def list_grids(
     ] = False,
 ) -> None:
     """List the grids in force with their managers and informants."""
-    from geo import db, staff
+    from geo import staff
 
     db.upgrade()
     with db.get_engine().connect() as connection:
@@ -73,7 +72,7 @@ def list_grids(
         table.add_row(row.grid, row.community, str(row.households), name, phone, count)
     console.out.print(table)
     vacancies = sum(row.manager is None for row in grids)
-    console.out.print(text("staff.count", grids=len(grids), vacant=vacancies), highlight=False)
+    console.print_text("staff.count", grids=len(grids), vacant=vacancies)
 
 
 @app.command()
@@ -83,10 +82,9 @@ def workbook(
 ) -> None:
     """Write the grids in force with their staff as a workbook, to be filled in and imported."""
     from etl.staff import staff_workbook
-    from geo import db
     from maps.paper.pdf import write_file
 
     db.upgrade()
     with db.get_engine().connect() as connection:
         content = staff_workbook(connection, region)
-    console.out.print(text("paper.written", file=write_file(content, out)), highlight=False)
+    console.print_text("paper.written", file=write_file(content, out))

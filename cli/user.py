@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 
 from cli import console
+from geo import db
 from geo.errors import InputError, NotFoundError
 from geo.messages import text
 
@@ -37,7 +38,6 @@ def add(
     ] = False,
 ) -> None:
     """Add an account; prompts for the password, or reads it from GRIDATLAS_PASSWORD."""
-    from geo import db
     from geo.db import accounts
 
     password = None if oidc else _read_password()
@@ -53,13 +53,12 @@ def add(
             networks=network_names,
             grids=_split_names(grids),
         )
-    console.out.print(text("user.added", name=name, role=role), highlight=False)
+    console.print_text("user.added", name=name, role=role)
 
 
 @app.command("list")
 def list_accounts() -> None:
     """List the accounts."""
-    from geo import db
     from geo.db import accounts
 
     db.upgrade()
@@ -81,7 +80,6 @@ def bind(
     grids: Annotated[str, typer.Argument(help="Codes of the grids, by commas; empty for none.")],
 ) -> None:
     """Have the managers of these grids, and of no others, sign in with the account."""
-    from geo import db
     from geo.db import accounts
 
     db.upgrade()
@@ -89,7 +87,7 @@ def bind(
         is_known = accounts.bind_grids(connection, name, _split_names(grids))
     if not is_known:
         raise NotFoundError("no_such_account", name=name)
-    console.out.print(text("user.bound", name=name, grids=grids), highlight=False)
+    console.print_text("user.bound", name=name, grids=grids)
 
 
 @app.command()
@@ -114,14 +112,12 @@ def _split_names(names: str) -> list[str]:
 
 
 def _change_account(name: str, change: Callable[["Connection"], bool]) -> None:
-    from geo import db
-
     db.upgrade()
     with db.get_engine().begin() as connection:
         is_known = change(connection)
     if not is_known:
         raise NotFoundError("no_such_account", name=name)
-    console.out.print(text("user.changed", name=name), highlight=False)
+    console.print_text("user.changed", name=name)
 
 
 def _read_password() -> str:

@@ -3,7 +3,6 @@
 The changes are mergers, divisions and moved borders; nothing is stored.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,14 @@ from rich.table import Table
 from cli import console
 from cli.command_options import Transformation, with_options
 from cli.draw import BalanceOption, Lower, Target, Upper, Weights
+from cli.score_output import write_json
+from geo import db
 from geo.errors import InputError
 from geo.messages import text
 
 if TYPE_CHECKING:
     import shapely
 
-    from geo.partition.constraints import Constraints
     from geo.plans.change_figures import PlannedCommunity, Totals, WhatIf
     from geo.plans.what_if import BoundaryChange
 
@@ -65,28 +65,6 @@ class CompareOptions:
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this file.")
     ] = None
-
-    def to_constraints(self) -> "Constraints":
-        """Return the options as constraints of the drawings.
-
-        Raises
-        ------
-        InputError
-            If an option is malformed.
-        """
-        from cli import draw_request
-
-        values = {
-            "balance": self.balance,
-            "target": self.target,
-            "lower": self.lower,
-            "upper": self.upper,
-            "weights": draw_request.parse_weights(self.weight or ()),
-            "seed": self.seed,
-            "seconds": self.seconds,
-            "fresh": self.from_scratch or None,
-        }
-        return draw_request.combine_options(values, None).to_constraints()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,11 +163,11 @@ def _compare(
     options: CompareOptions, codes: Sequence[str], prepare: "Callable[[], BoundaryChange]"
 ) -> None:
     """Compare a change, show it, and write it to the files of the options."""
+    from cli import draw_request
     from etl.export import check_export_file, write_layers
-    from geo import db
     from geo.plans.what_if import read_and_compare
 
-    constraints = options.to_constraints()
+    constraints = draw_request.combine_options(options).to_constraints()
     change = prepare()
     if options.out is not None:
         check_export_file(options.out)
@@ -211,16 +189,7 @@ def _compare(
 
         write_page(result, table, sentences, options.page)
     if options.json_file is not None:
-        _write_figures(result, options.json_file)
-
-
-def _write_figures(result: "WhatIf", file: Path) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        figures = json.dumps(result.as_json(), ensure_ascii=False, indent=1)
-        file.write_text(figures + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError("export_unwritable", file=file, said=error.strerror or error) from error
+        write_json(result.as_json(), options.json_file)
 
 
 def _show(lines: Sequence[Sequence[str]], sentences: Sequence[str]) -> None:
@@ -239,7 +208,7 @@ def _show(lines: Sequence[Sequence[str]], sentences: Sequence[str]) -> None:
         table.add_row(*row)
     console.out.print(table)
     for sentence in sentences:
-        console.out.print(sentence, highlight=False)
+        console.out.print(sentence)
 
 
 def _table(result: "WhatIf") -> list[tuple[str, ...]]:

@@ -206,7 +206,7 @@ class _Photos:
 
 def _read_rows(path: Path) -> Iterator[_StaffRow]:
     book = open_workbook(path)
-    sheet = next(one.title for one in book.worksheets if one.sheet_state == "visible")
+    sheet = next(page.title for page in book.worksheets if page.sheet_state == "visible")
     book.close()
     findings = Findings()
     columns: dict[int, str] = {}

@@ -72,9 +72,9 @@ def acquire(connection: Connection, lock: Lock, key: int | str = 0) -> None:
     connection.execute(select(func.pg_advisory_xact_lock(*_pair(lock, key))))
 
 
-def acquire_shared(connection: Connection, lock: Lock, key: int | str = 0) -> None:
+def acquire_shared(connection: Connection, lock: Lock) -> None:
     """Acquire a shared lock until the transaction ends."""
-    connection.execute(select(func.pg_advisory_xact_lock_shared(*_pair(lock, key))))
+    connection.execute(select(func.pg_advisory_xact_lock_shared(*_pair(lock, 0))))
 
 
 def try_acquire(connection: Connection, lock: Lock, key: int | str = 0) -> bool:

@@ -38,13 +38,13 @@ def build_project(
     source = _source(site, max_zoom)
     root = Element("qgis", version="3.16.0", projectname=name)
     SubElement(root, "title").text = name
-    _system(SubElement(root, "projectCrs"))
+    _add_system(SubElement(root, "projectCrs"))
     tree = SubElement(root, "layer-tree-group")
     leaf = {"id": LAYER, "name": name, "providerKey": "vectortile", "checked": "Qt::Checked"}
     SubElement(tree, "layer-tree-layer", leaf | {"source": source, "expanded": "1"})
     if extent:
-        _canvas(root, extent)
-    _layer(SubElement(root, "projectlayers"), name, source, lang)
+        _add_canvas(root, extent)
+    _add_layer(SubElement(root, "projectlayers"), name, source, lang)
     systems = SubElement(SubElement(root, "properties"), "SpatialRefSys")
     SubElement(systems, "ProjectionsEnabled", type="int").text = "1"
     xml: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
@@ -56,27 +56,27 @@ def _source(site: str, max_zoom: int) -> str:
     return f"type=xyz&url={url}&zmin=0&zmax={max_zoom}"
 
 
-def _canvas(root: Element, extent: tuple[float, ...]) -> None:
+def _add_canvas(root: Element, extent: tuple[float, ...]) -> None:
     canvas = SubElement(root, "mapcanvas", name="theMapCanvas")
     SubElement(canvas, "units").text = "meters"
     box = SubElement(canvas, "extent")
     for side, value in zip(("xmin", "ymin", "xmax", "ymax"), extent, strict=True):
         SubElement(box, side).text = f"{value:.2f}"
-    _system(SubElement(canvas, "destinationsrs"))
+    _add_system(SubElement(canvas, "destinationsrs"))
 
 
-def _system(parent: Element) -> None:
+def _add_system(parent: Element) -> None:
     system = SubElement(parent, "spatialrefsys")
     for name, value in (("srsid", "3857"), ("srid", "3857"), ("authid", "EPSG:3857")):
         SubElement(system, name).text = value
 
 
-def _layer(parent: Element, name: str, source: str, lang: Language) -> None:
+def _add_layer(parent: Element, name: str, source: str, lang: Language) -> None:
     layer = SubElement(parent, "maplayer", type="vector-tile")
     SubElement(layer, "id").text = LAYER
     SubElement(layer, "datasource").text = source
     SubElement(layer, "layername").text = name
-    _system(SubElement(layer, "srs"))
+    _add_system(SubElement(layer, "srs"))
     styles = SubElement(SubElement(layer, "renderer", type="basic"), "styles")
     for element in (*_areas(), *_lines(), *_borders()):
         styles.append(element)

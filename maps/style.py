@@ -102,7 +102,7 @@ def maplibre_style(
         "name": text("page.title", lang=lang),
         "sources": {"city": city | ({"attribution": credit} if credit else {})} | base,
         "layers": [
-            _background(),
+            {"id": "ground", "type": "background", "paint": {"background-color": BACKGROUND}},
             *map(_raster_layer, base),
             *_areas(),
             *_lines(),
@@ -141,17 +141,13 @@ def _raster_layer(source: str) -> Layer:
     return {"id": source, "type": "raster", "source": source, "layout": {"visibility": "none"}}
 
 
-def _background() -> Layer:
-    return {"id": "ground", "type": "background", "paint": {"background-color": BACKGROUND}}
-
-
 def _areas() -> list[Layer]:
     return [
         _fill("community", _by_colour(), fade_out=(12.5, 13.0), id="community-fill"),
         _fill("grid", _by_colour(), fade_in=(12.5, 13.0), id="grid-fill"),
         _fill(
             "facility",
-            _grounds_colour(),
+            ["match", ["get", "category"], list(GREEN_CATEGORIES), PARK, FACILITY_GROUNDS],
             opacity=_by_zoom({13: 0.3, 16: 0.65}),
             id="grounds",
             minzoom=13,
@@ -340,10 +336,6 @@ def _by_colour() -> list[object]:
     """Return the expression for the fill of an area by its palette index."""
     cases = [part for index, fill in enumerate(PALETTE) for part in (index, fill)]
     return ["match", ["get", "colour"], *cases, BACKGROUND]
-
-
-def _grounds_colour() -> list[object]:
-    return ["match", ["get", "category"], list(GREEN_CATEGORIES), PARK, FACILITY_GROUNDS]
 
 
 def _by_zoom(stops: dict[float, float]) -> list[object]:

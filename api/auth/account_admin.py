@@ -10,7 +10,7 @@ from api.auth import sign_in
 from api.core import problems
 from api.core.caller import CurrentCaller, allow
 from api.core.parameters import Connection, Page, PageParameter, WritableConnection, retry_conflicts
-from api.core.responses import Listing, listing
+from api.core.responses import Listing, StrictModel, listing
 from geo.db import accounts
 from geo.errors import ConflictError, NotFoundError
 from geo.model import Role
@@ -54,10 +54,8 @@ class AccountRequest(BaseModel):
     password: Password | None = None
 
 
-class AccountChange(BaseModel):
+class AccountChange(StrictModel):
     """What changes of an account; what is left out stays."""
-
-    model_config = ConfigDict(extra="forbid")
 
     role: Role | None = None
     scope: Annotated[str | None, Field(max_length=12)] = None
@@ -66,10 +64,8 @@ class AccountChange(BaseModel):
     active: bool | None = None
 
 
-class PasswordRequest(BaseModel):
+class PasswordRequest(StrictModel):
     """A new password."""
-
-    model_config = ConfigDict(extra="forbid")
 
     password: Password
 
@@ -83,8 +79,7 @@ class OwnPasswordRequest(PasswordRequest):
 @router.get(
     "/accounts",
     dependencies=[ADMIN],
-    response_class=Response,
-    responses={200: {"model": Listing[AccountResponse]}, **problems.PROTECTED},
+    responses=problems.protected_response(Listing[AccountResponse]),
 )
 def list_accounts(request: Request, connection: Connection, page: PageParameter) -> Response:
     """List the accounts by name."""

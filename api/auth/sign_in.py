@@ -266,13 +266,7 @@ def _sign_in_by_code(
 
 
 def _count_attempt(connection: Connection, name: str, address: str) -> int:
-    """Count an attempt before its password is verified; return its number.
-
-    Raises
-    ------
-    TooManyError
-        If there were too many in the last minute.
-    """
+    """Count an attempt before its password is verified, and return its number."""
     origin = {"name": name, "address": address}
     locks.acquire(connection, Lock.SIGN_IN)  # so that simultaneous attempts are counted
     connection.execute(_DELETE_OLD_ATTEMPTS)

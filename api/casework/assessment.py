@@ -122,7 +122,7 @@ def figures(
         month=month,
         level=level,
         frozen_at=frozen_at,
-        indicators=[_describe_indicator(one) for one in indicators],
+        indicators=[_describe_indicator(indicator) for indicator in indicators],
         items=[AreaResponse(**vars(area)) for area in areas],
     )
 
@@ -130,7 +130,7 @@ def figures(
 @router.get(
     "/months/{month}/map",
     response_class=GeoJson,
-    responses={200: {"model": Collection[dict[str, Any]]}, **problems.PROTECTED},
+    responses=problems.protected_response(Collection[dict[str, Any]]),
 )
 def figures_map(
     request: Request,
@@ -168,15 +168,15 @@ def trend(request: Request, caller: CurrentCaller, code: Area) -> TrendResponse:
     _check_own(caller, code)
 
     def read(connection: Database) -> list[TrendMonth]:
-        closed = [one for one in assessment.list_months(connection) if one["frozen_at"]]
+        closed = [month for month in assessment.list_months(connection) if month["frozen_at"]]
         items = []
-        for one in reversed(closed[:MAX_TREND_MONTHS]):
-            first = assessment.first_day(one["month"])
+        for month in reversed(closed[:MAX_TREND_MONTHS]):
+            first = assessment.first_day(month["month"])
             indicators, measures, _ = assessment.read_month(connection, first)
             summed = assessment.sum_by_level(measures, level_of(code)).get(code, {})
             items.append(
                 TrendMonth(
-                    month=one["month"],
+                    month=month["month"],
                     values={each.key: each.value(summed) for each in indicators},
                     score=score_of(indicators, summed),
                 )
@@ -237,9 +237,9 @@ def _read(
     def read(connection: Database) -> Any:
         indicators, measures, frozen_at = assessment.read_month(connection, first)
         if caller.role == "grid_manager":
-            measures = {code: one for code, one in measures.items() if code in caller.grids}
+            measures = {code: m for code, m in measures.items() if code in caller.grids}
         within = caller.scope if caller.role == "office" else ""
-        own = {code: one for code, one in measures.items() if code.startswith(within)}
+        own = {code: m for code, m in measures.items() if code.startswith(within)}
         return indicators, frozen_at, assessment.figures_of(connection, indicators, own, level)
 
     result: tuple[tuple[Indicator, ...], datetime | None, list[AreaFigures]] = run_as_service(
@@ -249,13 +249,7 @@ def _read(
 
 
 def _check_own(caller: Caller, code: str) -> None:
-    """Refuse a code that the caller does not answer for.
-
-    Raises
-    ------
-    NotAllowedError
-        If it is another's.
-    """
+    """Refuse a code that the caller does not answer for."""
     if not actor_of(caller).answers_for(code):
         raise NotAllowedError("assessment_of_another", code=code)
 

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from api.core.caller import Caller
 from api.core.parameters import ONE_LINE
+from api.core.responses import StrictModel
 from etl.photos import MAX_PHOTO_BYTES, reencode_photo
 from geo.casework.actors import Actor
 from geo.casework.workflow import Action
@@ -117,10 +118,8 @@ class NoteForm(BaseModel):
     photos: Photos = []
 
 
-class RatingForm(BaseModel):
+class RatingForm(StrictModel):
     """The rating of a case by its reporter, from 1 (poor) to 5."""
-
-    model_config = ConfigDict(extra="forbid")
 
     rating: int = Field(ge=1, le=5)
     note: Words = ""

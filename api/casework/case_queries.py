@@ -73,7 +73,11 @@ def _case_filter(
     case = CASE.c
     conditions: list[ColumnElement[bool]] = [
         *_equal(state=state, kind=kind),
-        *([case.kind.in_(_keys_of(group))] if group else []),
+        *(
+            [case.kind.in_([kind.key for kind in case_kinds().kinds if kind.group == group])]
+            if group
+            else []
+        ),
         *([case.level == level] if level else []),
         *([case.channel == channel] if channel else []),
         *([func.starts_with(case.region_code, code_prefix(region))] if region else []),
@@ -90,10 +94,6 @@ def _case_filter(
 
 def _equal(**values: list[Any] | None) -> list[ColumnElement[bool]]:
     return [CASE.c[name].in_(listed) for name, listed in values.items() if listed]
-
-
-def _keys_of(group: Group) -> list[str]:
-    return [kind.key for kind in case_kinds().kinds if kind.group == group]
 
 
 def _matches(words: str) -> ColumnElement[bool]:

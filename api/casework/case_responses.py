@@ -47,15 +47,35 @@ class KindsResponse(BaseModel):
     departments: list[DepartmentResponse]
 
 
-class FiledResponse(BaseModel):
-    """A case that was filed: ``number`` and ``secret`` follow it up."""
+class CaseName(BaseModel):
+    """What every view of a case shows: its number, kind and state."""
 
     number: str
-    secret: str
     kind: str
     kind_name: str
     state: CaseState
     state_name: str
+
+
+class CaseOutline(CaseName):
+    """What staff and the reporter both see of a case."""
+
+    description: str
+    address: str
+    lon: float
+    lat: float
+    handler_name: str
+    filed_at: datetime
+    due_at: datetime
+    is_provisional: bool
+    is_overdue: bool
+    rating: int | None
+
+
+class FiledResponse(CaseName):
+    """A case that was filed: ``number`` and ``secret`` follow it up."""
+
+    secret: str
     due_at: datetime
     is_provisional: bool
 
@@ -68,7 +88,7 @@ class ActionResponse(BaseModel):
     required: list[str]
 
 
-class CaseSummary(BaseModel):
+class CaseSummary(CaseOutline):
     """A case as lists show it.
 
     ``handler`` is the code of the grid or division that is responsible, ``offered`` the one to
@@ -76,35 +96,21 @@ class CaseSummary(BaseModel):
     whose holidays were not known; ``plan`` and ``grid`` are those in force at filing.
     """
 
-    number: str
     revision: int
-    kind: str
-    kind_name: str
     group: str
     flow: Flow
     channel: Channel
-    state: CaseState
-    state_name: str
-    description: str
-    address: str
-    lon: float
-    lat: float
     region: str
     region_name: str
     grid: str | None
     plan: int | None
     level: CaseLevel
     handler: str
-    handler_name: str
     department: str
     department_name: str
     offered: str | None
     offered_department: str
-    filed_at: datetime
     changed_at: datetime
-    due_at: datetime
-    is_provisional: bool
-    is_overdue: bool
     reported_at: datetime | None
     closed_at: datetime | None
     supervised_at: datetime | None
@@ -112,21 +118,25 @@ class CaseSummary(BaseModel):
     anonymized_at: datetime | None
     escalations: int
     reworks: int
-    rating: int | None
 
 
-class EventResponse(BaseModel):
-    """A step of a case; ``data`` holds the values that it set."""
+class FollowUpEvent(BaseModel):
+    """A step of a case as its reporter sees it: without names of staff and inner notes."""
 
-    id: int
     at: datetime
-    actor: str
-    role: str
     action: Action
     action_name: str
     state: CaseState
     state_name: str
     note: str
+
+
+class EventResponse(FollowUpEvent):
+    """A step of a case; ``data`` holds the values that it set."""
+
+    id: int
+    actor: str
+    role: str
     data: dict[str, Any]
     photos: list[str]
 
@@ -169,49 +179,18 @@ class ContactResponse(BaseModel):
     contact: str | None
 
 
-class FollowUpEvent(BaseModel):
-    """A step of a case as its reporter sees it: without names of staff and inner notes."""
-
-    at: datetime
-    action: Action
-    action_name: str
-    state: CaseState
-    state_name: str
-    note: str
-
-
-class FollowUpResponse(BaseModel):
+class FollowUpResponse(CaseOutline):
     """A case as its reporter sees it."""
 
-    number: str
-    kind: str
-    kind_name: str
-    state: CaseState
-    state_name: str
-    description: str
-    address: str
-    lon: float
-    lat: float
-    handler_name: str
-    filed_at: datetime
-    due_at: datetime
-    is_provisional: bool
-    is_overdue: bool
-    rating: int | None
     can_rate: bool
     can_add_note: bool
     events: list[FollowUpEvent]
 
 
-class NearbyCase(BaseModel):
+class NearbyCase(CaseName):
     """A released case: what, when, and roughly where (to a thousandth of a degree)."""
 
-    number: str
-    kind: str
-    kind_name: str
     group: str
-    state: CaseState
-    state_name: str
     filed_on: date
     closed_on: date | None
     lon: float
@@ -253,8 +232,8 @@ def _describe_kind(catalogue: Catalogue, kind: Kind) -> KindResponse:
         department=kind.department,
         department_name=catalogue.department_name(kind.department),
         class_code=kind.class_code,
-        documents=[one.text() for one in kind.documents],
-        steps=[one.text() for one in kind.steps],
+        documents=[document.text() for document in kind.documents],
+        steps=[step.text() for step in kind.steps],
         place=kind.place.text() if kind.place else "",
     )
 
@@ -328,7 +307,7 @@ def describe_counts(rows: Sequence[Any]) -> SummaryResponse:
 
 def describe_actions(row: Any, actor: Actor) -> list[ActionResponse]:
     """Return the steps that an actor may take of a case."""
-    return [_describe_action(one) for one in possible_transitions(status_of(row), actor)]
+    return [_describe_action(step) for step in possible_transitions(status_of(row), actor)]
 
 
 def _describe_action(transition: Transition) -> ActionResponse:

@@ -78,11 +78,7 @@ PING_INTERVAL_S = 15
 PhotoNumber = Annotated[int, Path(ge=1, le=2**53)]
 
 
-@router.get(
-    "/kinds",
-    response_class=Response,
-    responses={200: {"model": KindsResponse}, **problems.PROTECTED},
-)
+@router.get("/kinds", responses=problems.protected_response(KindsResponse))
 def kinds(request: Request) -> Response:
     """List the kinds of cases and the departments."""
     return etag_response(request, describe_kinds().model_dump_json().encode(), JSON)
@@ -111,7 +107,7 @@ def summary(connection: Connection) -> SummaryResponse:
     "/map",
     dependencies=AUDITED,
     response_class=GeoJson,
-    responses={200: {"model": Collection[dict[str, Any]]}, **problems.PROTECTED},
+    responses=problems.protected_response(Collection[dict[str, Any]]),
 )
 def case_map(
     connection: Connection,
@@ -240,10 +236,10 @@ async def events(request: Request, caller: CurrentCaller) -> Response:
     with a new one.
     """
     lang = problems.preferred_language(request)
-    return EventSourceResponse(_follow(request, caller, lang), ping=PING_INTERVAL_S)
+    return EventSourceResponse(_stream_changes(request, caller, lang), ping=PING_INTERVAL_S)
 
 
-async def _follow(
+async def _stream_changes(
     request: Request, caller: Caller, lang: Language
 ) -> AsyncIterator[ServerSentEvent]:
     feed: CaseFeed = request.app.state.case_feed

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
 from api.casework.case_forms import IdempotencyKey, Words, actor_of, refuse_markup
@@ -20,7 +20,7 @@ from api.core.audit import record
 from api.core.caller import CurrentCaller, allow
 from api.core.parameters import ONE_LINE, Connection, WritableConnection, retry_conflicts
 from api.core.read_audit import audit_reads
-from api.core.responses import JSON, etag_response
+from api.core.responses import JSON, StrictModel, etag_response
 from geo.casework.verification import Verification, device_key, verify_dwelling
 from geo.errors import InputError
 from geo.fire.grid_inspections import GridInspection, describe_hydrant, inspect_hydrant
@@ -35,10 +35,8 @@ Count = Annotated[int | None, Field(ge=0, le=MAX_RESIDENTS)]
 Code = Annotated[str, Path(min_length=1, max_length=80, pattern=ONE_LINE)]
 
 
-class Counts(BaseModel):
+class Counts(StrictModel):
     """What was found different: only the fields that are given are set; null is unknown."""
-
-    model_config = ConfigDict(extra="forbid")
 
     occupancy: Occupancy | None = None
     residents: Count = None
@@ -53,14 +51,12 @@ class Counts(BaseModel):
     need_help: Count = None
 
 
-class VerificationRequest(BaseModel):
+class VerificationRequest(StrictModel):
     """A verification of a dwelling.
 
     ``seen`` is the ``version`` of the dwelling that it was compared with. ``verified_at`` is when,
     corrected to the server's clock; ``device_at`` is what the device's clock showed then.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     seen: AwareDatetime
     verified_at: AwareDatetime
@@ -68,15 +64,13 @@ class VerificationRequest(BaseModel):
     changes: Counts = Counts()
 
 
-class GridInspectionRequest(BaseModel):
+class GridInspectionRequest(StrictModel):
     """An inspection of a hydrant.
 
     ``seen`` is the ``inspection`` of the hydrant that the manager knew, null if there was none.
     ``inspected_at`` is when, corrected to the server's clock; ``device_at`` is what the device's
     clock showed then. One that failed needs a ``reason``.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     seen: Annotated[int | None, Field(ge=1, le=2**53)]
     inspected_at: AwareDatetime
@@ -88,9 +82,8 @@ class GridInspectionRequest(BaseModel):
 
 @router.get(
     "/bundle",
-    response_class=Response,
     dependencies=[audit_reads("dwelling", "service_case", "visit", "hydrant_inspection")],
-    responses={200: {"model": BundleResponse}, **problems.PROTECTED},
+    responses=problems.protected_response(BundleResponse),
 )
 def bundle(request: Request, connection: Connection, caller: CurrentCaller) -> Response:
     """Return what a phone needs without a connection: the caller's grids and all that is in them.

@@ -22,16 +22,15 @@ from geo.casework.actors import Actor
 from geo.casework.kinds import case_kinds
 from geo.casework.ledger import list_visits
 from geo.casework.verification import DWELLING_COLUMNS
+from geo.casework.workflow import CLOSED
 from geo.clock import today
 from geo.fire.grid_inspections import list_own_hydrants
 from geo.messages import text as text_of
 from geo.model import Building, BuildingUnit, Dwelling, Road
-from geo.model.casework import CaseState
 from geo.model.pipe import HydrantType
 
 MAX_VISITS = 200
 MAX_CASES = 500
-CLOSED = (CaseState.ARCHIVED, CaseState.DECLINED)
 DECIMALS = 7
 """Of degrees: a centimetre."""
 

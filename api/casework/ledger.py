@@ -5,13 +5,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from api.casework.case_forms import IdempotencyKey, Words, actor_of, refuse_markup
 from api.core import problems
 from api.core.caller import CurrentCaller, allow
 from api.core.parameters import ONE_LINE, Connection, WritableConnection, retry_conflicts
 from api.core.read_audit import audit_reads
+from api.core.responses import StrictModel
 from geo.casework.kinds import case_kinds
 from geo.casework.ledger import VisitEntry, list_duties, list_visits, record_duty, record_visit
 from geo.clock import today
@@ -26,13 +27,11 @@ CLOCK_TOLERANCE = timedelta(hours=1)
 router = APIRouter(prefix="/casework", tags=["casework"], dependencies=[READERS])
 
 
-class VisitRequest(BaseModel):
+class VisitRequest(StrictModel):
     """A visit to a dwelling: about what, what was said, what was advised, what came of it.
 
     ``device_at`` is what the device's clock showed, where that is not ``visited_at``.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     dwelling: Annotated[str, Field(min_length=1, max_length=80, pattern=ONE_LINE)]
     visited_at: AwareDatetime
@@ -74,10 +73,8 @@ class RecordedResponse(BaseModel):
     id: int
 
 
-class DutyRequest(BaseModel):
+class DutyRequest(StrictModel):
     """A monthly duty that was done."""
-
-    model_config = ConfigDict(extra="forbid")
 
     grid: str = Field(pattern="^[0-9]{15}$")
     duty: str = Field(max_length=40)

@@ -214,13 +214,7 @@ def file_request(
 
 
 def _application_of(api_key: str) -> str:
-    """Return the name of the application of a key; empty without one.
-
-    Raises
-    ------
-    NotAllowedError
-        If no application has the key.
-    """
+    """Return the name of the application of a key, which must be known; empty without one."""
     if not api_key:
         return ""
     names = [name for name, known in settings().open311_keys.items() if known == api_key]
@@ -230,13 +224,7 @@ def _application_of(api_key: str) -> str:
 
 
 def _place_of(connection: Database, fields: RequestForm) -> tuple[float, float]:
-    """Return longitude and latitude of a request.
-
-    Raises
-    ------
-    InputError
-        If it has none and its address does not name exactly one building.
-    """
+    """Return longitude and latitude of a request: its own, or those of its address."""
     if fields.lat is not None and fields.long is not None:
         return fields.long, fields.lat
     if not fields.address_string:
@@ -295,7 +283,15 @@ def requests(
         first, last = _date_range(start_date, end_date)
         values |= {"first": first, "last": last}
         values |= {"kinds": service_code.split(",")} if service_code else {}
-        values |= {"states": _states_of(status)} if status else {}
+        values |= (
+            {
+                "states": [
+                    state.value for state in CaseState if _status_of(state) in status.split(",")
+                ]
+            }
+            if status
+            else {}
+        )
     return _answer_matching(request, form, _application_of(api_key), "", values)
 
 
@@ -314,13 +310,7 @@ def one_request(
 def _date_range(
     start: datetime | None, end: datetime | None
 ) -> tuple[datetime | None, datetime | None]:
-    """Return the range of dates of a list.
-
-    Raises
-    ------
-    InputError
-        If it is longer than the standard allows.
-    """
+    """Return the range of dates of a list, as long as the standard allows at most."""
     try:
         first, last = (city_time_to_utc(moment) if moment else None for moment in (start, end))
         last = last or (first + timedelta(days=MAX_DAYS) if first else datetime.now(UTC))
@@ -330,10 +320,6 @@ def _date_range(
     if last - first > timedelta(days=MAX_DAYS):
         raise InputError("open311_range", days=MAX_DAYS)
     return first, last
-
-
-def _states_of(status: str) -> list[str]:
-    return [state.value for state in CaseState if _status_of(state) in status.split(",")]
 
 
 def _status_of(state: CaseState) -> Status:

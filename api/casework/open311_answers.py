@@ -72,8 +72,8 @@ def _add_children(parent: ElementTree.Element, values: Values) -> None:
             _add_children(child, value)
         elif isinstance(value, Sequence) and not isinstance(value, str):
             singular = name.removesuffix("s")
-            for one in value:
-                _add_children(ElementTree.SubElement(child, singular), one)
+            for item in value:
+                _add_children(ElementTree.SubElement(child, singular), item)
         elif isinstance(value, bool):
             child.text = str(value).lower()
         elif value is not None:

@@ -80,11 +80,7 @@ def _limit_follow_ups(request: Request) -> None:
 LIMITED = [Depends(_limit_follow_ups)]
 
 
-@router.get(
-    "/kinds",
-    response_class=Response,
-    responses={200: {"model": KindsResponse}, **problems.DOCUMENTED},
-)
+@router.get("/kinds", responses=problems.ok_response(KindsResponse))
 def kinds(request: Request) -> Response:
     """List what may be reported, with the service guide: documents, steps, where."""
     return etag_response(request, describe_kinds().model_dump_json().encode(), JSON)
@@ -135,7 +131,7 @@ def report(
 def follow_up(request: Request, number: CaseNumber, secret: CaseSecret = "") -> FollowUpResponse:
     """Return a case to its reporter."""
     check_secret(number, secret)
-    return run_as_service(request.app.state.engine, lambda one: _follow_up(one, number))
+    return run_as_service(request.app.state.engine, lambda session: _follow_up(session, number))
 
 
 @router.get("/{number}/link", dependencies=LIMITED, responses=problems.problem_responses(404, 429))
@@ -169,7 +165,7 @@ def add_note(
     check_secret(number, secret)
     refuse_markup(form.note)
     step = StepRequest(Action.NOTE, form.note, photos=read_photos(form.photos), key=key)
-    return _take(request, number, step)
+    return _take_step(request, number, step)
 
 
 @router.post(
@@ -187,10 +183,12 @@ def rate(
     """Rate how a case was handled, once, after it was reported back."""
     check_secret(number, secret)
     refuse_markup(form.note)
-    return _take(request, number, StepRequest(Action.RATE, form.note, rating=form.rating, key=key))
+    return _take_step(
+        request, number, StepRequest(Action.RATE, form.note, rating=form.rating, key=key)
+    )
 
 
-def _take(request: Request, number: str, step: StepRequest) -> FollowUpResponse:
+def _take_step(request: Request, number: str, step: StepRequest) -> FollowUpResponse:
     def work(connection: Database) -> FollowUpResponse:
         if step.action is Action.RATE and _is_filed_by_manager(connection, number):
             raise NotAllowedError("case_rating_by_manager", number=number)
@@ -213,6 +211,6 @@ def _follow_up(connection: Database, number: str) -> FollowUpResponse:
     except NotFoundError:
         raise NotFoundError("case_unknown_to_reporter", number=number) from None
     possible = possible_transitions(status_of(row), REPORTER_ACTOR)
-    can_rate = any(one.action is Action.RATE for one in possible)
+    can_rate = any(transition.action is Action.RATE for transition in possible)
     can_rate = can_rate and not _is_filed_by_manager(connection, number)
     return describe_follow_up(row._mapping, read_events(connection, row.id), can_rate=can_rate)

@@ -119,6 +119,16 @@ CHANGING = problem_responses(403, 404, 409, 412, 413, 428)
 """Problems of a change of a resource."""
 
 
+def ok_response(model: Any) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of a public resource: its model, and the problems."""
+    return {200: {"model": model}, **DOCUMENTED}
+
+
+def protected_response(model: Any) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of a protected resource: its model, and the problems."""
+    return {200: {"model": model}, **PROTECTED}
+
+
 def install_handlers(app: FastAPI) -> None:
     """Answer every error of an application with a problem document."""
     app.exception_handler(GridatlasError)(problem_from_error)

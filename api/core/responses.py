@@ -20,6 +20,12 @@ JSON = "application/json"
 Item = TypeVar("Item")
 
 
+class StrictModel(BaseModel):
+    """A request, or a part of a response, that has no fields beyond the described ones."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class DescribedBy:
     """Describe a dictionary in OpenAPI by a model, without validating what is sent."""
 
@@ -125,10 +131,8 @@ class Link(BaseModel):
     href: str
 
 
-class Feature(BaseModel, Generic[Properties]):
+class Feature(StrictModel, Generic[Properties]):
     """A GeoJSON feature (RFC 7946); coordinates are CGCS2000, longitude first."""
-
-    model_config = ConfigDict(extra="forbid")
 
     type: Literal["Feature"]
     id: str
@@ -143,10 +147,8 @@ class AreaFeature(Feature[Properties], Generic[Properties]):
     geometry: Annotated[dict[str, Any], DescribedBy(ArealGeometry)]
 
 
-class _Features(BaseModel):
+class _Features(StrictModel):
     """A page of features; ``bbox`` and ``numberMatched`` describe the whole list."""
-
-    model_config = ConfigDict(extra="forbid")
 
     type: Literal["FeatureCollection"]
     numberMatched: int  # noqa: N815 (the standard's spelling)

@@ -14,7 +14,7 @@ from api.core.parameters import Connection, Lang, WritableConnection, retry_conf
 from api.core.read_audit import audit_reads
 from api.core.responses import etag_response
 from api.fire.building_responses import FireItemsResponse
-from api.fire.fire_dependencies import JSON, Code, ok_response
+from api.fire.fire_dependencies import JSON, Code
 from geo.fire import building_items
 from geo.model.fire import FireItem
 
@@ -38,7 +38,7 @@ class FireItemsRequest(BaseModel):
 
 @router.get(
     "/buildings/{code}/items",
-    responses=ok_response(FireItemsResponse),
+    responses=problems.ok_response(FireItemsResponse),
     dependencies=[audit_reads("building_fire")],
 )
 def list_items(request: Request, connection: Connection, lang: Lang, code: Code) -> Response:

@@ -14,7 +14,7 @@ from api.core.parameters import ONE_LINE, Connection, Number, WritableConnection
 from api.core.read_audit import audit_reads
 from api.core.responses import etag_response
 from api.fire.building_responses import BuildingPlansResponse
-from api.fire.fire_dependencies import JSON, Code, ok_response
+from api.fire.fire_dependencies import JSON, Code
 from geo.fire import building_plans
 from geo.model.fire import PlanMedia
 from maps.paper.plan_files import MAX_PLAN_BYTES, SUFFIXES, inspect_plan
@@ -26,7 +26,7 @@ Title = Annotated[str, Form(min_length=1, max_length=100, pattern=ONE_LINE)]
 
 @router.get(
     "/buildings/{code}/plans",
-    responses=ok_response(BuildingPlansResponse),
+    responses=problems.ok_response(BuildingPlansResponse),
     dependencies=[audit_reads("building_plan")],
 )
 def list_plans(request: Request, connection: Connection, code: Code) -> Response:

@@ -3,15 +3,15 @@
 from datetime import date, datetime
 from typing import Literal
 
-from api.core.responses import Geometry
+from api.core.responses import Geometry, StrictModel
 from api.fire.finding_responses import FindingResponse
 from api.fire.inspection_responses import ReviewResponse
 from api.fire.response_parts import (
     DatedResponse,
     GridContact,
     NamedPlace,
+    PlacedFeature,
     StationRoute,
-    StrictModel,
 )
 from geo.model.fire import FireItem, PlanMedia
 from geo.model.pipe import HydrantType
@@ -70,16 +70,13 @@ class Community(StrictModel):
     street: str | None
 
 
-class BuildingUnit(StrictModel):
+class BuildingUnit(PlacedFeature):
     """A unit of a building, at its entrance."""
 
-    code: str
     name: str
     storeys: int | None
     households: int
     population: int | None
-    lon: float
-    lat: float
 
 
 class Neighbour(StrictModel):
@@ -99,10 +96,9 @@ class Neighbour(StrictModel):
     storeys_above: int | None
 
 
-class HydrantRoute(StrictModel):
-    """A working hydrant, with the route of the hose; null where no route is known."""
+class HydrantRecord(PlacedFeature):
+    """What is on record of a hydrant, and how far it is; null where no route is known."""
 
-    code: str
     route_m: float | None
     straight_m: float
     flow_l_s: float | None
@@ -110,20 +106,20 @@ class HydrantRoute(StrictModel):
     hydrant_type: HydrantType | None
     hydrant_type_text: str | None
     main_dn: float | None
+
+
+class HydrantRoute(HydrantRecord):
+    """A working hydrant, with the route of the hose; null where no route is known."""
+
     last_inspection: date | None
-    lon: float
-    lat: float
     route: Geometry | None
 
 
-class IntakePoint(StrictModel):
+class IntakePoint(PlacedFeature):
     """A tank or intake point near a building."""
 
-    code: str
     name: str
     distance_m: float
-    lon: float
-    lat: float
 
 
 class BuildingBeside(StrictModel):
@@ -255,15 +251,12 @@ class LadderAccess(StrictModel):
     required_width_m: float | None = None
 
 
-class ShutoffValve(StrictModel):
+class ShutoffValve(PlacedFeature):
     """A valve that shuts a building off."""
 
-    code: str
     name: str
     is_open: bool | None
     distance_m: float
-    lon: float
-    lat: float
 
 
 class FireItemResponse(StrictModel):
@@ -284,19 +277,14 @@ class FireItemsResponse(StrictModel):
     items: list[FireItemResponse]
 
 
-class BuildingBriefingResponse(DatedResponse):
+class BuildingBriefingResponse(DatedResponse, NamedPlace):
     """All that a crew needs to know before it arrives.
 
     ``people`` is null where the caller may not see the register's counts.
     """
 
-    code: str
-    name: str
-    address: str
     attributes: BuildingAttributes
     geometry: Geometry
-    lon: float
-    lat: float
     compound: Compound | None
     region: Community | None
     units: list[BuildingUnit]

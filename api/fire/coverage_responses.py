@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from api.core.responses import Geometry
-from api.fire.response_parts import DatedResponse, StrictModel
+from api.core.responses import Geometry, StrictModel
+from api.fire.response_parts import DatedResponse, PlacedFeature
 
 
 class EngineMeasures(StrictModel):
@@ -72,13 +72,10 @@ class ReachResponse(DatedResponse):
     stopped_by: dict[str, int]
 
 
-class FireStation(StrictModel):
+class FireStation(PlacedFeature):
     """A fire station."""
 
-    code: str
     name: str
-    lon: float
-    lat: float
     on_network: bool
 
 

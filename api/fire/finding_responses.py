@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from api.core.responses import Geometry
-from api.fire.response_parts import DatedResponse, StrictModel
+from api.core.responses import Geometry, StrictModel
+from api.fire.response_parts import DatedResponse
 from geo.fire.rules import Overlay, Severity
 from geo.standards import Force
 

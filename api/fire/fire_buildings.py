@@ -23,7 +23,6 @@ from api.fire.fire_dependencies import (
     Latitude,
     Longitude,
     fire_contexts,
-    ok_response,
     snapshot_response,
 )
 from api.fire.incident_responses import IncidentResponse
@@ -44,7 +43,9 @@ _METRES_PER_DEGREE = 80_000
 
 
 @router.get(
-    "/buildings", responses=ok_response(BuildingsResponse), dependencies=[audit_reads("building")]
+    "/buildings",
+    responses=problems.ok_response(BuildingsResponse),
+    dependencies=[audit_reads("building")],
 )
 def find_buildings(
     request: Request,
@@ -92,7 +93,7 @@ def _building_at(connection: sqlalchemy.Connection, lon: float, lat: float) -> d
     return dict(row)
 
 
-@router.get("/buildings/{code}", responses=ok_response(BuildingBriefingResponse))
+@router.get("/buildings/{code}", responses=problems.ok_response(BuildingBriefingResponse))
 def get_building(
     request: Request, connection: Connection, caller: CurrentCaller, lang: Lang, code: Code
 ) -> Response:
@@ -120,7 +121,7 @@ def get_building_sheet(
     return response
 
 
-@router.get("/incident", responses=ok_response(IncidentResponse))
+@router.get("/incident", responses=problems.ok_response(IncidentResponse))
 def get_incident(
     request: Request,
     connection: Connection,

@@ -4,10 +4,8 @@ from typing import Annotated, Any
 
 import sqlalchemy
 from fastapi import Path, Query, Request
-from pydantic import BaseModel
 from starlette.responses import Response
 
-from api.core import problems
 from api.core.geojson import encode
 from api.core.responses import etag_response
 from geo.fire.cities import city_of_code, list_cities
@@ -23,11 +21,6 @@ Code = Annotated[str, Path(min_length=1, max_length=64)]
 Region = Annotated[str | None, Query(pattern="^[0-9]{2,15}$")]
 Longitude = Annotated[float, Query(ge=-180, le=180, allow_inf_nan=False)]
 Latitude = Annotated[float, Query(ge=-90, le=90, allow_inf_nan=False)]
-
-
-def ok_response(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    """Return the description of a successful response and of the problems that may arise."""
-    return {200: {"model": model}, **problems.DOCUMENTED}
 
 
 def fire_contexts(request: Request) -> FireContextCache:

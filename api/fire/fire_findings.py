@@ -35,7 +35,6 @@ from api.fire.fire_dependencies import (
     Region,
     city_of_region,
     fire_contexts,
-    ok_response,
     region_context,
     snapshot_response,
 )
@@ -56,7 +55,7 @@ from geo.model import FireFinding
 router = APIRouter()
 
 
-@router.get("/rules", responses=ok_response(RulesResponse))
+@router.get("/rules", responses=problems.ok_response(RulesResponse))
 def list_rules(request: Request, lang: Lang) -> Response:
     """List the rules in force with their figures, clauses and force."""
     rules = [rule.properties(lang) for rule in rules_in_force().by_id.values()]
@@ -64,7 +63,9 @@ def list_rules(request: Request, lang: Lang) -> Response:
 
 
 @router.get(
-    "/overlays", responses=ok_response(OverlaysResponse), dependencies=[audit_reads("fire_finding")]
+    "/overlays",
+    responses=problems.ok_response(OverlaysResponse),
+    dependencies=[audit_reads("fire_finding")],
 )
 def list_overlays(
     request: Request, connection: Connection, lang: Lang, region: Region = None
@@ -102,7 +103,7 @@ def list_overlays(
 @router.get(
     "/findings",
     response_class=GeoJson,
-    responses={200: {"model": Collection[FindingResponse]}, **problems.DOCUMENTED},
+    responses=problems.ok_response(Collection[FindingResponse]),
     dependencies=[audit_reads("fire_finding")],
 )
 def list_findings(
@@ -156,7 +157,7 @@ def _city_of_filters(
 
 @router.get(
     "/separation/blocks",
-    responses=ok_response(BlocksResponse),
+    responses=problems.ok_response(BlocksResponse),
     dependencies=[audit_reads("building")],
 )
 def list_fire_blocks(

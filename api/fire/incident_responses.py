@@ -1,15 +1,15 @@
 """Response of ``/fire/incident``."""
 
-from api.core.responses import Geometry
-from api.fire.building_responses import FireItemResponse, KeyUnit
+from api.core.responses import Geometry, StrictModel
+from api.fire.building_responses import FireItemResponse, HydrantRecord, KeyUnit
 from api.fire.response_parts import (
     DatedResponse,
+    FacilityBrief,
     GridContact,
     NamedPlace,
+    PlacedFeature,
     StationRoute,
-    StrictModel,
 )
-from geo.model.pipe import HydrantType
 
 
 class IncidentTotals(StrictModel):
@@ -56,46 +56,26 @@ class BuildingInRange(NamedPlace):
     key_units: list[KeyUnit]
 
 
-class FacilityInRange(StrictModel):
+class FacilityInRange(FacilityBrief):
     """A facility within a radius."""
 
-    code: str
-    name: str
-    category: str
-    category_text: str
-    phone: str
     distance_m: float
-    lon: float
-    lat: float
 
 
-class HydrantInRange(StrictModel):
+class HydrantInRange(HydrantRecord):
     """A hydrant within a radius."""
 
-    code: str
-    route_m: float | None
-    straight_m: float
     distance_m: float
-    flow_l_s: float | None
-    pressure_mpa: float | None
-    hydrant_type: HydrantType | None
-    hydrant_type_text: str | None
-    main_dn: float | None
     in_service: bool | None
-    lon: float
-    lat: float
 
 
-class ValveInRange(StrictModel):
+class ValveInRange(PlacedFeature):
     """A valve within a radius."""
 
-    code: str
     network: str
     kind: str
     is_open: bool | None
     distance_m: float
-    lon: float
-    lat: float
 
 
 class IncidentResponse(DatedResponse):

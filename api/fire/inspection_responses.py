@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Literal
 
-from api.fire.response_parts import StrictModel
+from api.core.responses import StrictModel
 
 
 class ReviewResponse(StrictModel):

@@ -14,7 +14,7 @@ from api.core.caller import CurrentCaller, allow
 from api.core.parameters import Connection, Page, PageParameter, WritableConnection, retry_conflicts
 from api.core.read_audit import audit_reads
 from api.core.responses import etag_response
-from api.fire.fire_dependencies import JSON, Code, ok_response
+from api.fire.fire_dependencies import JSON, Code
 from api.fire.inspection_responses import (
     InspectionResponse,
     InspectionsResponse,
@@ -47,7 +47,7 @@ class InspectionRequest(BaseModel):
 
 @router.get(
     "/reviews",
-    responses=ok_response(ReviewsResponse),
+    responses=problems.ok_response(ReviewsResponse),
     dependencies=[audit_reads("building_review")],
 )
 def list_reviews(
@@ -71,7 +71,7 @@ def _page(
 
 @router.get(
     "/reviews/{code}",
-    responses=ok_response(ReviewResponse),
+    responses=problems.ok_response(ReviewResponse),
     dependencies=[audit_reads("building_review")],
 )
 def review(request: Request, connection: Connection, code: Code) -> Response:
@@ -81,7 +81,7 @@ def review(request: Request, connection: Connection, code: Code) -> Response:
 
 @router.get(
     "/inspections",
-    responses=ok_response(InspectionsResponse),
+    responses=problems.ok_response(InspectionsResponse),
     dependencies=[audit_reads("hydrant_inspection")],
 )
 def list_inspections(

@@ -6,11 +6,12 @@ import orjson
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from api.core import problems
 from api.core.parameters import Connection
 from api.core.read_audit import audit_reads
 from api.core.responses import etag_response
 from api.fire.building_responses import KeyUnitsResponse
-from api.fire.fire_dependencies import JSON, Region, ok_response
+from api.fire.fire_dependencies import JSON, Region
 from geo.codes import code_prefix
 from geo.fire import register_extracts
 
@@ -18,7 +19,9 @@ router = APIRouter()
 
 
 @router.get(
-    "/key-units", responses=ok_response(KeyUnitsResponse), dependencies=[audit_reads("entity")]
+    "/key-units",
+    responses=problems.ok_response(KeyUnitsResponse),
+    dependencies=[audit_reads("entity")],
 )
 def list_key_units(
     request: Request,

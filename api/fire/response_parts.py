@@ -6,15 +6,7 @@ on record is null, and ``missing`` says so in words.
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
-
-from api.core.responses import Geometry
-
-
-class StrictModel(BaseModel):
-    """A part of a response that has no fields beyond the described ones."""
-
-    model_config = ConfigDict(extra="forbid")
+from api.core.responses import Geometry, StrictModel
 
 
 class DataAge(StrictModel):
@@ -41,14 +33,28 @@ class DatedResponse(StrictModel):
     missing: list[MissingItem]
 
 
-class NamedPlace(StrictModel):
-    """A building with its names and a place."""
+class PlacedFeature(StrictModel):
+    """A feature with its code, at a place."""
 
     code: str
-    name: str
-    address: str
     lon: float
     lat: float
+
+
+class NamedPlace(PlacedFeature):
+    """A building with its names and a place."""
+
+    name: str
+    address: str
+
+
+class FacilityBrief(PlacedFeature):
+    """A facility with its kind and phone."""
+
+    name: str
+    category: str
+    category_text: str
+    phone: str
 
 
 class GridContact(StrictModel):
@@ -62,10 +68,9 @@ class GridContact(StrictModel):
     phone: str | None
 
 
-class StationRoute(StrictModel):
+class StationRoute(PlacedFeature):
     """A fire station, with the route of the engine."""
 
-    code: str
     name: str
     phone: str
     drive_s: float
@@ -73,6 +78,4 @@ class StationRoute(StrictModel):
     reached: bool
     distance_m: float
     stops_short_m: float
-    lon: float
-    lat: float
     route: Geometry

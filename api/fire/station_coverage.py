@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from api.core import problems
 from api.core.parameters import Connection, Lang, PageParameter
 from api.core.read_audit import audit_reads
 from api.fire.coverage_responses import (
@@ -19,7 +20,6 @@ from api.fire.coverage_responses import (
 from api.fire.fire_dependencies import (
     Region,
     fire_contexts,
-    ok_response,
     region_context,
     snapshot_response,
 )
@@ -32,7 +32,9 @@ router = APIRouter()
 MAX_MINUTES = 60.0
 
 
-@router.get("/reach", responses=ok_response(ReachResponse), dependencies=[audit_reads("building")])
+@router.get(
+    "/reach", responses=problems.ok_response(ReachResponse), dependencies=[audit_reads("building")]
+)
 def list_unreached_buildings(
     request: Request,
     connection: Connection,
@@ -78,7 +80,7 @@ def list_unreached_buildings(
 
 @router.get(
     "/response",
-    responses=ok_response(StationAreasResponse),
+    responses=problems.ok_response(StationAreasResponse),
     dependencies=[audit_reads("fire_area")],
 )
 def get_response_areas(
@@ -114,7 +116,7 @@ class CandidatesRequest(BaseModel):
 
 @router.post(
     "/response/candidates",
-    responses=ok_response(StationCandidatesResponse),
+    responses=problems.ok_response(StationCandidatesResponse),
     dependencies=[audit_reads("building")],
 )
 def rank_candidates(

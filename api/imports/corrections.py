@@ -35,8 +35,7 @@ class CorrectionResponse(BaseModel):
 @router.get(
     "/corrections",
     dependencies=[audit_reads("correction")],
-    response_class=Response,
-    responses={200: {"model": Listing[CorrectionResponse]}, **problems.PROTECTED},
+    responses=problems.protected_response(Listing[CorrectionResponse]),
 )
 def corrections(
     request: Request, connection: Connection, page: PageParameter, layer: Word = ""

@@ -9,7 +9,6 @@ import json
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import func, select
 from starlette.concurrency import run_in_threadpool
 
@@ -17,7 +16,7 @@ from api.core import problems
 from api.core.caller import Caller, CurrentCaller, allow, transaction_as
 from api.core.parameters import Connection, Lang, PageParameter
 from api.core.read_audit import audit_reads
-from api.core.responses import JSON, Listing, etag_response, listing
+from api.core.responses import JSON, Listing, StrictModel, etag_response, listing
 from api.imports.import_jobs import accepted_response, submit
 from api.imports.run_schemas import ACCEPTED, RunDetailResponse, RunResponse, describe_run
 from api.plans.jobs import JobResponse
@@ -35,19 +34,13 @@ Number = Annotated[int, Path(ge=1, le=2**53)]
 Word = Annotated[str, Query(max_length=200)]
 
 
-class RollbackRequest(BaseModel):
+class RollbackRequest(StrictModel):
     """Options of a rollback."""
-
-    model_config = ConfigDict(extra="forbid")
 
     with_later: bool = False
 
 
-@router.get(
-    "/runs",
-    response_class=Response,
-    responses={200: {"model": Listing[RunResponse]}, **problems.PROTECTED},
-)
+@router.get("/runs", responses=problems.protected_response(Listing[RunResponse]))
 def runs(
     request: Request,
     connection: Connection,
@@ -76,8 +69,7 @@ def runs(
 @router.get(
     "/runs/{number}",
     dependencies=[audit_reads("quarantine")],
-    response_class=Response,
-    responses={200: {"model": RunDetailResponse}, **problems.PROTECTED},
+    responses=problems.protected_response(RunDetailResponse),
 )
 def run(request: Request, connection: Connection, number: Number) -> Response:
     """Return a run with its report."""
@@ -145,13 +137,7 @@ async def rollback(
 
 
 def _check_status(request: Request, caller: Caller, number: int, status: RunStatus) -> RunResponse:
-    """Return a run; refuse at once what the job would refuse.
-
-    Raises
-    ------
-    NotFoundError, ConflictError
-        If there is no such run, or it has another status.
-    """
+    """Return a run; refuse at once what the job would refuse."""
     with transaction_as(request.app.state.engine, caller) as connection:
         run = describe_run(connection, number)
     if run.status is not status:

@@ -18,7 +18,7 @@ from api.core import problems
 from api.core.caller import Caller, CurrentCaller, allow, transaction_as
 from api.core.parameters import Connection, Lang, PageParameter
 from api.core.read_audit import audit_reads
-from api.core.responses import JSON, Geometry, Listing, listing
+from api.core.responses import JSON, Geometry, Listing, file_response, listing
 from api.imports.import_jobs import accepted_response, submit
 from api.imports.run_schemas import ACCEPTED, RunResponse, describe_run, explain_rejection
 from api.plans.jobs import JobResponse
@@ -67,8 +67,7 @@ class QuarantineResponse(BaseModel):
 @router.get(
     "/quarantine",
     dependencies=[audit_reads("quarantine")],
-    response_class=Response,
-    responses={200: {"model": Listing[QuarantineResponse]}, **problems.PROTECTED},
+    responses=problems.protected_response(Listing[QuarantineResponse]),
 )
 def quarantine(
     request: Request,
@@ -129,11 +128,7 @@ def export(
         with require_room(File(folder)):
             quarantine_runs.export(db.get_engine(), file, run=run, layer=layer)
         content = file.read_bytes()
-    headers = {
-        "Content-Disposition": f'attachment; filename="{file.name}"',
-        "Cache-Control": "no-store",
-    }
-    return Response(content, media_type=MEDIA_TYPES[format], headers=headers)
+    return file_response(content, MEDIA_TYPES[format], file.name)
 
 
 @router.post(
@@ -177,13 +172,7 @@ def _check_waiting(request: Request, caller: Caller, run: int | None) -> None:
 
 
 async def _upload_in_form(request: Request) -> tuple[bytes, str]:
-    """Return the file of a form and the suffix of its name.
-
-    Raises
-    ------
-    InputError, TooLargeError
-        If there is none, it is too large, or its format is not supported.
-    """
+    """Return the file of a form, in a supported size and format, and the suffix of its name."""
     async with request.form(max_files=1, max_fields=1) as form:
         upload = form.get("file")
         if not isinstance(upload, UploadFile):

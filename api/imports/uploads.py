@@ -9,7 +9,7 @@ from pathlib import Path as File
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import Connection as Database
 from sqlalchemy import func, select
 from starlette.concurrency import run_in_threadpool
@@ -18,7 +18,7 @@ from api.core import problems
 from api.core.audit import record
 from api.core.caller import Caller, CurrentCaller, allow, transaction_as
 from api.core.parameters import Connection, Lang
-from api.core.responses import JSON
+from api.core.responses import JSON, StrictModel
 from api.imports.import_jobs import accepted_response, submit
 from api.imports.quarantine import MAX_UPLOAD_BYTES
 from api.imports.run_schemas import (
@@ -110,20 +110,16 @@ class UploadPreviewResponse(UploadResponse):
     targets: list[LayerColumnResponse]
 
 
-class ColumnMapping(BaseModel):
+class ColumnMapping(StrictModel):
     """What fills a column of ours: a column of the file, or one value for every feature."""
-
-    model_config = ConfigDict(extra="forbid")
 
     source: Annotated[str, Field(max_length=200)] | None = None
     unit: Annotated[str, Field(max_length=20)] | None = None
     constant: Annotated[str, Field(max_length=200)] | None = None
 
 
-class UploadMapping(BaseModel):
+class UploadMapping(StrictModel):
     """How an uploaded file is read."""
-
-    model_config = ConfigDict(extra="forbid")
 
     layer: Annotated[str, Field(max_length=40)]
     source: Annotated[str, Field(min_length=1, max_length=100)]
@@ -183,13 +179,7 @@ def _refuse_too_many(caller: Caller) -> None:
 
 
 async def _receive(request: Request, file: File) -> None:
-    """Write the body of a request to a file that only this account of the machine may read.
-
-    Raises
-    ------
-    InputError, TooLargeError
-        If it is empty or too large.
-    """
+    """Write the body of a request to a file that only this account of the machine may read."""
     size = 0
     with file.open("xb") as content:
         file.chmod(0o600)

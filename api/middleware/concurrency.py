@@ -114,13 +114,7 @@ async def _answer_busy(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _read_body(scope: Scope, receive: Receive) -> Receive:
-    """Read a body, check it if it may be JSON, and return a ``receive`` that gives it again.
-
-    Raises
-    ------
-    ClientDisconnect, InputError
-        If the client disconnects, or the body is not valid JSON.
-    """
+    """Read a body, check it if it may be JSON, and return a ``receive`` that gives it again."""
     parts: list[bytes] = []
     has_more = True
     while has_more:
@@ -168,26 +162,20 @@ def check_json(body: bytes) -> None:
         for value in values:
             if isinstance(value, str) and _CONTROL.search(value):
                 raise InputError("body_unfit", depth=MAX_JSON_DEPTH, said=repr(value[:80]))
-        values = [child for value in values for child in _children(value)]
+        values = [child for value in values for child in _values_inside(value)]
         if not values:
             return
     raise InputError("body_unfit", depth=MAX_JSON_DEPTH, said=f"> {MAX_JSON_DEPTH}")
 
 
-def _children(value: Any) -> Iterable[Any]:
+def _values_inside(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return chain(value.keys(), value.values())
     return value if isinstance(value, list) else ()
 
 
 def _is_large(scope: Scope) -> bool:
-    """Return whether a body is larger than :data:`SMALL_BODY_BYTES`.
-
-    Raises
-    ------
-    InputError, TooLargeError
-        If its length is not given, or exceeds the limit of the path.
-    """
+    """Return whether a body is larger than :data:`SMALL_BODY_BYTES`; refuse one over the limit."""
     headers = Headers(scope=scope)
     length = headers.get("content-length", "0")
     if "transfer-encoding" in headers or not length.isdigit():

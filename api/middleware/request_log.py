@@ -5,7 +5,6 @@ import logging
 import os
 import re
 import secrets
-import sys
 import time
 from typing import Any
 
@@ -135,9 +134,9 @@ class JsonLinesFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
-def configure_logging(stream: Any = sys.stderr, *, access: bool = True) -> None:
-    """Write every log record to a stream as a line of JSON."""
-    handler = logging.StreamHandler(stream)
+def configure_logging(*, access: bool) -> None:
+    """Write every log record to standard error as a line of JSON."""
+    handler = logging.StreamHandler()
     handler.setFormatter(JsonLinesFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]

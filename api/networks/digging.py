@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy import func, select
 from starlette.responses import Response
 
+from api.core import problems
 from api.core.caller import Caller, CurrentCaller
 from api.core.parameters import Connection, Lang, PageParameter
 from api.core.responses import GeoJson, etag_response
@@ -22,7 +23,6 @@ from api.fire.fire_dependencies import (
     Region,
     city_of_region,
     fire_contexts,
-    ok_response,
 )
 from api.networks.network_dependencies import network_response
 from api.networks.network_responses import (
@@ -61,7 +61,7 @@ FIRE_NETWORKS = ("water", "gas")
 """Networks that the fire department may see (``geo.db.security``)."""
 
 
-@router.get("/burial", responses=ok_response(BurialResponse))
+@router.get("/burial", responses=problems.ok_response(BurialResponse))
 def list_buried_pipes(
     request: Request,
     connection: Connection,
@@ -136,14 +136,14 @@ def _visible_networks(caller: Caller) -> set[Network]:
     return set(map(Network, shown))
 
 
-@router.get("/rules", responses=ok_response(PipeRulesResponse))
+@router.get("/rules", responses=problems.ok_response(PipeRulesResponse))
 def list_pipe_rules(request: Request, lang: Lang) -> Response:
     """List the figures that pipes are checked against, with clause and force."""
     rules = [{name: rule[name] for name in PipeRule.model_fields} for rule in describe_rules(lang)]
     return etag_response(request, orjson.dumps({"rules": rules}), JSON)
 
 
-@router.get("/crossings", response_class=GeoJson, responses=ok_response(ConflictsResponse))
+@router.get("/crossings", response_class=GeoJson, responses=problems.ok_response(ConflictsResponse))
 def list_conflicts(
     request: Request,
     connection: Connection,

@@ -5,8 +5,15 @@ Geometry is GeoJSON in CGCS2000 (longitude first), distances are metres.
 
 from typing import Literal
 
-from api.core.responses import Geometry
-from api.fire.response_parts import DataAge, DatedResponse, GridContact, StrictModel
+from api.core.responses import Geometry, StrictModel
+from api.fire.response_parts import (
+    DataAge,
+    DatedResponse,
+    FacilityBrief,
+    GridContact,
+    NamedPlace,
+    PlacedFeature,
+)
 from geo.standards import Force
 
 
@@ -33,12 +40,10 @@ class NetworksResponse(StrictModel):
     data: DataAge
 
 
-class BuriedPipe(StrictModel):
-    """A pipe under a place, in use or not, and how dangerous it is to dig near it."""
+class PipeRecord(StrictModel):
+    """What is on record of a pipe, and how far it is."""
 
     code: str
-    network: str
-    network_text: str
     diameter_mm: float | None
     material: str | None
     burial_depth_m: float | None
@@ -52,10 +57,17 @@ class BuriedPipe(StrictModel):
     pressure_class: str | None
     voltage_kv: float | None
     ducts: int | None
+    geometry: Geometry
     distance_m: float
+
+
+class BuriedPipe(PipeRecord):
+    """A pipe under a place, in use or not, and how dangerous it is to dig near it."""
+
+    network: str
+    network_text: str
     danger: Literal["high", "medium", "low"]
     text: str
-    geometry: Geometry
 
 
 class BurialResponse(DatedResponse):
@@ -68,7 +80,18 @@ class BurialResponse(DatedResponse):
 ConflictKind = Literal["under_building", "building", "crossing", "parallel", "cover"]
 
 
-class Conflict(StrictModel):
+class PipeClause(StrictModel):
+    """How binding figures for pipes are, and the clause they come from."""
+
+    standard: str
+    clause: str
+    force: Force
+    superseded_by: str
+    verified: bool
+    text: str
+
+
+class Conflict(PipeClause):
     """Where a pipe comes closer to another, to a building or to the surface than it may."""
 
     kind: ConflictKind
@@ -79,25 +102,13 @@ class Conflict(StrictModel):
     measured: float | None
     required: float
     shortfall: float | None
-    standard: str
-    clause: str
-    force: Force
-    superseded_by: str
-    verified: bool
-    text: str
 
 
-class PipeRule(StrictModel):
-    """Figures for pipes in metres by name, how binding they are, and the clause they come from."""
+class PipeRule(PipeClause):
+    """Figures for pipes in metres, by the names under which a city sets its own."""
 
     figures: dict[str, float]
-    standard: str
-    clause: str
-    force: Force
-    superseded_by: str
-    verified: bool
     overridden: bool
-    text: str
 
 
 class PipeRulesResponse(StrictModel):
@@ -131,29 +142,13 @@ class PipeAttribute(StrictModel):
     text: str
 
 
-class NearestSegment(StrictModel):
+class NearestSegment(PipeRecord):
     """A segment, and how far it is; ``sheet`` is what is on record of it in words."""
 
-    code: str
     from_node: str | None
     to_node: str | None
-    diameter_mm: float | None
-    material: str | None
-    burial_depth_m: float | None
-    depth_from_m: float | None
-    depth_to_m: float | None
-    depth_of: str | None
-    laying: str | None
-    status: str | None
-    owner: str
-    pressure_mpa: float | None
-    pressure_class: str | None
-    voltage_kv: float | None
-    ducts: int | None
     year_built: int | None
     sheet: list[PipeAttribute]
-    geometry: Geometry
-    distance_m: float
 
 
 class NearestResponse(DatedResponse):
@@ -162,37 +157,25 @@ class NearestResponse(DatedResponse):
     segment: NearestSegment
 
 
-class ValveToClose(StrictModel):
+class ValveToClose(PlacedFeature):
     """A valve to close; ``instead`` are those of the next ring, if it sticks."""
 
-    code: str
     kind: str
     name: str
-    lon: float
-    lat: float
     distance_m: float
     instead: list[str]
     instead_isolable: bool
 
 
-class DryHydrant(StrictModel):
+class DryHydrant(PlacedFeature):
     """A hydrant that goes dry."""
 
-    code: str
-    lon: float
-    lat: float
 
-
-class UnsuppliedBuilding(StrictModel):
+class UnsuppliedBuilding(NamedPlace):
     """A building that loses supply."""
 
-    code: str
-    name: str
-    address: str
     households: int
     population: int | None
-    lon: float
-    lat: float
 
 
 class UnsuppliedGrid(GridContact):
@@ -201,16 +184,8 @@ class UnsuppliedGrid(GridContact):
     buildings: int
 
 
-class UnsuppliedFacility(StrictModel):
+class UnsuppliedFacility(FacilityBrief):
     """A hospital or school that loses supply."""
-
-    code: str
-    name: str
-    category: str
-    category_text: str
-    phone: str
-    lon: float
-    lat: float
 
 
 class LostSupply(StrictModel):
@@ -237,14 +212,11 @@ class PeopleNearLeak(StrictModel):
     area: Geometry
 
 
-class FaultWarning(StrictModel):
+class FaultWarning(PlacedFeature):
     """A fault of the network because of which a result is not guaranteed."""
 
     key: str
-    code: str
     text: str
-    lon: float
-    lat: float
 
 
 class BrokenSegment(StrictModel):

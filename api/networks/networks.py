@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy import func, select
 from starlette.responses import Response
 
+from api.core import problems
 from api.core.audit import record
 from api.core.caller import CurrentCaller, allow
 from api.core.parameters import Connection, Lang, PageParameter
@@ -22,7 +23,6 @@ from api.fire.fire_dependencies import (
     Longitude,
     Region,
     city_of_region,
-    ok_response,
 )
 from api.networks import digging
 from api.networks.network_dependencies import PIPE_LAYERS, network_response, sectors_of_network
@@ -75,7 +75,7 @@ def city_of_pipe(connection: sqlalchemy.Connection, network: Network, code: str)
     raise NotFoundError("no_such_segment", network=network.value, code=code)
 
 
-@router.get("", responses=ok_response(NetworksResponse))
+@router.get("", responses=problems.ok_response(NetworksResponse))
 def list_networks(request: Request, connection: Connection, region: Region = None) -> Response:
     """List the networks with their sizes and faults."""
     city = city_of_region(connection, region)
@@ -105,7 +105,7 @@ def list_networks(request: Request, connection: Connection, region: Region = Non
     return etag_response(request, orjson.dumps(body), JSON)
 
 
-@router.get("/{network}/nearest", responses=ok_response(NearestResponse))
+@router.get("/{network}/nearest", responses=problems.ok_response(NearestResponse))
 def get_nearest_segment(
     request: Request,
     connection: Connection,
@@ -134,7 +134,9 @@ def get_nearest_segment(
     return network_response(request, connection, graph.crs, body, missing, lang)
 
 
-@router.get("/{network}/segments/{code}/isolation", responses=ok_response(IsolationResponse))
+@router.get(
+    "/{network}/segments/{code}/isolation", responses=problems.ok_response(IsolationResponse)
+)
 def get_isolation(
     request: Request,
     connection: Connection,
@@ -154,7 +156,7 @@ def get_isolation(
     return network_response(request, connection, crs, body, missing, lang)
 
 
-@router.get("/{network}/trace", responses=ok_response(TraceResponse))
+@router.get("/{network}/trace", responses=problems.ok_response(TraceResponse))
 def get_trace(
     request: Request,
     connection: Connection,
@@ -217,7 +219,7 @@ def _start_nodes(
     return np.array([start])
 
 
-@router.get("/{network}/faults", responses=ok_response(FaultsResponse))
+@router.get("/{network}/faults", responses=problems.ok_response(FaultsResponse))
 def list_faults(
     request: Request,
     connection: Connection,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from api.core.caller import Caller
 from api.ogc.collections import COLLECTIONS, Extent
 from api.ogc.query_parameters import Bounds
 from api.ogc.representation import Call
@@ -22,7 +21,7 @@ class ExtentCache:
         """Return the extents of collections, of what the caller may see."""
         state = call.request.app.state
         changes = await read_changes(call)
-        keys = {name: _key(call.caller, changes, name) for name in names}
+        keys = {name: (call.caller.viewer, changes, name) for name in names}
         extents = {name: self._extents[key] for name, key in keys.items() if key in self._extents}
         if len(extents) < len(keys):
             if len(self._extents) > MAX_ENTRIES:
@@ -32,10 +31,6 @@ class ExtentCache:
                     extents[name] = await COLLECTIONS[name].read_extent(connection)
                     self._extents[keys[name]] = extents[name]
         return extents
-
-
-def _key(caller: Caller, changes: int, name: str) -> _Key:
-    return caller.viewer, changes, name
 
 
 async def read_changes(call: Call) -> int:

@@ -110,7 +110,11 @@ def describe_collection(call: Call, collection: Collection, extent: Extent) -> d
 
 def describe_extent(extent: Extent) -> dict[str, Any]:
     """Return an extent in the form of OGC 17-069r4, /req/core/fc-md-extent."""
-    start = None if extent.start is None else _time(extent.start)
+    start = (
+        None
+        if extent.start is None
+        else str(extent.start.isoformat(timespec="seconds").replace("+00:00", "Z"))
+    )
     temporal = {
         "interval": [[start, None]],
         "trs": "http://www.opengis.net/def/uom/ISO-8601/0/Gregorian",
@@ -119,10 +123,6 @@ def describe_extent(extent: Extent) -> dict[str, Any]:
         return {"temporal": temporal}
     spatial = {"bbox": [list(extent.bounds)], "crs": coordinates.CRS84}
     return {"spatial": spatial, "temporal": temporal}
-
-
-def _time(moment: Any) -> str:
-    return str(moment.isoformat(timespec="seconds").replace("+00:00", "Z"))
 
 
 async def show_schema(call: Call) -> Response:
@@ -225,7 +225,7 @@ async def list_items(call: Call) -> Response:
         return respond_with_etag(call.request, lines, "text/csv; charset=utf-8", crs=selection.crs)
     if call.format in {"geojsonseq", "ndjson"}:
         start = RECORD_SEPARATOR if call.media_type == GEOJSON_SEQUENCE else b""
-        lines = b"".join(start + orjson.dumps(one) + b"\n" for one in page.features)
+        lines = b"".join(start + orjson.dumps(feature) + b"\n" for feature in page.features)
         return respond_with_etag(call.request, lines, call.media_type, crs=selection.crs)
     document = {
         "type": "FeatureCollection",

@@ -61,7 +61,9 @@ CONFORMANCE_CLASSES = [
 async def show_landing_page(call: Call) -> Response:
     """Return the landing page."""
     extents = await read_extents(call, list(layers_for_role(call.caller.role)))
-    start = min((one.start for one in extents.values() if one.start is not None), default=None)
+    start = min(
+        (extent.start for extent in extents.values() if extent.start is not None), default=None
+    )
     base = call.base
     links = [
         *call.self_links(),
@@ -74,7 +76,7 @@ async def show_landing_page(call: Call) -> Response:
         link(REL_TILING_SCHEMES, f"{base}/tileMatrixSets", call.title("tileMatrixSets")),
     ]
     if call.format == "html":  # one link a page
-        links = [one for one in links if one["rel"] not in {REL_CONFORMANCE, "service-desc"}]
+        links = [entry for entry in links if entry["rel"] not in {REL_CONFORMANCE, "service-desc"}]
     document = {
         "title": call.title("site"),
         "description": call.title("description"),

@@ -125,7 +125,12 @@ def create_ogc(state: State) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         routes=[
-            Route(_pattern(resource), _endpoint(resource), methods=["GET"], name=resource.operation)
+            Route(
+                resource.path.replace("{featureId}", "{featureId:path}"),
+                _endpoint(resource),
+                methods=["GET"],
+                name=resource.operation,
+            )
             for resource in RESOURCES
         ],
     )
@@ -135,11 +140,6 @@ def create_ogc(state: State) -> FastAPI:
     problems.install_handlers(app)
     app.exception_handler(asyncpg.PostgresError)(_handle_database_error)
     return app
-
-
-def _pattern(resource: Resource) -> str:
-    """Return the path of a resource for the router; an identifier may hold slashes."""
-    return resource.path.replace("{featureId}", "{featureId:path}")
 
 
 def _endpoint(resource: Resource) -> Any:

@@ -53,7 +53,7 @@ _GEOMETRY_BY_SHAPE = {"fill": "Polygon", "line": "LineString", "circle": "Point"
 
 async def list_tile_matrix_sets(call: Call) -> Response:
     """Return the tile matrix sets."""
-    one = {
+    matrix_set = {
         "id": SET,
         "title": call.title("web_mercator"),
         "uri": SET_URI,
@@ -64,7 +64,7 @@ async def list_tile_matrix_sets(call: Call) -> Response:
         ],
     }
     title = call.title("tileMatrixSets")
-    document = {"title": title, "links": call.self_links(), "tileMatrixSets": [one]}
+    document = {"title": title, "links": call.self_links(), "tileMatrixSets": [matrix_set]}
     return answer(call, document, "tile_matrix_sets")
 
 
@@ -82,9 +82,9 @@ async def list_tilesets(call: Call) -> Response:
     source = await _tile_source(call)
     description = source.describe(call)
     links = [link("self", source.url, source.title), *description["links"][1:]]
-    one = {name: value for name, value in description.items() if name != "layers"}
-    one["links"] = links
-    document = {"title": source.title, "links": call.self_links(), "tilesets": [one]}
+    tileset = {name: value for name, value in description.items() if name != "layers"}
+    tileset["links"] = links
+    document = {"title": source.title, "links": call.self_links(), "tilesets": [tileset]}
     return answer(call, document, "tilesets")
 
 
@@ -183,13 +183,7 @@ async def show_city_tile(call: Call) -> Response:
 
 
 def _tile(call: Call) -> Tile:
-    """Return the tile that the path names.
-
-    Raises
-    ------
-    NotFoundError
-        If a number is malformed, or the tile matrix set has no such tile.
-    """
+    """Return the tile that the path names."""
     _check_set(call)
     path = call.request.path_params
     z, x, y = numbers = [path[name] for name in ("tileMatrix", "tileCol", "tileRow")]
@@ -270,7 +264,9 @@ class _TileSource:
                 "maxTileMatrix": str(min(layer.max_zoom, self.max_zoom)),
                 "propertiesSchema": {
                     "type": "object",
-                    "properties": {name: _json_type(kind) for name, kind in layer.fields.items()},
+                    "properties": {
+                        name: {"type": kind.lower()} for name, kind in layer.fields.items()
+                    },
                 },
             }
             for layer in self.layers
@@ -320,13 +316,7 @@ class _TileSource:
 
 
 async def _tile_source(call: Call) -> _TileSource:
-    """Return what the tileset of the path is made of.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such tileset, or the caller may not read it.
-    """
+    """Return what the tileset of the path is made of."""
     _check_set(call)
     limits = await _read_limits(call)
     if "collectionId" not in call.request.path_params:
@@ -351,7 +341,3 @@ def _tile_type(schema: dict[str, Any]) -> str:
     """Return the type of an attribute in the words of TileJSON."""
     kinds = {"integer": "Number", "number": "Number", "boolean": "Boolean"}
     return kinds.get(schema["type"], "String")
-
-
-def _json_type(kind: str) -> dict[str, str]:
-    return {"type": kind.lower()}

@@ -65,9 +65,8 @@ Other = Annotated[
 
 @router.get(
     "/plans/{number}/comparison",
-    response_class=Response,
     dependencies=[PLANNERS, audit_reads("grid_member")],
-    responses={200: {"model": ComparisonResponse}, **problems.PROTECTED},
+    responses=problems.protected_response(ComparisonResponse),
 )
 def comparison(
     request: Request, connection: Connection, number: Number, other: Other = None
@@ -94,7 +93,7 @@ def comparison(
     "/plans/{number}/comparison/layer",
     response_class=GeoJson,
     dependencies=[PLANNERS, audit_reads("grid_member")],
-    responses={200: {"model": AreaCollection[MovedAtomResponse]}, **problems.PROTECTED},
+    responses=problems.protected_response(AreaCollection[MovedAtomResponse]),
 )
 def comparison_layer(
     request: Request, connection: Connection, number: Number, other: Other = None
@@ -122,13 +121,7 @@ def comparison_layer(
 
 
 def _other_plan(connection: Database, number: int, other: int | None) -> int:
-    """Return the number of the plan to compare with, by default the plan in force.
-
-    Raises
-    ------
-    NotFoundError
-        If there is none, or it is of another community.
-    """
+    """Return the number of the plan to compare with, by default that of the community in force."""
     community = read_plan(connection, number).community_code
     if other is None:
         other = store.plan_in_force(connection, community)

@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 import orjson
 import shapely
 from fastapi import APIRouter, Body, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection as Database
 
 from api.core import problems
 from api.core.caller import PLANNERS, CurrentCaller
 from api.core.parameters import ONE_LINE, Code12, Lang, Number, WritableConnection, retry_conflicts
-from api.core.responses import ArealGeometry, DescribedBy
+from api.core.responses import ArealGeometry, DescribedBy, StrictModel
 from api.plans import jobs
 from api.plans.plans import check_community, read_plan, require_community
 from geo.errors import InputError, NotFoundError
@@ -28,10 +28,8 @@ CostTerm = Literal["limit", "balance", "border", "compactness", "compound", "mov
 """Terms of the objective of a drawing (:class:`geo.partition.scoring.objective.Weights`)."""
 
 
-class AreaRequest(BaseModel):
+class AreaRequest(StrictModel):
     """A polygon (GeoJSON, CGCS2000) that must become a grid of its own."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=60, pattern=ONE_LINE)
     geometry: Annotated[dict[str, Any], DescribedBy(ArealGeometry)]
@@ -55,12 +53,10 @@ class AreaRequest(BaseModel):
         return shape
 
 
-class DrawRequest(BaseModel):
+class DrawRequest(StrictModel):
     """Options of a drawing: what grids share equally and its limits, seed, weights, time limit in
     seconds, and constraints on what is kept together, kept apart or left unchanged.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     balance: Balance = Field(
         Balance.HOUSEHOLDS, description="with workload the limits are units of workload"

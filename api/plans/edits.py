@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Body, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import Connection as Database
 from sqlalchemy import func, select
 
@@ -22,7 +22,7 @@ from api.core.parameters import (
     WritableConnection,
     retry_conflicts,
 )
-from api.core.responses import AreaFeature, Listing, listing, revision_etag_response
+from api.core.responses import AreaFeature, Listing, StrictModel, listing, revision_etag_response
 from api.plans import jobs
 from api.plans.plan_grids import GridCode, PlanGridResponse, grid_features
 from geo.errors import InputError, NotFoundError
@@ -40,8 +40,8 @@ MAX_ATOMS = 20_000
 Atoms = Annotated[list[int], Field(max_length=MAX_ATOMS)]
 
 
-class _Edit(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _Edit(StrictModel):
+    """An edit."""
 
 
 class Assign(_Edit):
@@ -176,7 +176,7 @@ EDIT_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("/edits", dependencies=[PLANNERS], response_class=Response, responses=EDIT_RESPONSES)
+@router.post("/edits", dependencies=[PLANNERS], responses=EDIT_RESPONSES)
 @retry_conflicts
 def edit(
     connection: WritableConnection,
@@ -193,7 +193,7 @@ def edit(
     return answer_edit(connection, caller, lang, draft, change, requested.kind)
 
 
-@router.post("/undo", dependencies=[PLANNERS], response_class=Response, responses=EDIT_RESPONSES)
+@router.post("/undo", dependencies=[PLANNERS], responses=EDIT_RESPONSES)
 @retry_conflicts
 def undo(
     connection: WritableConnection,
@@ -207,7 +207,7 @@ def undo(
     return answer_edit(connection, caller, lang, draft, edits.undo(connection, draft), "undo")
 
 
-@router.post("/redo", dependencies=[PLANNERS], response_class=Response, responses=EDIT_RESPONSES)
+@router.post("/redo", dependencies=[PLANNERS], responses=EDIT_RESPONSES)
 @retry_conflicts
 def redo(
     connection: WritableConnection,
@@ -222,10 +222,7 @@ def redo(
 
 
 @router.get(
-    "/edits",
-    dependencies=[PLANNERS],
-    response_class=Response,
-    responses={200: {"model": Listing[EditResponse]}, **problems.PROTECTED},
+    "/edits", dependencies=[PLANNERS], responses=problems.protected_response(Listing[EditResponse])
 )
 def history(
     request: Request, connection: Connection, number: Number, page: PageParameter
@@ -240,11 +237,7 @@ def history(
     return listing(request, [EditResponse.model_validate(row) for row in rows], page, matched)
 
 
-@router.get(
-    "/validation",
-    response_class=Response,
-    responses={200: {"model": ValidationResponse}, **problems.DOCUMENTED},
-)
+@router.get("/validation", responses=problems.ok_response(ValidationResponse))
 def validation(request: Request, connection: Connection, lang: Lang, number: Number) -> Response:
     """Return the problems of a plan: grids outside the limits, empty or not contiguous."""
     revision = _revision(connection, number)

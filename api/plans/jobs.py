@@ -137,11 +137,7 @@ def caller_record(caller: Caller) -> dict[str, Any]:
     }
 
 
-@router.get(
-    "/jobs",
-    response_class=Response,
-    responses={200: {"model": Listing[JobResponse]}, **problems.PROTECTED},
-)
+@router.get("/jobs", responses=problems.protected_response(Listing[JobResponse]))
 def jobs(request: Request, connection: Connection, page: PageParameter, lang: Lang) -> Response:
     """List the jobs that users started, the newest first."""
     is_listed = Job.kind != JobKind.SCORE
@@ -153,11 +149,7 @@ def jobs(request: Request, connection: Connection, page: PageParameter, lang: La
     return listing(request, [describe_job(row, lang) for row in rows], page, matched)
 
 
-@router.get(
-    "/jobs/{number}",
-    response_class=Response,
-    responses={200: {"model": JobResponse}, **problems.PROTECTED},
-)
+@router.get("/jobs/{number}", responses=problems.protected_response(JobResponse))
 def job(request: Request, connection: Connection, number: Number, lang: Lang) -> Response:
     """Return a job."""
     body = read_job(connection, number, lang)

@@ -41,7 +41,7 @@ class MicroGridResponse(BaseModel):
 @router.get(
     "/plans/{number}/micro-grids",
     response_class=GeoJson,
-    responses={200: {"model": AreaCollection[MicroGridResponse]}, **problems.DOCUMENTED},
+    responses=problems.ok_response(AreaCollection[MicroGridResponse]),
 )
 def micro_grids_of_plan(
     request: Request,

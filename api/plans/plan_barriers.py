@@ -28,7 +28,7 @@ class BarrierResponse(BaseModel):
     "/plans/{number}/barriers",
     response_class=GeoJson,
     dependencies=[PLANNERS],
-    responses={200: {"model": Collection[BarrierResponse]}, **problems.PROTECTED},
+    responses=problems.protected_response(Collection[BarrierResponse]),
 )
 def barriers_of_plan(request: Request, connection: Connection, number: Number) -> Response:
     """List the lines that borders of the plan's grids may follow; those of one name as one."""

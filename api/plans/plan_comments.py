@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import Connection as Database
 from sqlalchemy import delete, func, insert, or_, select, update
 
@@ -21,7 +21,7 @@ from api.core.parameters import (
     WritableConnection,
     retry_conflicts,
 )
-from api.core.responses import Listing, listing
+from api.core.responses import Listing, StrictModel, listing
 from api.plans.plans import read_plan
 from geo.errors import InputError, NotFoundError
 from geo.model import Grid, GridPlan, PlanComment, Region
@@ -35,20 +35,16 @@ MAX_DISTANCE_M = 500
 """From a plan's community or grids to a place that is commented on."""
 
 
-class CommentRequest(BaseModel):
+class CommentRequest(StrictModel):
     """A remark and its place in degrees (CGCS2000)."""
-
-    model_config = ConfigDict(extra="forbid")
 
     words: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
     lon: Annotated[float, Field(ge=-LONGITUDE, le=LONGITUDE, allow_inf_nan=False)]
     lat: Annotated[float, Field(ge=-LATITUDE, le=LATITUDE, allow_inf_nan=False)]
 
 
-class ResolveRequest(BaseModel):
+class ResolveRequest(StrictModel):
     """Whether the remark is resolved."""
-
-    model_config = ConfigDict(extra="forbid")
 
     resolved: bool
 
@@ -66,11 +62,7 @@ class CommentResponse(BaseModel):
     resolved_by: str
 
 
-@router.get(
-    "",
-    response_class=Response,
-    responses={200: {"model": Listing[CommentResponse]}, **problems.PROTECTED},
-)
+@router.get("", responses=problems.protected_response(Listing[CommentResponse]))
 def comments_of_plan(
     request: Request, connection: Connection, number: Number, page: PageParameter
 ) -> Response:

@@ -22,6 +22,7 @@ from api.core.parameters import (
     retry_conflicts,
 )
 from api.core.read_audit import audit_reads
+from api.core.responses import file_response
 from api.plans.edits import EDIT_RESPONSES, answer_edit
 from api.plans.plans import read_plan
 from etl.input.formats import POLYGON_SUFFIXES, check_file
@@ -69,15 +70,11 @@ def export_assignment(connection: Connection, number: Number) -> Response:
     for row in assignment.read_assignment(connection, number):
         writer.writerow([csv_cell(row[name]) for name in assignment.COLUMNS])
     name = f"{plan.community_code}-{plan.version}.csv"
-    headers = {
-        "Content-Disposition": f'attachment; filename="{name}"',
-        "Cache-Control": "no-store",
-    }
     content = out.getvalue().encode("utf-8-sig")  # spreadsheets need the mark to read UTF-8
-    return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
+    return file_response(content, "text/csv; charset=utf-8", name)
 
 
-@router.post("/assignment", response_class=Response, responses=EDIT_RESPONSES)
+@router.post("/assignment", responses=EDIT_RESPONSES)
 @retry_conflicts
 def import_assignment(
     connection: WritableConnection,

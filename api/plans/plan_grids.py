@@ -76,7 +76,7 @@ class AtomResponse(BaseModel):
 @router.get(
     "/plans/{number}/grids",
     response_class=GeoJson,
-    responses={200: {"model": AreaCollection[PlanGridResponse]}, **problems.DOCUMENTED},
+    responses=problems.ok_response(AreaCollection[PlanGridResponse]),
 )
 def grids_of_plan(request: Request, connection: Connection, number: Number) -> Response:
     """Return the grids of a plan."""
@@ -88,7 +88,7 @@ def grids_of_plan(request: Request, connection: Connection, number: Number) -> R
     "/plans/{number}/atoms",
     response_class=GeoJson,
     dependencies=[allow("planner", "admin", "fire")],
-    responses={200: {"model": AreaCollection[AtomResponse]}, **problems.PROTECTED},
+    responses=problems.protected_response(AreaCollection[AtomResponse]),
 )
 def atoms_of_plan(
     request: Request,

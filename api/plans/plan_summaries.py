@@ -39,9 +39,8 @@ class PlanSummaryResponse(BaseModel):
 
 @router.get(
     "/plans",
-    response_class=Response,
     dependencies=[PLANNERS],
-    responses={200: {"model": Listing[PlanSummaryResponse]}, **problems.PROTECTED},
+    responses=problems.protected_response(Listing[PlanSummaryResponse]),
 )
 def plans_in_short(
     request: Request,

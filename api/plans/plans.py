@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import Connection as Database
 from sqlalchemy import delete, func, select, update
 
@@ -22,7 +22,7 @@ from api.core.parameters import (
     WritableConnection,
     retry_conflicts,
 )
-from api.core.responses import DescribedBy, Listing, listing, revision_etag_response
+from api.core.responses import DescribedBy, Listing, StrictModel, listing, revision_etag_response
 from api.plans import jobs
 from geo.errors import ConflictError, NotFoundError
 from geo.messages import text
@@ -124,19 +124,13 @@ class PlanResponse(BaseModel):
     redo: int
 
 
-class NoteRequest(BaseModel):
+class NoteRequest(StrictModel):
     """A note on a step in the life of a plan, kept for later readers."""
-
-    model_config = ConfigDict(extra="forbid")
 
     note: str = Field("", max_length=2000)
 
 
-@router.get(
-    "/communities/{code}/plans",
-    response_class=Response,
-    responses={200: {"model": Listing[PlanResponse]}, **problems.DOCUMENTED},
-)
+@router.get("/communities/{code}/plans", responses=problems.ok_response(Listing[PlanResponse]))
 def plans_of(
     request: Request,
     connection: Connection,
@@ -157,11 +151,7 @@ def plans_of(
     return listing(request, items, page, matched)
 
 
-@router.get(
-    "/plans/{number}",
-    response_class=Response,
-    responses={200: {"model": PlanResponse}, **problems.DOCUMENTED},
-)
+@router.get("/plans/{number}", responses=problems.ok_response(PlanResponse))
 def plan(request: Request, connection: Connection, number: Number) -> Response:
     """Return a plan; edits send its ETag in ``If-Match``."""
     body = read_plan(connection, number)

@@ -57,9 +57,7 @@ class ExportResponse(BaseModel):
 
 
 @router.get(
-    "/exports",
-    response_class=Response,
-    responses={200: {"model": Listing[ExportResponse]}, **problems.problem_responses()},
+    "/exports", responses={200: {"model": Listing[ExportResponse]}, **problems.problem_responses()}
 )
 def exports(request: Request, caller: CurrentCaller) -> Response:
     """List the layers that the caller may export."""
@@ -156,15 +154,7 @@ def _metric_zone(connection: Any, source: FromClause) -> int:
 
 
 def _count_rows(connection: Any, source: FromClause, region: str | None, plan: int | None) -> int:
-    """Return the number of rows to export.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such region or plan.
-    TooLargeError
-        If there are more than :data:`MAX_ROWS`.
-    """
+    """Return the number of rows to export; refuse more than :data:`MAX_ROWS`."""
     if region is not None:
         regions = select(Region.code).where(Region.code == region, Region.geom.is_not(None))
         if connection.execute(regions).first() is None:

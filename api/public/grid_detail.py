@@ -69,7 +69,7 @@ class GridDetailResponse(GridResponse):
 @router.get(
     "/grids/{code}",
     response_class=GeoJson,
-    responses={200: {"model": Feature[GridDetailResponse]}, **problems.DOCUMENTED},
+    responses=problems.ok_response(Feature[GridDetailResponse]),
 )
 def grid(request: Request, connection: Connection, code: Code) -> Response:
     """Return a grid in force with its manager and its community's service station."""
@@ -104,7 +104,12 @@ def photo(request: Request, connection: Connection, code: Code) -> Response:
     picture = connection.execute(statement).scalar()
     if picture is None:
         raise NotFoundError("no_photo", grid=code)
-    return etag_response(request, bytes(picture), _image_type(bytes(picture)), max_age=300)
+    return etag_response(
+        request,
+        bytes(picture),
+        "image/png" if bytes(picture).startswith(b"\x89PNG") else "image/jpeg",
+        max_age=300,
+    )
 
 
 def _parts(connection: Connection, plan: int, code: str) -> list[GridPartResponse]:
@@ -143,7 +148,3 @@ def _station(connection: Connection, community: str) -> dict[str, Any] | None:
     )
     row = connection.execute(statement).mappings().first()
     return dict(row) if row else None
-
-
-def _image_type(picture: bytes) -> str:
-    return "image/png" if picture.startswith(b"\x89PNG") else "image/jpeg"

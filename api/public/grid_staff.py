@@ -18,7 +18,7 @@ from api.core.parameters import (
     WritableConnection,
     retry_conflicts,
 )
-from api.core.responses import JSON, Listing, etag_response, listing
+from api.core.responses import JSON, Listing, StrictModel, etag_response, listing
 from etl.photos import MAX_PHOTO_BYTES, reencode_photo
 from geo.codes import code_prefix
 from geo.errors import NotFoundError, TooLargeError
@@ -57,10 +57,8 @@ class ManagerResponse(BaseModel):
     photo: str | None
 
 
-class ManagerRequest(BaseModel):
+class ManagerRequest(StrictModel):
     """The manager to appoint for a grid; a grid has one."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name
     phone: Phone = ""
@@ -108,8 +106,7 @@ class StaffingBreachResponse(BaseModel):
 @router.get(
     "/grids/{code}/manager",
     dependencies=[STAFF],
-    response_class=Response,
-    responses={200: {"model": ManagerResponse}, **problems.PROTECTED},
+    responses=problems.protected_response(ManagerResponse),
 )
 def manager(
     request: Request, connection: Connection, caller: CurrentCaller, code: Code15
@@ -194,13 +191,7 @@ def put_photo(
 
 
 def _check_grid(connection: Database, code: str) -> None:
-    """Require that a grid is in a plan that the caller may see.
-
-    Raises
-    ------
-    NotFoundError
-        If no such plan contains the grid.
-    """
+    """Require that a grid is in a plan that the caller may see."""
     grids = (
         select(Grid.code)
         .join(GridPlan, GridPlan.id == Grid.plan_id)
@@ -212,9 +203,8 @@ def _check_grid(connection: Database, code: str) -> None:
 
 @router.get(
     "/grids/{code}/informants",
-    response_class=Response,
     dependencies=[INFORMANT_READERS],
-    responses={200: {"model": Listing[InformantResponse]}, **problems.PROTECTED},
+    responses=problems.protected_response(Listing[InformantResponse]),
 )
 def informants(
     request: Request,
@@ -301,9 +291,8 @@ def remove_informant(connection: WritableConnection, caller: CurrentCaller, numb
 
 @router.get(
     "/people/breaches",
-    response_class=Response,
     dependencies=[PLANNERS],
-    responses={200: {"model": Listing[StaffingBreachResponse]}, **problems.PROTECTED},
+    responses=problems.protected_response(Listing[StaffingBreachResponse]),
 )
 def breaches(
     request: Request,

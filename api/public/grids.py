@@ -49,9 +49,7 @@ Latitude = Annotated[float | None, Query(ge=-90, le=90, allow_inf_nan=False)]
 
 
 @router.get(
-    "/grids",
-    response_class=GeoJson,
-    responses={200: {"model": Collection[GridResponse]}, **problems.DOCUMENTED},
+    "/grids", response_class=GeoJson, responses=problems.ok_response(Collection[GridResponse])
 )
 async def grids(
     request: Request,

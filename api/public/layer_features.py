@@ -58,9 +58,7 @@ class VersionResponse(BaseModel):
 
 
 @router.get(
-    "/layers",
-    response_class=Response,
-    responses={200: {"model": Listing[LayerResponse]}, **problems.problem_responses(403)},
+    "/layers", responses={200: {"model": Listing[LayerResponse]}, **problems.problem_responses(403)}
 )
 def layers(request: Request, connection: Connection, page: PageParameter) -> Response:
     """List the layers with their columns."""
@@ -111,7 +109,6 @@ def features(
 
 @router.get(
     "/layers/{layer}/features/{code}/history",
-    response_class=Response,
     responses={200: {"model": Listing[VersionResponse]}, **problems.problem_responses(403, 404)},
 )
 def history(
@@ -158,13 +155,7 @@ def _version(row: RowMapping, previous: RowMapping | None) -> VersionResponse:
 
 
 def _table(layer: str) -> Table:
-    """Return the table of a layer.
-
-    Raises
-    ------
-    NotFoundError
-        If no layer has this name.
-    """
+    """Return the table of a layer."""
     if layer not in LAYERS:
         raise NotFoundError("no_layer_here", layer=layer, layers=", ".join(LAYERS))
     return Base.metadata.tables[layer]

@@ -52,27 +52,12 @@ CODED_VALUE_SECTIONS = (
 SECTIONS: dict[PageName, tuple[str, ...]] = {
     "public": ("page.", "legend.", "tour."),
     "plan": (
-        "page.",
-        "legend.",
-        "session.",
-        "tour.",
-        "plan.",
-        "scorecard.",
-        "reason.",
-        "trait.",
-        "atlas.",
-        "staff.",
-        "staff_column.",
+        *("page.", "legend.", "session.", "tour.", "plan.", "scorecard.", "reason.", "trait."),
+        *("atlas.", "staff.", "staff_column."),
     ),
     "fire": ("page.", "legend.", "session.", "tour.", "desk.", "use.", "structure."),
     "data": (
-        "page.",
-        "legend.",
-        "session.",
-        "tour.",
-        "data.",
-        "quarantine.",
-        "field.",
+        *("page.", "legend.", "session.", "tour.", "data.", "quarantine.", "field."),
         *CODED_VALUE_SECTIONS,
     ),
     "cases": (
@@ -90,6 +75,24 @@ SECTIONS: dict[PageName, tuple[str, ...]] = {
     "kiosk": ("page.", "online.", "kiosk.", "case_state."),
 }
 """Sections of the catalogue that each page loads."""
+
+PAGES = {
+    "/": "index.html",
+    "/plan": "plan.html",
+    "/plan/{place:path}": "plan.html",
+    "/fire": "fire.html",
+    "/data": "data.html",
+    "/data/{place:path}": "data.html",
+    "/cases": "cases.html",
+    "/cases/{place:path}": "cases.html",
+    "/assess": "assess.html",
+    "/admin": "admin.html",
+    "/field": "field.html",
+    "/report": "report.html",
+    "/kiosk": "kiosk.html",
+    "/signed-in": "signed-in.html",
+}
+"""The pages by path; they read their view from the rest of the path."""
 
 PNG = "image/png"
 YEAR_S = 31_536_000
@@ -127,61 +130,21 @@ def mount_assets(app: FastAPI) -> None:
     app.mount("/static", _Assets(directory=build.DIST, check_dir=False), name="static")
 
 
-@router.get("/", response_class=FileResponse, include_in_schema=False)
-def page() -> Response:
-    """Return the public page."""
-    return _html("index.html")
+def _add_page(path: str, file: str) -> None:
+    def page() -> Response:
+        return _file_response(file)
+
+    router.add_api_route(path, page, response_class=FileResponse, include_in_schema=False)
 
 
-@router.get("/plan", response_class=FileResponse, include_in_schema=False)
-@router.get("/plan/{place:path}", response_class=FileResponse, include_in_schema=False)
-def planner(place: str = "") -> Response:
-    """Return the planner page, which reads its view from the path."""
-    return _html("plan.html")
-
-
-@router.get("/fire", response_class=FileResponse, include_in_schema=False)
-def fire_desk() -> Response:
-    """Return the page of the fire service."""
-    return _html("fire.html")
-
-
-@router.get("/data", response_class=FileResponse, include_in_schema=False)
-@router.get("/data/{place:path}", response_class=FileResponse, include_in_schema=False)
-def data_desk(place: str = "") -> Response:
-    """Return the data page, which reads its view from the path."""
-    return _html("data.html")
-
-
-@router.get("/cases", response_class=FileResponse, include_in_schema=False)
-@router.get("/cases/{place:path}", response_class=FileResponse, include_in_schema=False)
-def cases_page(place: str = "") -> Response:
-    """Return the page of cases, which reads its view from the path."""
-    return _html("cases.html")
-
-
-@router.get("/assess", response_class=FileResponse, include_in_schema=False)
-def assess_page() -> Response:
-    """Return the page of the assessment."""
-    return _html("assess.html")
-
-
-@router.get("/admin", response_class=FileResponse, include_in_schema=False)
-def admin_page() -> Response:
-    """Return the page of accounts."""
-    return _html("admin.html")
-
-
-@router.get("/field", response_class=FileResponse, include_in_schema=False)
-def field_app() -> Response:
-    """Return the field app of grid managers, which reads its view from the fragment."""
-    return _html("field.html")
+for _path, _file in PAGES.items():
+    _add_page(_path, _file)
 
 
 @router.get("/field/worker.js", response_class=FileResponse, include_in_schema=False)
 def field_worker() -> Response:
     """Return the field app's service worker, which may answer for ``/field``."""
-    response = _html("field/worker.js")
+    response = _file_response("field/worker.js")
     response.headers["Service-Worker-Allowed"] = "/field"
     return response
 
@@ -208,31 +171,13 @@ def field_manifest(request: Request) -> Response:
     return etag_response(request, orjson.dumps(manifest), "application/manifest+json")
 
 
-@router.get("/report", response_class=FileResponse, include_in_schema=False)
-def report_page() -> Response:
-    """Return the page on which residents report and follow up."""
-    return _html("report.html")
-
-
-@router.get("/kiosk", response_class=FileResponse, include_in_schema=False)
-def kiosk_page() -> Response:
-    """Return the page of terminals in service halls."""
-    return _html("kiosk.html")
-
-
 @router.get("/kiosk/settings")
 def kiosk_settings() -> KioskSettingsResponse:
     """Return how long a kiosk waits before it forgets what was entered."""
     return KioskSettingsResponse(idle_s=settings().kiosk_idle_s)
 
 
-@router.get("/signed-in", response_class=FileResponse, include_in_schema=False)
-def signed_in_page() -> Response:
-    """Return the page to which the identity provider redirects after sign-in."""
-    return _html("signed-in.html")
-
-
-def _html(name: str) -> Response:
+def _file_response(name: str) -> Response:
     return FileResponse(build.dist_folder() / name, headers={"Cache-Control": "no-cache"})
 
 
@@ -242,7 +187,7 @@ def favicon() -> Response:
     return Response(status_code=204)
 
 
-@router.get("/style.json", response_class=Response, responses={200: {"model": dict[str, Any]}})
+@router.get("/style.json", responses={200: {"model": dict[str, Any]}})
 def style(
     request: Request,
     connection: Connection,
@@ -279,8 +224,8 @@ def qgis_project(
     return response
 
 
-@router.get("/locale/{lang}", response_class=Response, responses={200: {"model": dict[str, str]}})
+@router.get("/locale/{lang}", responses={200: {"model": dict[str, str]}})
 def words(request: Request, lang: Language, page: PageName = "public") -> Response:
     """Return the texts of a page in a language."""
-    texts = {key: one for key, one in catalogue(lang).items() if key.startswith(SECTIONS[page])}
+    texts = {key: word for key, word in catalogue(lang).items() if key.startswith(SECTIONS[page])}
     return etag_response(request, orjson.dumps(texts), "application/json")

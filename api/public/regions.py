@@ -40,9 +40,7 @@ class RegionResponse(BaseModel):
 
 
 @router.get(
-    "/regions",
-    response_class=GeoJson,
-    responses={200: {"model": Collection[RegionResponse]}, **problems.DOCUMENTED},
+    "/regions", response_class=GeoJson, responses=problems.ok_response(Collection[RegionResponse])
 )
 def regions(
     request: Request,

@@ -58,8 +58,8 @@ class SearchResponse(BaseModel):
     dwelling: DwellingResponse | None = None
 
 
-@router.get("/search", response_class=Response, responses={200: {"model": SearchResponse}})
-@router.get("/grids/search", response_class=Response, responses={200: {"model": SearchResponse}})
+@router.get("/search", responses={200: {"model": SearchResponse}})
+@router.get("/grids/search", responses={200: {"model": SearchResponse}})
 def search(
     request: Request,
     connection: Connection,

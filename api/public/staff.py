@@ -1,6 +1,7 @@
 """``/staff``: the staff of all grids of a planner, and appointments by workbook."""
 
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from api.core import problems
 from api.core.audit import record
 from api.core.caller import PLANNERS, CurrentCaller
 from api.core.parameters import Connection, PageParameter, WritableConnection, retry_conflicts
-from api.core.responses import Listing, listing
+from api.core.responses import Listing, file_response, listing
 from api.public.grid_staff import InformantRequest, ManagerResponse
 from api.public.prints import XLSX
 from etl.staff import import_staff, staff_workbook
@@ -52,11 +53,7 @@ class StaffImportResponse(BaseModel):
     problems: list[RowProblemResponse]
 
 
-@router.get(
-    "",
-    response_class=Response,
-    responses={200: {"model": Listing[GridStaffResponse]}, **problems.PROTECTED},
-)
+@router.get("", responses=problems.protected_response(Listing[GridStaffResponse]))
 def staff(
     request: Request,
     connection: Connection,
@@ -77,11 +74,7 @@ def workbook(connection: Connection, caller: CurrentCaller, region: Region = "")
     """Return the grids in force with their staff as a workbook, to be filled in and imported."""
     content = staff_workbook(connection, region, caller.scope)
     record(connection, caller, "read", "grid_manager", region)
-    headers = {
-        "Content-Disposition": 'attachment; filename="staff.xlsx"',
-        "Cache-Control": "no-store",
-    }
-    return Response(content, media_type=XLSX, headers=headers)
+    return file_response(content, XLSX, "staff.xlsx")
 
 
 @router.post("/import", responses=problems.problem_responses(403, 413))
@@ -122,27 +115,11 @@ def _store(upload: UploadFile, path: Path) -> Path:
 
 
 def _response(row: GridStaff) -> GridStaffResponse:
-    manager = row.manager and ManagerResponse(
-        name=row.manager.name,
-        phone=row.manager.phone,
-        tasks=row.manager.tasks,
-        duties=row.manager.duties,
-        photo=f"/grids/{row.grid}/manager/photo" if row.has_photo else None,
-    )
+    photo = f"/grids/{row.grid}/manager/photo" if row.has_photo else None
+    manager = row.manager and asdict(row.manager) | {"photo": photo}
     informants = [
-        InformantRequest(
-            name=one.name,
-            phone=one.phone,
-            households=one.households,
-            buildings=list(one.buildings),
-            micro_grid=one.micro_grid,
-        )
-        for one in row.informants
+        InformantRequest.model_validate(informant, from_attributes=True)
+        for informant in row.informants
     ]
-    return GridStaffResponse(
-        grid=row.grid,
-        community=row.community,
-        households=row.households,
-        manager=manager,
-        informants=informants,
-    )
+    values = {"manager": manager, "informants": informants}
+    return GridStaffResponse.model_validate(vars(row) | values)

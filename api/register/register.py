@@ -38,7 +38,7 @@ Region = Annotated[str, Query(pattern="^[0-9]{0,12}$", description="code or its 
 BuildingCode = Annotated[str, Query(min_length=1, max_length=80, pattern=ONE_LINE)]
 
 
-@router.get("/communities", response_class=Response, responses={200: {"model": PublicListResponse}})
+@router.get("/communities", responses={200: {"model": PublicListResponse}})
 def communities(request: Request, connection: Connection, region: Region = "") -> Response:
     """List what everybody may see: sums of communities, figures of 1 or 2 left out."""
     rows = counts.read_public_counts(connection, region)
@@ -48,9 +48,8 @@ def communities(request: Request, connection: Connection, region: Region = "") -
 
 @router.get(
     "/counts/{area}",
-    response_class=Response,
     dependencies=[allow(*READERS), audit_reads("dwelling")],
-    responses={200: {"model": Listing[AreaCountsResponse]}, **problems.PROTECTED},
+    responses=problems.protected_response(Listing[AreaCountsResponse]),
 )
 def area_counts(
     request: Request,

@@ -39,7 +39,6 @@ from geo.db.views import GRIDS
 from geo.errors import NotFoundError
 from geo.locks import Lock
 from geo.model import LAYERS, LayerChange, Region
-from geo.progress import Progress, silent
 from geo.settings import settings
 
 router = APIRouter(tags=["tiles"])
@@ -146,7 +145,7 @@ def _read_range(request: Request, etag: str, size: int) -> tuple[int, int] | Non
     return int(first), end
 
 
-def bake(engine: Engine, progress: Progress = silent) -> Path | None:
+def bake(engine: Engine) -> Path | None:
     """Bake the current public tiles and return the file; None if there is no community yet.
 
     Everything is read in one transaction under the public role. Older files are deleted except
@@ -163,7 +162,7 @@ def bake(engine: Engine, progress: Progress = silent) -> Path | None:
             dir=archive_folder(), prefix=".baking-", delete=False
         ) as file:
             try:
-                _write(connection, file, extents, progress)
+                _write(connection, file, extents)
             except BaseException:
                 Path(file.name).unlink()
                 raise
@@ -173,19 +172,17 @@ def bake(engine: Engine, progress: Progress = silent) -> Path | None:
     return archive_folder() / name
 
 
-def _write(connection: Connection, file: Any, extents: Any, progress: Progress) -> None:
+def _write(connection: Connection, file: Any, extents: Any) -> None:
     """Write the tiles of the public layers to a PMTiles file."""
     colours = ColourCache().published_colours(connection)
     writer = Writer(file)
     tiles = sorted(tiles_covering(extents), key=lambda tile: zxy_to_tileid(tile.z, tile.x, tile.y))
     try:
-        for done, tile in enumerate(tiles):
-            progress("bake", done, len(tiles))
+        for tile in tiles:
             body = encode_public_tile(connection, colours, tile)
             if body:
                 number = zxy_to_tileid(tile.z, tile.x, tile.y)
                 writer.write_tile(number, gzip.compress(body, 6, mtime=0))
-        progress("bake", len(tiles), len(tiles))
         layers = [layer.describe(MAX_SOURCE_ZOOM) for layer in describe_layers(PUBLIC_CALLER)]
         vector_layers = [layer for layer in layers if layer["minzoom"] <= MAX_SOURCE_ZOOM]
         metadata = {"name": "gridatlas", "type": "overlay", "vector_layers": vector_layers}

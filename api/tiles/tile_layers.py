@@ -256,7 +256,7 @@ def _fields(source: Source) -> dict[str, str]:
     def name_type(kind: TypeEngine[Any]) -> str:
         return next((name for known, name in types if isinstance(kind, known)), "String")
 
-    return {str(one.key): name_type(one.type) for one in source.columns}
+    return {str(field.key): name_type(field.type) for field in source.columns}
 
 
 def tile_query(

@@ -77,7 +77,7 @@ async def find_tile(
     tile = Tile(z, x, y)
     numbers = {name: request.path_params[name] for name in "zxy"}
     if numbers != {"z": str(z), "x": str(x), "y": str(y)} or not tile.exists:
-        raise NotFoundError("no_such_tile", **{name: one[:20] for name, one in numbers.items()})
+        raise NotFoundError("no_such_tile", **{name: text[:20] for name, text in numbers.items()})
     return tile
 
 

@@ -222,8 +222,8 @@ def _as_text(name: str) -> str:
 
 def _first(connection: Connection, staged: Staged, where: str, shown: str) -> tuple[int, str]:
     """Count the staged rows of a condition; return an expression of the first of them too."""
-    row = connection.execute(
-        text(f"SELECT count(*), min({shown}) FROM {staged.table} WHERE {where}")
+    row = connection.exec_driver_sql(
+        f"SELECT count(*), min({shown}) FROM {staged.table} WHERE {where}"
     ).one()
     return row[0], row[1]
 
@@ -294,12 +294,10 @@ def has_repeats(connection: Connection, staged: Staged, what: str) -> bool:
     A query of its own, because the server runs it in parallel, but not the one that moves rows.
     """
     return bool(
-        connection.execute(
-            text(
-                f"SELECT EXISTS (SELECT FROM (SELECT hashtextextended({what}, 0) AS mark "
-                f"FROM {staged.table}) marked WHERE mark IS NOT NULL "
-                "GROUP BY mark HAVING count(*) > 1)"
-            )
+        connection.exec_driver_sql(
+            f"SELECT EXISTS (SELECT FROM (SELECT hashtextextended({what}, 0) AS mark "
+            f"FROM {staged.table}) marked WHERE mark IS NOT NULL "
+            "GROUP BY mark HAVING count(*) > 1)"
         ).scalar()
     )
 
@@ -312,13 +310,11 @@ def _drop_duplicates(connection: Connection, staged: Staged) -> int:
         if column != "code"
     )
     repeated = f"SELECT code FROM {staged.table} GROUP BY code HAVING count(*) > 1"
-    return connection.execute(
-        text(
-            f"WITH repeated AS MATERIALIZED ({repeated}) "
-            f"DELETE FROM {staged.table} a USING {staged.table} b, repeated "
-            f"WHERE a.code = repeated.code AND b.code = a.code AND b.{ROW} < a.{ROW} "
-            f"AND {same or 'true'}"
-        )
+    return connection.exec_driver_sql(
+        f"WITH repeated AS MATERIALIZED ({repeated}) "
+        f"DELETE FROM {staged.table} a USING {staged.table} b, repeated "
+        f"WHERE a.code = repeated.code AND b.code = a.code AND b.{ROW} < a.{ROW} "
+        f"AND {same or 'true'}"
     ).rowcount
 
 

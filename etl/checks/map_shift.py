@@ -237,7 +237,7 @@ def _sample_shapes(connection: Connection, staged: Staged) -> Geometries:
             f"AND {ROW} % {step} = 0 LIMIT {_MAX_SHAPES}"
         )
     ).all()
-    shapes = np.asarray(shapely.from_wkb([bytes(one) for one in wkb]), dtype=object)
+    shapes = np.asarray(shapely.from_wkb([bytes(shape) for shape in wkb]), dtype=object)
     shapes = shapes[~shapely.is_empty(shapes)]
     cells = np.floor(shapely.get_coordinates(shapely.centroid(shapes)) / _CELL_DEGREES)
     _, first = np.unique(cells, axis=0, return_index=True)

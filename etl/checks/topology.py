@@ -60,16 +60,16 @@ def heal_slivers(
     changed = _changed_communities(connection, staged)
     if not changed:
         return {"healed": [], "breaches": []}, []
-    after = _read(
+    after = _read_divisions(
         connection, _AFTER.format(table=staged.table, partial=_kept_divisions_sql(delivery))
     )
-    before = _read(connection, "SELECT code, level, parent_code, geom FROM region")
+    before = _read_divisions(connection, "SELECT code, level, parent_code, geom FROM region")
     metric = crs.metric_crs_of(after)
     after, before = after.to_crs(metric), before.to_crs(metric)
     found = find_breaches(after, changed)
     slivers = [breach for breach in found if breach.thickness_m < SLIVER_M]
     shapes = _fill_slivers(after, changed, slivers)
-    _store(connection, staged, shapes, metric)
+    _store_shapes(connection, staged, shapes, metric)
     large = [breach for breach in found if breach.thickness_m >= SLIVER_M]
     new, known = _new(large, before) if large else ([], [])
     notes = {
@@ -114,9 +114,9 @@ def _changed_communities(connection: Connection, staged: Staged) -> set[str]:
     return set(rows)
 
 
-def _read(connection: Connection, statement: str) -> gpd.GeoDataFrame:
-    rows = connection.execute(
-        text(f"SELECT code, level, parent_code, ST_AsBinary(geom) AS wkb FROM ({statement}) r")
+def _read_divisions(connection: Connection, statement: str) -> gpd.GeoDataFrame:
+    rows = connection.exec_driver_sql(
+        f"SELECT code, level, parent_code, ST_AsBinary(geom) AS wkb FROM ({statement}) r"
     ).all()
     frame = pd.DataFrame(rows, columns=["code", "level", "parent_code", "wkb"])
     shapes = shapely.from_wkb(frame.pop("wkb").to_numpy(dtype=object))
@@ -253,7 +253,7 @@ def _fill_slivers(
     return {code: shapely.multipolygons(_parts(shape)) for code, shape in touched.items()}
 
 
-def _store(
+def _store_shapes(
     connection: Connection, staged: Staged, shapes: dict[str, shapely.Geometry], metric: Any
 ) -> None:
     if not shapes:

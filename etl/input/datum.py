@@ -71,12 +71,12 @@ def find_conversion(
     if crs == pyproj.CRS(systems.STORAGE):
         return Conversion(None)
     if _is_geocentric(crs):
-        return Conversion(_function(pyproj.Transformer.from_crs(crs, systems.STORAGE, True)))
+        return Conversion(_shift_by(pyproj.Transformer.from_crs(crs, systems.STORAGE, True)))
     published = _published_transformer(crs, area)
     if published is not None:
-        return Conversion(_function(published))
+        return Conversion(_shift_by(published))
     return Conversion(
-        _function(pyproj.Transformer.from_crs(crs, systems.STORAGE, always_xy=True)),
+        _shift_by(pyproj.Transformer.from_crs(crs, systems.STORAGE, always_xy=True)),
         is_accurate=False,
     )
 
@@ -110,7 +110,7 @@ def rough_bounds(crs: pyproj.CRS, points: Floats) -> Floats | None:
     return np.concatenate([lonlat.min(axis=0), lonlat.max(axis=0)])[np.newaxis]
 
 
-def _function(transformer: pyproj.Transformer) -> Shift:
+def _shift_by(transformer: pyproj.Transformer) -> Shift:
     return lambda xy: np.column_stack(transformer.transform(*xy.T))
 
 
@@ -151,7 +151,7 @@ def _conversion_of_mapping(crs: pyproj.CRS, transformation: str) -> Shift:
     geodetic = crs.geodetic_crs
     try:
         if "+proj=pipeline" in transformation.replace(" =", "="):
-            return _function(pyproj.Transformer.from_pipeline(transformation))
+            return _shift_by(pyproj.Transformer.from_pipeline(transformation))
         if geodetic is None or geodetic.ellipsoid is None:
             raise InputError("transformation_without_datum", crs=crs.name)
         to_datum = pyproj.Transformer.from_crs(crs, geodetic.to_2d(), always_xy=True)
@@ -160,7 +160,7 @@ def _conversion_of_mapping(crs: pyproj.CRS, transformation: str) -> Shift:
     except (ProjError, CRSError) as error:
         reason = str(error).split("\n", 1)[0]
         raise InputError("transformation_wrong", value=transformation, said=reason) from error
-    first, second = _function(to_datum), _function(between)
+    first, second = _shift_by(to_datum), _shift_by(between)
     return lambda xy: second(first(xy))
 
 

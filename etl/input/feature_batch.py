@@ -104,10 +104,10 @@ def read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
             yield batch
 
 
-def split_frame(frame: gpd.GeoDataFrame, size: int = BATCH_ROWS) -> Iterator[Batch]:
+def split_frame(frame: gpd.GeoDataFrame) -> Iterator[Batch]:
     """Yield a frame in batches, at least one."""
-    for start in range(0, max(len(frame), 1), size):
-        part = frame.iloc[start : start + size]
+    for start in range(0, max(len(frame), 1), BATCH_ROWS):
+        part = frame.iloc[start : start + BATCH_ROWS]
         attributes = pd.DataFrame(part.drop(columns=part.geometry.name))
         columns = {str(name): to_arrow_array(attributes[name]) for name in attributes.columns}
         numbers = np.arange(start + 1, start + len(part) + 1, dtype=np.int64)

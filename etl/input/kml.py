@@ -75,7 +75,7 @@ def _write_fields(root: ElementTree.Element) -> None:
     names: dict[str, None] = {}
     for placemark in root.iter(f"{{{namespace}}}Placemark"):
         values: dict[str, str] = {}
-        for extended in [child for child in placemark if _local(child) == "ExtendedData"]:
+        for extended in [child for child in placemark if _local_name(child) == "ExtendedData"]:
             values = _extended_data(extended) | values
             placemark.remove(extended)
         names |= dict.fromkeys(values)
@@ -87,7 +87,7 @@ def _write_fields(root: ElementTree.Element) -> None:
             for name, value in values.items():
                 ElementTree.SubElement(fields, f"{{{namespace}}}SimpleData", name=name).text = value
     document = next(root.iter(f"{{{namespace}}}Document"), root)
-    for schema in [child for child in document if _local(child) == "Schema"]:
+    for schema in [child for child in document if _local_name(child) == "Schema"]:
         document.remove(schema)
     schema = ElementTree.Element(f"{{{namespace}}}Schema", name=_SCHEMA, id=_SCHEMA)
     for name in names:
@@ -99,13 +99,13 @@ def _extended_data(extended: ElementTree.Element) -> dict[str, str]:
     """Return the values of a placemark's extended data: typed, untyped, or elements of its own."""
     values: dict[str, str] = {}
     for element in extended.iter():
-        if _local(element) == "Data":
-            value = next((child.text for child in element if _local(child) == "value"), None)
-        elif _local(element) == "SimpleData" or _is_other_leaf(element):
+        if _local_name(element) == "Data":
+            value = next((child.text for child in element if _local_name(child) == "value"), None)
+        elif _local_name(element) == "SimpleData" or _is_other_leaf(element):
             value = element.text
         else:
             continue
-        name = (element.get("name") or _local(element)).strip()
+        name = (element.get("name") or _local_name(element)).strip()
         if name.lower() in _RESERVED_NAMES:
             name = f"{name}_1"
         if value is not None and value.strip():
@@ -115,8 +115,8 @@ def _extended_data(extended: ElementTree.Element) -> dict[str, str]:
 
 def _is_other_leaf(element: ElementTree.Element) -> bool:
     words = ("ExtendedData", "SchemaData", "value", "displayName")
-    return len(element) == 0 and _local(element) not in words
+    return len(element) == 0 and _local_name(element) not in words
 
 
-def _local(element: ElementTree.Element) -> str:
+def _local_name(element: ElementTree.Element) -> str:
     return element.tag.rpartition("}")[2]

@@ -197,13 +197,7 @@ def drawing_layers(source: Source) -> dict[str, int]:
 
 
 def _select_cad_layers(source: Source, cad_layers: Sequence[str] | None) -> Source:
-    """Return a drawing without its paper space, and with some of its layers only.
-
-    Raises
-    ------
-    InputError
-        If it has several layers and none is named, or lacks one that is.
-    """
+    """Return a drawing without its paper space, and with some of its layers only."""
 
     def read_batches(names: Sequence[str] | None) -> Iterator[Batch]:
         for batch in source.batches():

@@ -101,7 +101,11 @@ def find_layout(path: Path, preview: Sequence[Row], known: frozenset[str]) -> La
     """
     rows = [[clean_cell(cell) for cell in cells] for _, cells in preview]
     layouts = list(_layouts(rows, known))
-    best = max(layouts, key=lambda one: (one.hits, one.is_complete, -len(one.rows)), default=None)
+    best = max(
+        layouts,
+        key=lambda layout: (layout.hits, layout.is_complete, -len(layout.rows)),
+        default=None,
+    )
     if best is None or best.hits == 0:
         best = _widest_row(rows)
     if best is None:

@@ -155,7 +155,7 @@ def read_count(text: str, low: int, high: int) -> int | None:
 
 def units_of_column(column: str) -> dict[str, float]:
     """Return the usual units of a column's figures, each with its factor to the stored unit."""
-    ending = _ending(column)
+    ending = _unit_ending(column)
     if ending is None:
         return {}
     return {unit: _factor(UNITS[unit], _TARGET_UNITS[ending]) for unit in COLUMN_UNITS[ending]}
@@ -163,7 +163,7 @@ def units_of_column(column: str) -> dict[str, float]:
 
 def storage_unit(column: str) -> str:
     """Return the unit in which a column is stored, as people write it; empty if it has none."""
-    ending = _ending(column)
+    ending = _unit_ending(column)
     return _UNITS_IN_MESSAGES.get(ending, ending[1:]) if ending else ""
 
 
@@ -179,7 +179,7 @@ def unit_factor(column: str, spelling: str) -> float | None:
     spelling = _normalize(spelling)
     if spelling.lower() in COLUMN_COUNTERS.get(column, ()):
         return 1.0
-    ending = _ending(column)
+    ending = _unit_ending(column)
     if ending is None:
         return None
     usual = {unit.lower(): unit for unit in COLUMN_UNITS[ending]}
@@ -237,12 +237,12 @@ def _factor_of_title(column: str, unit: str) -> float | None:
 
 def has_figures(column: str) -> bool:
     """Return whether a column holds figures that may be written with a unit or a counter."""
-    return column in COLUMN_COUNTERS or _ending(column) is not None
+    return column in COLUMN_COUNTERS or _unit_ending(column) is not None
 
 
 def is_measure(column: str) -> bool:
     """Return whether a column holds a measure, of which "none" is no zero."""
-    return _ending(column) is not None
+    return _unit_ending(column) is not None
 
 
 def convert_figure(column: str, text: str, factor: float | None = None) -> float | None:
@@ -306,7 +306,7 @@ def scale(figure: float, factor: float) -> float:
     return figure if factor == 1.0 else float(f"{figure * factor:.{_CONVERTED_DIGITS}g}")
 
 
-def _ending(column: str) -> str | None:
+def _unit_ending(column: str) -> str | None:
     return next((ending for ending in COLUMN_UNITS if column.endswith(ending)), None)
 
 

@@ -27,7 +27,6 @@ def read_vector(
     *,
     crs: str | None = None,
     transformation: str | None = None,
-    encoding: str | None = None,
 ) -> gpd.GeoDataFrame:
     """Read a layer and transform it to the storage system.
 
@@ -42,8 +41,6 @@ def read_vector(
     transformation
         Operation of PROJ or grid file from the datum of the file to CGCS2000; by default a
         published one.
-    encoding
-        Encoding of the texts, where the file declares a wrong one.
 
     Returns
     -------
@@ -58,7 +55,7 @@ def read_vector(
         has coordinates off the globe, or no transformation from its datum is known.
     """
     with open_dataset(check_file(path)) as data:
-        source = open_layer(data, layer, encoding=encoding)
+        source = open_layer(data, layer)
         frame = _concatenate(source)
     if frame.empty:
         raise InputError("layer_empty", file=path, layer=source.layer)

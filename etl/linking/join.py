@@ -34,12 +34,10 @@ def find_buildings(connection: Connection, staged: Staged, column: str) -> dict[
     names = {*staged.columns, *staged.extras}
     if "address" in names:
         _match_addresses(connection, staged, column)
-        counts["by_address"] = connection.execute(
-            text(
-                f"UPDATE {staged.table} staged SET {column} = m.code FROM {_MATCHES} m "
-                f"WHERE staged.{column} IS NULL AND staged.address = m.address "
-                "AND m.code IS NOT NULL"
-            )
+        counts["by_address"] = connection.exec_driver_sql(
+            f"UPDATE {staged.table} staged SET {column} = m.code FROM {_MATCHES} m "
+            f"WHERE staged.{column} IS NULL AND staged.address = m.address "
+            "AND m.code IS NOT NULL"
         ).rowcount
     if "geom" in names:
         counts["by_location"] = connection.execute(
@@ -64,15 +62,13 @@ def _match_addresses(connection: Connection, staged: Staged, column: str) -> Non
     An address that is recorded letter by letter is matched in the database, the others are parsed.
     """
     connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{_MATCHES}"))
-    connection.execute(
-        text(
-            f"CREATE TEMPORARY TABLE {_MATCHES} ON COMMIT DROP AS "
-            "SELECT address, live.code, NULL::text AS unit_code, NULL::text AS nearest "
-            f"FROM (SELECT DISTINCT address FROM {staged.table} "
-            f"WHERE {column} IS NULL AND address <> '') delivered LEFT JOIN ("
-            "SELECT address, min(code) AS code FROM building WHERE address <> '' "
-            "GROUP BY address HAVING count(*) = 1) live USING (address)"
-        )
+    connection.exec_driver_sql(
+        f"CREATE TEMPORARY TABLE {_MATCHES} ON COMMIT DROP AS "
+        "SELECT address, live.code, NULL::text AS unit_code, NULL::text AS nearest "
+        f"FROM (SELECT DISTINCT address FROM {staged.table} "
+        f"WHERE {column} IS NULL AND address <> '') delivered LEFT JOIN ("
+        "SELECT address, min(code) AS code FROM building WHERE address <> '' "
+        "GROUP BY address HAVING count(*) = 1) live USING (address)"
     )
     unknown = connection.scalars(text(f"SELECT address FROM {_MATCHES} WHERE code IS NULL")).all()
     if unknown:
@@ -139,11 +135,9 @@ def _describe_place_sql(staged: Staged) -> str:
 
 def place_units(connection: Connection, staged: Staged) -> None:
     """Place units without geometry inside their building."""
-    connection.execute(
-        text(
-            f"UPDATE {staged.table} staged SET geom = ST_PointOnSurface(b.geom) FROM building b "
-            "WHERE b.code = staged.building_code AND staged.geom IS NULL"
-        )
+    connection.exec_driver_sql(
+        f"UPDATE {staged.table} staged SET geom = ST_PointOnSurface(b.geom) FROM building b "
+        "WHERE b.code = staged.building_code AND staged.geom IS NULL"
     )
 
 
@@ -183,12 +177,10 @@ def find_communities(connection: Connection, staged: Staged) -> int:
     if "region_code" not in staged.columns:
         connection.execute(text(f"ALTER TABLE {staged.table} ADD region_code text"))
         staged.columns.append("region_code")
-    connection.execute(
-        text(
-            f"UPDATE {staged.table} staged SET region_code = live.region_code "
-            f"FROM {staged.layer} live WHERE live.code = staged.code "
-            "AND staged.region_code IS NULL AND live.region_code IS NOT NULL"
-        )
+    connection.exec_driver_sql(
+        f"UPDATE {staged.table} staged SET region_code = live.region_code "
+        f"FROM {staged.layer} live WHERE live.code = staged.code "
+        "AND staged.region_code IS NULL AND live.region_code IS NOT NULL"
     )
     if "geom" not in staged.columns:
         return 0
@@ -240,11 +232,9 @@ def stage_register(
             kind = "text" if "code" in column else "int"
             connection.execute(text(f"ALTER TABLE {rows.table} ADD {column} {kind}"))
             rows.columns.append(column)
-    connection.execute(
-        text(
-            f"UPDATE {rows.table} r SET code = u.building_code FROM building_unit u "
-            "WHERE r.code IS NULL AND u.code = r.unit_code"
-        )
+    connection.exec_driver_sql(
+        f"UPDATE {rows.table} r SET code = u.building_code FROM building_unit u "
+        "WHERE r.code IS NULL AND u.code = r.unit_code"
     )
     methods = find_buildings(connection, rows, "code")
     notes: dict[str, Any] = {"joined": methods}
@@ -258,7 +248,7 @@ def stage_register(
         "building": _sum_households(connection, rows, number, "building", "code"),
         "building_unit": _sum_households(connection, rows, number, "building_unit", "unit_code"),
     }
-    return {name: one for name, one in counts.items() if one.rows}, notes
+    return {name: count for name, count in counts.items() if count.rows}, notes
 
 
 def _find_units(connection: Connection, rows: Staged) -> int:
@@ -278,11 +268,9 @@ def _find_units(connection: Connection, rows: Staged) -> int:
     if by_address:
         _fill_units_by_address(connection, rows)
     incomplete = f"SELECT code FROM {rows.table} WHERE code IS NOT NULL AND unit_code IS NULL"
-    connection.execute(
-        text(
-            f"UPDATE {rows.table} SET unit_code = NULL "
-            f"WHERE delivered_unit IS NULL AND code IN ({incomplete})"
-        )
+    connection.exec_driver_sql(
+        f"UPDATE {rows.table} SET unit_code = NULL "
+        f"WHERE delivered_unit IS NULL AND code IN ({incomplete})"
     )
     filled = f"SELECT count(*) FROM {rows.table} WHERE delivered_unit IS NULL AND unit_code <> ''"
     count = int(connection.scalar(text(filled)) or 0)
@@ -293,13 +281,11 @@ def _find_units(connection: Connection, rows: Staged) -> int:
 def _fill_units_by_address(connection: Connection, rows: Staged) -> None:
     """Fill unit codes by the units that addresses name; clear those that contradict them."""
     has_number = "coalesce(r.unit, '') <> ''" if "unit" in rows.extras else "false"
-    connection.execute(
-        text(
-            f"UPDATE {rows.table} r SET unit_code = CASE WHEN {has_number} THEN NULL "
-            f"ELSE m.unit_code END FROM {_MATCHES} m "
-            "WHERE m.address = r.address AND m.code = r.code AND m.unit_code IS NOT NULL "
-            "AND r.delivered_unit IS NULL AND r.unit_code IS DISTINCT FROM m.unit_code"
-        )
+    connection.exec_driver_sql(
+        f"UPDATE {rows.table} r SET unit_code = CASE WHEN {has_number} THEN NULL "
+        f"ELSE m.unit_code END FROM {_MATCHES} m "
+        "WHERE m.address = r.address AND m.code = r.code AND m.unit_code IS NOT NULL "
+        "AND r.delivered_unit IS NULL AND r.unit_code IS DISTINCT FROM m.unit_code"
     )
 
 
@@ -318,11 +304,9 @@ def _sum_households(
     sources = ["households_source"] if layer == "building" else []
     staged = staging.create_staging_table(connection, number, layer, [*names, *sources])
     origin = ", 'register'" if sources else ""
-    staged.rows = connection.execute(
-        text(
-            f"INSERT INTO {staged.table} SELECT r.{column}, sum(coalesce(r.households, 1)), "
-            f"sum(r.population){origin}, min(r.{staging.ROW}) FROM {rows.table} r "
-            f"JOIN {layer} live ON live.code = r.{column} GROUP BY r.{column}"
-        )
+    staged.rows = connection.exec_driver_sql(
+        f"INSERT INTO {staged.table} SELECT r.{column}, sum(coalesce(r.households, 1)), "
+        f"sum(r.population){origin}, min(r.{staging.ROW}) FROM {rows.table} r "
+        f"JOIN {layer} live ON live.code = r.{column} GROUP BY r.{column}"
     ).rowcount
     return staged

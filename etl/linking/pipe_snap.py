@@ -122,16 +122,14 @@ def _create_nodes_table(connection: Connection, nodes: Staged | None) -> None:
 
 def _reverse_lines(connection: Connection, segments: Staged) -> list[dict[str, Any]]:
     """Reverse the lines that run from their end node to their start node."""
-    rows = connection.execute(
-        text(
-            f"UPDATE {segments.table} s SET geom = ST_Reverse(s.geom) FROM nodes a, nodes b "
-            "WHERE a.code = s.from_node AND b.code = s.to_node AND a.code <> b.code "
-            "AND ST_Distance(ST_StartPoint(s.geom), a.geom) > "
-            "ST_Distance(ST_StartPoint(s.geom), b.geom) "
-            "AND ST_Distance(ST_EndPoint(s.geom), b.geom) > "
-            "ST_Distance(ST_EndPoint(s.geom), a.geom) "
-            "RETURNING s.code, ST_X(a.geom) AS lon, ST_Y(a.geom) AS lat"
-        )
+    rows = connection.exec_driver_sql(
+        f"UPDATE {segments.table} s SET geom = ST_Reverse(s.geom) FROM nodes a, nodes b "
+        "WHERE a.code = s.from_node AND b.code = s.to_node AND a.code <> b.code "
+        "AND ST_Distance(ST_StartPoint(s.geom), a.geom) > "
+        "ST_Distance(ST_StartPoint(s.geom), b.geom) "
+        "AND ST_Distance(ST_EndPoint(s.geom), b.geom) > "
+        "ST_Distance(ST_EndPoint(s.geom), a.geom) "
+        "RETURNING s.code, ST_X(a.geom) AS lon, ST_Y(a.geom) AS lat"
     )
     return [dict(row._mapping) for row in rows][:LISTED]
 

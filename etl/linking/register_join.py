@@ -1,6 +1,6 @@
 """Linking dwellings and organisations to buildings and units, and their codes."""
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from etl.checks.integrity import Rule, reject_rows
 from etl.linking.address_match import fill_units_by_number
@@ -21,21 +21,17 @@ WITHOUT_ROOM = Rule(
 
 def fill_buildings_of_units(connection: Connection, staged: Staged) -> None:
     """Fill the building of dwellings that name their unit alone."""
-    connection.execute(
-        text(
-            f"UPDATE {staged.table} s SET building_code = u.building_code FROM building_unit u "
-            "WHERE s.building_code IS NULL AND u.code = s.unit_code"
-        )
+    connection.exec_driver_sql(
+        f"UPDATE {staged.table} s SET building_code = u.building_code FROM building_unit u "
+        "WHERE s.building_code IS NULL AND u.code = s.unit_code"
     )
 
 
 def complete_items(connection: Connection, staged: Staged) -> None:
     """Give each item found on site its code: that of its building, and the item."""
-    connection.execute(
-        text(
-            f"UPDATE {staged.table} SET code = building_code || '-' || item "
-            "WHERE building_code IS NOT NULL"
-        )
+    connection.exec_driver_sql(
+        f"UPDATE {staged.table} SET code = building_code || '-' || item "
+        "WHERE building_code IS NOT NULL"
     )
 
 
@@ -47,12 +43,10 @@ def complete_dwellings(connection: Connection, staged: Staged, rejected: str) ->
     if "unit" in staged.extras:
         fill_units_by_number(connection, staged, "building_code")
     unit = "coalesce(nullif(unit, ''), unit_code)" if "unit" in staged.extras else "unit_code"
-    connection.execute(
-        text(
-            f"UPDATE {staged.table} SET code = concat_ws('-', building_code, {unit}, "
-            f"CASE WHEN length(room) < {_SHORT_ROOM} THEN nullif(floor, '') END, room) "
-            "WHERE code IS NULL AND building_code IS NOT NULL AND room <> ''"
-        )
+    connection.exec_driver_sql(
+        f"UPDATE {staged.table} SET code = concat_ws('-', building_code, {unit}, "
+        f"CASE WHEN length(room) < {_SHORT_ROOM} THEN nullif(floor, '') END, room) "
+        "WHERE code IS NULL AND building_code IS NOT NULL AND room <> ''"
     )
     missing = reject_rows(connection, staged, rejected, WITHOUT_ROOM)
     if staged.is_aggregate:
@@ -70,25 +64,21 @@ def _add_up(connection: Connection, staged: Staged) -> None:
             if c in staged.columns
         ),
     )
-    connection.execute(
-        text(
-            f"CREATE TEMPORARY TABLE added_up ON COMMIT DROP AS SELECT code, min({ROW}) AS row, "
-            "CASE WHEN count(DISTINCT occupancy) = 1 THEN min(occupancy) END AS occupancy, "
-            f"min(verified_on) AS verified_on, {summed} FROM {table} "
-            "GROUP BY code HAVING count(*) > 1"
-        )
+    connection.exec_driver_sql(
+        f"CREATE TEMPORARY TABLE added_up ON COMMIT DROP AS SELECT code, min({ROW}) AS row, "
+        "CASE WHEN count(DISTINCT occupancy) = 1 THEN min(occupancy) END AS occupancy, "
+        f"min(verified_on) AS verified_on, {summed} FROM {table} "
+        "GROUP BY code HAVING count(*) > 1"
     )
-    connection.execute(
-        text(f"DELETE FROM {table} s USING added_up a WHERE a.code = s.code AND s.{ROW} <> a.row")
+    connection.exec_driver_sql(
+        f"DELETE FROM {table} s USING added_up a WHERE a.code = s.code AND s.{ROW} <> a.row"
     )
     assigned = ", ".join(f"{c} = a.{c}" for c in _COUNTS if c in staged.columns)
-    connection.execute(
-        text(
-            f"UPDATE {table} s SET {assigned}, occupancy = a.occupancy, "
-            "verified_on = a.verified_on, alone_60_up = CASE WHEN a.residents <> 1 THEN 0 "
-            "WHEN a.residents IS NULL THEN NULL "
-            "ELSE a.age_60_79 + a.age_80_up END FROM added_up a WHERE a.code = s.code"
-        )
+    connection.exec_driver_sql(
+        f"UPDATE {table} s SET {assigned}, occupancy = a.occupancy, "
+        "verified_on = a.verified_on, alone_60_up = CASE WHEN a.residents <> 1 THEN 0 "
+        "WHEN a.residents IS NULL THEN NULL "
+        "ELSE a.age_60_79 + a.age_80_up END FROM added_up a WHERE a.code = s.code"
     )
 
 

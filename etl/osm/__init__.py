@@ -2,5 +2,3 @@
 
 from etl.osm.extract import Extract, read_osm, source_name
 from etl.osm.region_codes import free_district_code
-
-__all__ = ["Extract", "free_district_code", "read_osm", "source_name"]

@@ -61,11 +61,9 @@ class BulkLoad:
         They are not if this transaction has removed or changed any.
         """
         for staged in delivery.staged.values():
-            count, changed = self.connection.execute(
-                text(
-                    "SELECT count(*), count(*) FILTER (WHERE xmin = pg_current_xact_id()::xid) "
-                    f"FROM {staged.table}"
-                )
+            count, changed = self.connection.exec_driver_sql(
+                "SELECT count(*), count(*) FILTER (WHERE xmin = pg_current_xact_id()::xid) "
+                f"FROM {staged.table}"
             ).one()
             if changed or count != self._row_counts.get(staged.layer, 0):
                 return False

@@ -33,18 +33,14 @@ def note_affected(connection: Connection, staged: dict[str, Staged]) -> None:
     Fill the temporary tables ``touched_region`` (code, old and new land) and ``touched_building``
     (code, old and new community, old and new households).
     """
-    connection.execute(
-        text(
-            "CREATE TEMPORARY TABLE touched_region (code text, old geometry, new geometry) "
-            "ON COMMIT DROP"
-        )
+    connection.exec_driver_sql(
+        "CREATE TEMPORARY TABLE touched_region (code text, old geometry, new geometry) "
+        "ON COMMIT DROP"
     )
-    connection.execute(
-        text(
-            "CREATE TEMPORARY TABLE touched_building (code text, fate text, old_region text, "
-            "new_region text, old_households int, new_households int, place geometry) "
-            "ON COMMIT DROP"
-        )
+    connection.exec_driver_sql(
+        "CREATE TEMPORARY TABLE touched_building (code text, fate text, old_region text, "
+        "new_region text, old_households int, new_households int, place geometry) "
+        "ON COMMIT DROP"
     )
     if "region" in staged and "geom" in staged["region"].columns:
         _note_regions(connection, staged["region"])
@@ -55,13 +51,11 @@ def note_affected(connection: Connection, staged: dict[str, Staged]) -> None:
 
 def _note_regions(connection: Connection, staged: Staged) -> None:
     level = "staged.level" if "level" in staged.columns else "NULL::text"
-    connection.execute(
-        text(
-            "INSERT INTO touched_region SELECT d.code, live.geom, staged.geom "
-            f"FROM {delta_name('region')} d LEFT JOIN region live ON live.code = d.code "
-            f"LEFT JOIN {staged.table} staged ON staged.code = d.code "
-            f"WHERE coalesce({level}, live.level) = 'community' AND {column_differs_sql('geom')}"
-        )
+    connection.exec_driver_sql(
+        "INSERT INTO touched_region SELECT d.code, live.geom, staged.geom "
+        f"FROM {delta_name('region')} d LEFT JOIN region live ON live.code = d.code "
+        f"LEFT JOIN {staged.table} staged ON staged.code = d.code "
+        f"WHERE coalesce({level}, live.level) = 'community' AND {column_differs_sql('geom')}"
     )
 
 
@@ -71,16 +65,14 @@ def _note_buildings(connection: Connection, staged: Staged) -> None:
 
     place = "coalesce(staged.geom, live.geom)" if "geom" in staged.columns else "live.geom"
     differs = " OR ".join(column_differs_sql(c) for c in _PLAN_COLUMNS if c in staged.columns)
-    connection.execute(
-        text(
-            "INSERT INTO touched_building SELECT d.code, d.fate, live.region_code, "
-            f"CASE WHEN d.fate <> 'removed' THEN {new('region_code')} END, live.households, "
-            f"CASE WHEN d.fate <> 'removed' THEN {new('households')} END, "
-            f"ST_PointOnSurface({place}) "
-            f"FROM {delta_name('building')} d LEFT JOIN building live ON live.code = d.code "
-            f"LEFT JOIN {staged.table} staged ON staged.code = d.code "
-            f"WHERE d.fate <> 'changed' OR ({differs or 'false'})"
-        )
+    connection.exec_driver_sql(
+        "INSERT INTO touched_building SELECT d.code, d.fate, live.region_code, "
+        f"CASE WHEN d.fate <> 'removed' THEN {new('region_code')} END, live.households, "
+        f"CASE WHEN d.fate <> 'removed' THEN {new('households')} END, "
+        f"ST_PointOnSurface({place}) "
+        f"FROM {delta_name('building')} d LEFT JOIN building live ON live.code = d.code "
+        f"LEFT JOIN {staged.table} staged ON staged.code = d.code "
+        f"WHERE d.fate <> 'changed' OR ({differs or 'false'})"
     )
 
 
@@ -267,11 +259,9 @@ def _move_buildings(connection: Connection, run: int, revision: int) -> list[dic
     values = {"layer": "building", "columns": ["code", "region_code"]}
     codes = [row.code for row in rows]
     connection.execute(text(_RECORD_CHANGED), {"run": run, "codes": codes, **values})
-    connection.execute(
-        text(
-            "INSERT INTO touched_building SELECT moves.code, 'moved', old, new, households, "
-            "households, ST_PointOnSurface(geom) FROM moves JOIN building USING (code)"
-        )
+    connection.exec_driver_sql(
+        "INSERT INTO touched_building SELECT moves.code, 'moved', old, new, households, "
+        "households, ST_PointOnSurface(geom) FROM moves JOIN building USING (code)"
     )
     return [dict(row._mapping) for row in rows]
 

@@ -89,11 +89,9 @@ def count_live(connection: Connection, layer: str, source: str | None) -> int:
 
 def _mark_all_added(connection: Connection, staged: Staged) -> Counts:
     """Write every staged feature into the differences as added; return the counts."""
-    new = connection.execute(
-        text(
-            f"CREATE TEMPORARY TABLE {delta_name(staged.layer)} AS "
-            f"SELECT code, 'added' AS fate FROM {staged.table}"
-        )
+    new = connection.exec_driver_sql(
+        f"CREATE TEMPORARY TABLE {delta_name(staged.layer)} AS "
+        f"SELECT code, 'added' AS fate FROM {staged.table}"
     )
     return Counts(new.rowcount, 0, 0, 0)
 
@@ -138,8 +136,8 @@ def _count_written(connection: Connection, staged: Staged, written: int) -> Coun
 
 def count_changes(connection: Connection, staged: Staged) -> Counts:
     """Count the differences of a layer."""
-    fates = connection.execute(
-        text(f"SELECT fate, count(*) AS size FROM {delta_name(staged.layer)} GROUP BY 1")
+    fates = connection.exec_driver_sql(
+        f"SELECT fate, count(*) AS size FROM {delta_name(staged.layer)} GROUP BY 1"
     )
     sizes = {row.fate: row.size for row in fates}
     rows = connection.execute(text(f"SELECT count(*) FROM {staged.table}")).scalar_one()
@@ -225,12 +223,10 @@ def _keep_register(connection: Connection, staged: Staged) -> int:
     columns = [c for c in ("households", "population", "households_source") if c in staged.columns]
     assigned = ", ".join(f"{column} = live.{column}" for column in columns)
     origin = "staged.households_source" if "households_source" in columns else "NULL"
-    return connection.execute(
-        text(
-            f"UPDATE {staged.table} staged SET {assigned} FROM building live "
-            "WHERE live.code = staged.code AND live.households_source = 'register' "
-            f"AND {origin} IS DISTINCT FROM 'register'"
-        )
+    return connection.exec_driver_sql(
+        f"UPDATE {staged.table} staged SET {assigned} FROM building live "
+        "WHERE live.code = staged.code AND live.households_source = 'register' "
+        f"AND {origin} IS DISTINCT FROM 'register'"
     ).rowcount
 
 
@@ -249,12 +245,10 @@ def _keep_verified(connection: Connection, staged: Staged) -> int:
     is_older = "true"
     if "verified_on" in columns:
         is_older = "(staged.verified_on IS NULL OR staged.verified_on < live.verified_on)"
-    return connection.execute(
-        text(
-            f"UPDATE {staged.table} staged SET {assigned} FROM dwelling live "
-            f"WHERE live.code = staged.code AND live.verified_by <> '' AND {is_older} "
-            f"AND ROW({live}) IS DISTINCT FROM ROW({delivered})"
-        )
+    return connection.exec_driver_sql(
+        f"UPDATE {staged.table} staged SET {assigned} FROM dwelling live "
+        f"WHERE live.code = staged.code AND live.verified_by <> '' AND {is_older} "
+        f"AND ROW({live}) IS DISTINCT FROM ROW({delivered})"
     ).rowcount
 
 
@@ -326,11 +320,9 @@ def _density(connection: Connection, staged: Staged, counts: Counts) -> dict[str
         south-western corners), ``fate`` and ``count``; None where nothing has a place.
     """
     places = _places(staged, counts)
-    west, south, east, north = connection.execute(
-        text(
-            "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e) "
-            f"FROM (SELECT ST_Extent(shape) AS e FROM ({places}) place) whole"
-        )
+    west, south, east, north = connection.exec_driver_sql(
+        "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e) "
+        f"FROM (SELECT ST_Extent(shape) AS e FROM ({places}) place) whole"
     ).one()
     if west is None:
         return None

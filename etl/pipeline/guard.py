@@ -58,8 +58,8 @@ def _count_base(connection: Connection, delivery: Delivery, layer: str) -> int:
 
 def _count_rejected(connection: Connection, delivery: Delivery) -> dict[str, int]:
     """Count the rejected features of each layer that has any."""
-    rows = connection.execute(
-        text(f"SELECT layer, count(*) AS size FROM {delivery.rejected} GROUP BY 1 ORDER BY 1")
+    rows = connection.exec_driver_sql(
+        f"SELECT layer, count(*) AS size FROM {delivery.rejected} GROUP BY 1 ORDER BY 1"
     )
     return {row.layer: row.size for row in rows}
 
@@ -218,14 +218,12 @@ def guard_from_settings(settings: Settings, limits: GuardLimits | None = None) -
 def _changed_area_percent(connection: Connection, staged: Staged, source: str) -> float:
     """Return the share of the live area of a source that changes, in percent."""
     lowest = "AND level = 'community'" if staged.layer == "region" else ""
-    moved = connection.execute(
-        text(
-            f"SELECT coalesce(sum(ST_Area(CASE d.fate WHEN 'removed' THEN live.geom "
-            "ELSE ST_SymDifference(live.geom, staged.geom) END)), 0) "
-            f"FROM {delta_name(staged.layer)} d JOIN {staged.layer} live ON live.code = d.code "
-            f"LEFT JOIN {staged.table} staged ON staged.code = d.code "
-            f"WHERE d.fate <> 'added' {lowest.replace('level', 'live.level')}"
-        )
+    moved = connection.exec_driver_sql(
+        f"SELECT coalesce(sum(ST_Area(CASE d.fate WHEN 'removed' THEN live.geom "
+        "ELSE ST_SymDifference(live.geom, staged.geom) END)), 0) "
+        f"FROM {delta_name(staged.layer)} d JOIN {staged.layer} live ON live.code = d.code "
+        f"LEFT JOIN {staged.table} staged ON staged.code = d.code "
+        f"WHERE d.fate <> 'added' {lowest.replace('level', 'live.level')}"
     ).scalar_one()
     whole = connection.execute(
         text(

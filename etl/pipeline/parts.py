@@ -142,8 +142,8 @@ def _open_parts(data: Path, layer: str, mapping: Mapping | None) -> list[Part]:
         parts = _open_set(data, layer, mapping)
     elif mapping is not None:
         parts = [
-            _open_part(data, one, one.file_layer or _choose_file_layer(data, one.layer))
-            for one in (mapping, *mapping.also)
+            _open_part(data, part, part.file_layer or _choose_file_layer(data, part.layer))
+            for part in (mapping, *mapping.also)
         ]
     else:
         parts = [_open_part(data, layer, _choose_file_layer(data, layer))]

@@ -139,11 +139,11 @@ def _stage_frames(
                 done += len(batch)
                 progress("stage", done, total)
     with run.connection.begin():
-        for one in staged.values():
-            run.connection.execute(text(f"ANALYZE {one.table}"))
-            if share_codes and one.layer != "region":
-                integrity.reject_foreign_codes(run.connection, one, refused, source)
-            integrity.raise_on_invalid_rows(run.connection, one, source)
+        for part in staged.values():
+            run.connection.execute(text(f"ANALYZE {part.table}"))
+            if share_codes and part.layer != "region":
+                integrity.reject_foreign_codes(run.connection, part, refused, source)
+            integrity.raise_on_invalid_rows(run.connection, part, source)
     return Delivery(staged, refused, Scope(source))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyproj
 import shapely
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import Connection, Engine, select
 
 from etl.checks import plausibility
 from etl.checks.geometry_repair import Repairs, repair_batch, split_multilines
@@ -235,12 +235,10 @@ def _read_known_values(connection: Connection, layer: str, source: str) -> Known
 
 def read_city_bounds(connection: Connection) -> Bounds | None:
     """Return the bounds of the live cities in degrees: float64 array of shape (n, 4), or None."""
-    rows = connection.execute(
-        text(
-            "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e) FROM ("
-            "SELECT ST_Extent(geom) AS e FROM region WHERE geom IS NOT NULL "
-            "GROUP BY left(code, 4)) city"
-        )
+    rows = connection.exec_driver_sql(
+        "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e) FROM ("
+        "SELECT ST_Extent(geom) AS e FROM region WHERE geom IS NOT NULL "
+        "GROUP BY left(code, 4)) city"
     ).all()
     return np.array([tuple(row) for row in rows], dtype=np.float64) if rows else None
 
@@ -292,13 +290,7 @@ class LayerReader:
             raise InputError("layer_empty", file=self.path, layer=source.layer)
 
     def _refuse_without_place(self) -> None:
-        """Refuse a layer without geometry, naming the columns and sheets of a table.
-
-        Raises
-        ------
-        InputError
-            Always.
-        """
+        """Refuse a layer without geometry, naming the columns and sheets of a table."""
         source = self.part.source
         values = {"file": self.path, "layer": source.layer}
         if source.path.suffix.lower() not in (*TABLE_SUFFIXES, *TEXT_TABLE_SUFFIXES):
@@ -335,11 +327,6 @@ class LayerReader:
         """Refuse a table whose title gives another unit than a column without one is read in.
 
         管径 of 300 under a title 单位：米 is in millimetres all the same.
-
-        Raises
-        ------
-        InputError
-            With the column and the unit.
         """
         mapping, source = self.part.mapping, self.part.source
         units = source.notes.get(TITLE_UNITS, {}).get("units", "").split("、")
@@ -359,13 +346,7 @@ class LayerReader:
                 )
 
     def _refuse_empty_codes(self) -> None:
-        """Refuse a layer whose column of codes is empty: a program wrote it without any.
-
-        Raises
-        ------
-        InputError
-            If the codes are read from one column.
-        """
+        """Refuse a layer whose column of codes is empty: a program wrote it without any."""
         mapping, source = self.part.mapping, self.part.source
         rule = mapping.columns.get("code")
         if rule is not None and rule.source is not None and mapping.table != REGISTER:

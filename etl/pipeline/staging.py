@@ -104,11 +104,9 @@ def create_staging_table(
 def create_rejected_table(connection: Connection, number: int) -> str:
     """Create the table of the features that a run rejects; return its name."""
     name = table_name(number, "rejected")
-    connection.execute(
-        text(
-            f"CREATE UNLOGGED TABLE {name} AS SELECT layer, code, reason, detail, properties, "
-            "original, geom FROM quarantine WITH NO DATA"
-        )
+    connection.exec_driver_sql(
+        f"CREATE UNLOGGED TABLE {name} AS SELECT layer, code, reason, detail, properties, "
+        "original, geom FROM quarantine WITH NO DATA"
     )
     return name
 
@@ -232,7 +230,9 @@ def hex_wkb(batch: Batch, kind: str) -> pa.Array:
     """
     values = batch.geometry
     wkb: NDArray[Any] = np.full(len(batch), None) if batch.wkb is None else batch.wkb.copy()
-    encode = np.fromiter((one is None or one[:1] != _LITTLE_ENDIAN for one in wkb), bool, len(wkb))
+    encode = np.fromiter(
+        (item is None or item[:1] != _LITTLE_ENDIAN for item in wkb), bool, len(wkb)
+    )
     wkb[encode] = shapely.to_wkb(values[encode], byte_order=1)
     if kind == "MULTIPOLYGON":
         for row in np.flatnonzero(shapely.get_type_id(values) == shapely.GeometryType.POLYGON):

@@ -109,9 +109,9 @@ def _staged_delivery(run: Run, report: dict[str, Any]) -> Delivery:
             for name in LAYERS
             if name in held["columns"]
         }
-        for one in staged.values():
-            count = text(f"SELECT count(*) FROM {one.table}")
-            one.rows = run.connection.execute(count).scalar_one()
+        for layer in staged.values():
+            count = text(f"SELECT count(*) FROM {layer.table}")
+            layer.rows = run.connection.execute(count).scalar_one()
     rejected = staging.table_name(run.number, "rejected")
     # Replayed features have left the quarantine when the run was held.
     return Delivery(staged, rejected, Scope(**held["scope"]), is_quarantined=True)

@@ -24,7 +24,6 @@ from etl.runs.report import write_report
 from geo.errors import GridatlasError, InputError
 from geo.messages import text
 from geo.model import LAYERS
-from geo.progress import Progress, silent
 from geo.settings import Settings
 
 EXIT = {"published": 0, "unchanged": 0, "held": 3, "rejected": 2, "failed": 1}
@@ -92,7 +91,6 @@ def run_nightly(
     *,
     reports: Path,
     log: Log | None = None,
-    progress: Progress = silent,
 ) -> list[NightlyResult]:
     """Import the files of a folder; return how each ended.
 
@@ -114,7 +112,7 @@ def run_nightly(
     if not mappings:
         raise InputError("nightly_no_mapping", folder=folder)
     results = [
-        _import_mapped_file(engine, folder, path, settings, reports, log, progress)
+        _import_mapped_file(engine, folder, path, settings, reports, log)
         for path in _sort_mappings(mappings)
     ]
     _write_log(log, event="night", status=max(results, key=_severity).status, files=len(results))
@@ -153,7 +151,6 @@ def _import_mapped_file(
     settings: Settings,
     reports: Path,
     log: Log | None,
-    progress: Progress,
 ) -> NightlyResult:
     file: Path | None = None
     layer = "?"
@@ -164,7 +161,7 @@ def _import_mapped_file(
         _write_log(log, event="start", mapping=path.name, file=str(file), layer=layer)
         if not mapping.source:
             mapping = mapping.model_copy(update={"source": path.stem})
-        outcome = import_file(engine, Request(layer, file, mapping), settings, progress)
+        outcome = import_file(engine, Request(layer, file, mapping), settings)
         result = NightlyResult(path, file, layer, str(outcome.status), "", outcome.run)
         _log_outcome(log, result, outcome)
         result = _write_report(engine, result, outcome.run, reports, log)

@@ -122,8 +122,8 @@ def _quarantine_rejected(connection: Connection, run: int, delivery: Delivery) -
         )
     if not delivery.is_quarantined:
         _add_to_quarantine(connection, run, delivery)
-    reasons = connection.execute(
-        text(f"SELECT reason, count(*) AS size FROM {delivery.rejected} GROUP BY 1 ORDER BY 1")
+    reasons = connection.exec_driver_sql(
+        f"SELECT reason, count(*) AS size FROM {delivery.rejected} GROUP BY 1 ORDER BY 1"
     )
     return {row.reason: row.size for row in reasons}
 

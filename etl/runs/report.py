@@ -77,12 +77,12 @@ def terminal_lines(outcome: Outcome) -> Iterator[str]:
         yield message("import.proposal", community=community)
 
 
-def reading_lines(report: dict[str, Any], lang: Language | None = None) -> list[str]:
+def reading_lines(report: dict[str, Any]) -> list[str]:
     """Return what the reader skipped, filled or read in another encoding than declared."""
     layers = ", ".join(report.get("unread_layers", []))
-    unread = [message("import.unread_layers", lang=lang, layers=layers)] if layers else []
+    unread = [message("import.unread_layers", layers=layers)] if layers else []
     return unread + [
-        message(f"import.reading_{key}", lang=lang, layer=layer, **values)
+        message(f"import.reading_{key}", lang=None, layer=layer, **values)
         for layer, notes in report.get("reading", {}).items()
         for key, values in notes.items()
     ]

@@ -142,10 +142,10 @@ def _publish_before(
     }
     rejected = staging.create_rejected_table(connection, run.number)
     delivery = Delivery(staged, rejected, Scope(run.source))
-    for one in staged.values():
-        _stage_before(connection, one, numbers)
-        diff.keep_corrections(connection, one)
-    counts = {name: _compare_with_live(connection, one, numbers) for name, one in staged.items()}
+    for part in staged.values():
+        _stage_before(connection, part, numbers)
+        diff.keep_corrections(connection, part)
+    counts = {name: _compare_with_live(connection, part, numbers) for name, part in staged.items()}
     run.report |= diff.describe_changes(connection, staged, counts)
     revision = write_changes(run, delivery, counts, progress)
     apply_cascade(run, staged, revision)
@@ -203,14 +203,12 @@ def _stage_before(connection: Connection, staged: Staged, numbers: Sequence[int]
         text(f"CREATE TEMPORARY TABLE did_{layer} ON COMMIT DROP AS {_FATES}"),
         {"runs": list(numbers), "layer": layer},
     )
-    staged.rows = connection.execute(
-        text(
-            f"INSERT INTO {staged.table} ({listed}) SELECT {values} FROM ("
-            f"SELECT DISTINCT ON (h.code) h.* FROM {layer}_history h JOIN did_{layer} did "
-            "ON did.code = h.code WHERE did.fate <> 'added' AND h.revision < did.revision "
-            "ORDER BY h.code, h.revision DESC, h.valid_to DESC) was "
-            f"LEFT JOIN {layer} live ON live.code = was.code"
-        )
+    staged.rows = connection.exec_driver_sql(
+        f"INSERT INTO {staged.table} ({listed}) SELECT {values} FROM ("
+        f"SELECT DISTINCT ON (h.code) h.* FROM {layer}_history h JOIN did_{layer} did "
+        "ON did.code = h.code WHERE did.fate <> 'added' AND h.revision < did.revision "
+        "ORDER BY h.code, h.revision DESC, h.valid_to DESC) was "
+        f"LEFT JOIN {layer} live ON live.code = was.code"
     ).rowcount
 
 
@@ -232,15 +230,13 @@ def _restore_sources(connection: Connection, layer: str, run: int) -> None:
 def _compare_with_live(connection: Connection, staged: Staged, numbers: Sequence[int]) -> Counts:
     """Write the changes of a roll-back into the table of differences of the layer."""
     layer = staged.layer
-    connection.execute(
-        text(
-            f"CREATE TEMPORARY TABLE {delta_name(layer)} AS "
-            "SELECT staged.code, "
-            "CASE WHEN live.code IS NULL THEN 'added' ELSE 'changed' END AS fate "
-            f"FROM {staged.table} staged LEFT JOIN {layer} live USING (code) "
-            f"WHERE live.code IS NULL OR {diff.differs_sql(staged)} "
-            f"UNION ALL SELECT code, 'removed' FROM did_{layer} JOIN {layer} USING (code) "
-            "WHERE fate = 'added'"
-        )
+    connection.exec_driver_sql(
+        f"CREATE TEMPORARY TABLE {delta_name(layer)} AS "
+        "SELECT staged.code, "
+        "CASE WHEN live.code IS NULL THEN 'added' ELSE 'changed' END AS fate "
+        f"FROM {staged.table} staged LEFT JOIN {layer} live USING (code) "
+        f"WHERE live.code IS NULL OR {diff.differs_sql(staged)} "
+        f"UNION ALL SELECT code, 'removed' FROM did_{layer} JOIN {layer} USING (code) "
+        "WHERE fate = 'added'"
     )
     return diff.count_changes(connection, staged)

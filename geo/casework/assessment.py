@@ -167,22 +167,15 @@ def figures_of(
     indicators: tuple[Indicator, ...],
     measures: Measures,
     level: CaseLevel,
-    within: str = "",
 ) -> list[AreaFigures]:
     """Return the figures of all areas of a level, the best score first.
-
-    Parameters
-    ----------
-    within
-        First digits of the codes of the areas.
 
     Raises
     ------
     NotFoundError
         If there is nothing of that level.
     """
-    summed = sum_by_level(measures, level)
-    chosen = {code: values for code, values in summed.items() if code.startswith(within)}
+    chosen = sum_by_level(measures, level)
     if not chosen:
         raise NotFoundError("assessment_empty")
     names = _names_of(connection, chosen)

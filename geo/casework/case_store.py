@@ -223,16 +223,16 @@ def _check_responsible(transition: Transition, status: CaseStatus, actor: Actor)
 def possible_transitions(status: CaseStatus, actor: Actor) -> list[Transition]:
     """Return the transitions that an actor may take of a case, in the order of the table."""
     possible = []
-    for one in TRANSITIONS:
-        if status.flow not in one.flows or status.state not in one.sources:
+    for transition in TRANSITIONS:
+        if status.flow not in transition.flows or status.state not in transition.sources:
             continue
-        if actor.role not in one.roles or _is_void(one.action, status):
+        if actor.role not in transition.roles or _is_void(transition.action, status):
             continue
         try:
-            _check_responsible(one, status, actor)
+            _check_responsible(transition, status, actor)
         except (ConflictError, NotAllowedError):
             continue
-        possible.append(one)
+        possible.append(transition)
     return possible
 
 

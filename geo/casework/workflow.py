@@ -5,7 +5,6 @@ disputes: 受理-办理/转交-督办-反馈-评议-归档 (the city's programme
 its events, applied in order, lead to.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -313,15 +312,6 @@ def start_status(step: Step) -> CaseStatus:
         involved=tuple(data["involved"]),
         **_due(data),
     )
-
-
-def replay(steps: Iterable[Step]) -> CaseStatus:
-    """Return the status to which the events of a case lead, the first of which files it."""
-    first, *others = steps
-    status = start_status(first)
-    for step in others:
-        status = apply_step(status, step)
-    return status
 
 
 def action_name(action: Action) -> str:

@@ -228,13 +228,7 @@ _RESTORE_SESSION = text(
 
 
 def _lock_migrations(connection: Connection) -> None:
-    """Keep out migrations until the transaction ends.
-
-    Raises
-    ------
-    ConflictError
-        If another one lasts longer than :data:`LOCK_TIMEOUT_S`.
-    """
+    """Keep out migrations until the transaction ends; wait for :data:`LOCK_TIMEOUT_S` at most."""
     try:
         with connection.begin_nested():
             connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'"))
@@ -248,13 +242,7 @@ def _lock_migrations(connection: Connection) -> None:
 
 
 def _lock_tables(connection: Connection) -> None:
-    """Lock all tables exclusively, or none of them.
-
-    Raises
-    ------
-    ConflictError
-        If other sessions use them for longer than :data:`LOCK_TIMEOUT_S`.
-    """
+    """Lock all tables exclusively, or none; wait for :data:`LOCK_TIMEOUT_S` at most."""
     tables = _names(Base.metadata.sorted_tables)
     deadline = time.monotonic() + LOCK_TIMEOUT_S
     while True:
@@ -343,8 +331,8 @@ def _load(connection: Connection, archive: zipfile.ZipFile, manifest: Manifest, 
         connection.exec_driver_sql(f"DROP INDEX {index}")
     for table in manifest.tables:
         _load_table(connection, archive, table, file)
-    connection.execute(
-        text("SET CONSTRAINTS ALL IMMEDIATE")
+    connection.exec_driver_sql(
+        "SET CONSTRAINTS ALL IMMEDIATE"
     )  # pending deferred checks would block CREATE INDEX
     for _, definition in indexes:
         connection.exec_driver_sql(definition)

@@ -342,17 +342,15 @@ def alembic_config(connection: Connection) -> "Config":
 
 def _check_server(connection: Connection, url: str) -> None:
     """Refuse a server that is too old, not in UTF-8 or without PostGIS."""
-    version, encoding = connection.execute(
-        text(
-            "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')"
-        )
+    version, encoding = connection.exec_driver_sql(
+        "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')"
     ).one()
     if version < MIN_POSTGRESQL * 10_000:
         raise SetupError("server_too_old", url=url, version=version // 10_000)
     if encoding != "UTF8":
         raise SetupError("database_encoding", url=url, encoding=encoding)
-    postgis = connection.execute(
-        text("SELECT default_version FROM pg_available_extensions WHERE name = 'postgis'")
+    postgis = connection.exec_driver_sql(
+        "SELECT default_version FROM pg_available_extensions WHERE name = 'postgis'"
     ).scalar()
     if postgis is None or tuple(map(int, postgis.split(".")[:2])) < MIN_POSTGIS:
         raise SetupError("server_without_postgis", packages=cluster.PACKAGES)

@@ -77,7 +77,10 @@ def _rows(condition: str, *roles: str) -> dict[str, str]:
 
 
 ROLES = tuple(role.value for role in Role)
+_READERS = ("public", "fire", "utility", "importer", "grid_manager", "office")
 EDITORS = _rows(ALL_ROWS, "importer", "admin")
+_KEEPER = _rows(ALL_ROWS, "keeper")
+_KEPT = _rows(ALL_ROWS, "admin", "keeper")
 _ALL = _rows(ALL_ROWS, *ROLES, "publisher")
 _OF_COMMUNITY = (
     "region_code >= gridatlas_scope() AND region_code <= gridatlas_scope() || '999999999999' "
@@ -86,6 +89,7 @@ _OF_COMMUNITY = (
 _IN_READABLE_BUILDING = "EXISTS (SELECT FROM building b WHERE b.code = building_code)"
 _IN_FORCE = "EXISTS (SELECT FROM grid_plan p WHERE p.id = plan_id AND p.status = 'published')"
 _OF_PLAN = "EXISTS (SELECT FROM grid_plan p WHERE p.id = plan_id AND in_scope(p.community_code))"
+_PLANNERS = {"planner": _OF_PLAN, "admin": ALL_ROWS}
 _OWN_GRID = "grid_code = ANY (own_grids())"
 # Members are visible to a grid manager by their own rule: those of the own grids in force.
 _OWN_MEMBER = (
@@ -120,21 +124,16 @@ _OF_CASE = "EXISTS (SELECT FROM service_case c WHERE c.id = case_id)"
 _CASE_PART = _rows(_OF_CASE, "grid_manager", "office") | _rows(ALL_ROWS, "admin", "keeper")
 _HANDLED = "EXISTS (SELECT FROM service_case c WHERE c.id = case_id AND c.handler_code = {handler})"
 _OWN_KEY = "owner = current_setting('gridatlas.actor', true)"
-_PIPES = Rule(
-    read={"fire": _FIRE_PIPES, "utility": _OWN_PIPES} | EDITORS,
-    write=EDITORS,
-)
+_PIPES = Rule(read={"fire": _FIRE_PIPES, "utility": _OWN_PIPES} | EDITORS, write=EDITORS)
 _FIRE = Rule(read=_rows(ALL_ROWS, "fire") | EDITORS, write=EDITORS)
+_COLLECTED = replace(_FIRE, write=_FIRE.read)
 _PEOPLE = {"planner": "in_scope(grid_code)", "admin": ALL_ROWS}
-_STAFF_READERS_OF_GRID = {
-    "office": "in_scope(grid_code)",
-    "grid_manager": _OWN_GRID,
-    "admin": ALL_ROWS,
-}
-_STAFF_READERS = _PEOPLE | {"office": "in_scope(grid_code)", "grid_manager": _OWN_GRID}
+_OF_OFFICE = {"office": "in_scope(grid_code)", "grid_manager": _OWN_GRID}
+_STAFF_READERS_OF_GRID = _OF_OFFICE | _rows(ALL_ROWS, "admin", "keeper")
+_STAFF_READERS = _PEOPLE | _OF_OFFICE
 
 _LAYER_RULES: dict[str, Rule] = {
-    "region": Rule(read=_ALL | _rows(ALL_ROWS, "keeper"), write=EDITORS),
+    "region": Rule(read=_ALL | _KEEPER, write=EDITORS),
     "compound": OPEN_LAYER,
     "facility": OPEN_LAYER,
     "road": OPEN_LAYER,
@@ -167,7 +166,7 @@ _LAYER_RULES: dict[str, Rule] = {
         | EDITORS,
         write=EDITORS,
     ),
-    "building_fire": Rule(read=_FIRE.read, write=_FIRE.read),
+    "building_fire": _COLLECTED,
 }
 """Rules of the feature tables; who may read a layer may read its past."""
 
@@ -188,16 +187,13 @@ RULES: dict[str, Rule] = {
         for name, table in HISTORY.items()
     },
     "grid_plan": Rule(
-        read=_rows(
-            "status = 'published'",
-            *("public", "fire", "utility", "importer", "grid_manager", "office"),
-        )
+        read=_rows("status = 'published'", *_READERS)
         | {"planner": "status = 'published' OR in_scope(community_code)"}
         | _rows(ALL_ROWS, "publisher", "admin", "keeper"),
         write={"planner": "in_scope(community_code)", "admin": ALL_ROWS},
     ),
     "grid": Rule(
-        read=_rows(_IN_FORCE, *("public", "fire", "utility", "importer", "grid_manager", "office"))
+        read=_rows(_IN_FORCE, *_READERS)
         | {"planner": f"in_scope(code) OR {_IN_FORCE}"}
         | _rows(ALL_ROWS, "publisher", "admin", "keeper"),
         write={"planner": "in_scope(code)", "admin": ALL_ROWS},
@@ -206,41 +202,32 @@ RULES: dict[str, Rule] = {
         read=_rows(_OF_PLAN, "planner", "office")
         | {"fire": _IN_FORCE, "importer": _IN_FORCE, "grid_manager": _OWN_MEMBER}
         | _rows(ALL_ROWS, "publisher", "admin", "keeper"),
-        write={"planner": _OF_PLAN, "admin": ALL_ROWS},
+        write=_PLANNERS,
     ),
     "micro_grid": Rule(
-        read=_rows(_IN_FORCE, *("public", "fire", "utility", "importer", "grid_manager", "office"))
+        read=_rows(_IN_FORCE, *_READERS)
         | {"planner": f"{_OF_PLAN} OR {_IN_FORCE}"}
         | _rows(ALL_ROWS, "publisher", "admin"),
-        write={"planner": _OF_PLAN, "admin": ALL_ROWS},
+        write=_PLANNERS,
     ),
-    "plan_edit": Rule(
-        read={"planner": _OF_PLAN, "admin": ALL_ROWS},
-        write={"planner": _OF_PLAN, "admin": ALL_ROWS},
-    ),
-    "plan_comment": Rule(
-        read={"planner": _OF_PLAN, "admin": ALL_ROWS},
-        write={"planner": _OF_PLAN, "admin": ALL_ROWS},
-    ),
+    **dict.fromkeys(("plan_edit", "plan_comment"), Rule(read=_PLANNERS, write=_PLANNERS)),
     "grid_manager": Rule(
         read=_STAFF_READERS | _rows(ALL_ROWS, "fire", "publisher", "keeper"), write=_PEOPLE
     ),
     "grid_informant": Rule(read=_STAFF_READERS, write=_PEOPLE),
-    "draw_run": Rule(read=EDITORS, write=EDITORS),
     "import_run": Rule(read=EDITORS | _rows(ALL_ROWS, "publisher"), write=EDITORS),
-    "run_change": Rule(read=EDITORS, write=EDITORS),
-    "index_left_off": Rule(read=EDITORS, write=EDITORS),
-    "correction": Rule(read=EDITORS, write=EDITORS),
-    "quarantine": Rule(read=EDITORS, write=EDITORS),
+    **dict.fromkeys(
+        ("draw_run", "run_change", "index_left_off", "correction", "quarantine"),
+        Rule(read=EDITORS, write=EDITORS),
+    ),
     "layer_revision": Rule(read=_ALL, write=EDITORS),
-    "layer_change": Rule(read=_ALL | _rows(ALL_ROWS, "keeper")),
+    "layer_change": Rule(read=_ALL | _KEEPER),
     "audit_event": Rule(
         read=_rows(ALL_ROWS, "admin"),
         add=_rows(_OWN_NAME, *ROLES[1:], "keeper"),
     ),
     **dict.fromkeys(("fire_finding", "fire_area", "fire_overlay"), _FIRE),
-    "building_plan": Rule(read=_FIRE.read, write=_FIRE.read),
-    "building_review": Rule(read=_FIRE.read, write=_FIRE.read),
+    **dict.fromkeys(("building_plan", "building_review"), _COLLECTED),
     "hydrant_inspection": Rule(
         read=_rows(ALL_ROWS, "utility", "publisher")
         | {"grid_manager": _OWN_GRID}
@@ -248,64 +235,55 @@ RULES: dict[str, Rule] = {
         write=_FIRE.read,
         add={"grid_manager": _OWN_GRID},
     ),
-    "account": Rule(
-        read=_rows(ALL_ROWS, "admin", "keeper"), write=_rows(ALL_ROWS, "admin", "keeper")
-    ),
-    "session": Rule(
-        read=_rows(ALL_ROWS, "admin", "keeper"), write=_rows(ALL_ROWS, "admin", "keeper")
-    ),
-    "sign_in_attempt": Rule(
-        read=_rows(ALL_ROWS, "admin", "keeper"), write=_rows(ALL_ROWS, "keeper")
-    ),
+    **dict.fromkeys(("account", "session"), Rule(read=_KEPT, write=_KEPT)),
+    "sign_in_attempt": Rule(read=_KEPT, write=_KEEPER),
     "job": Rule(read=_JOBS, write=_JOBS),
     "service_case": Rule(
         read=_OWN_CASE | _rows(ALL_ROWS, "admin", "keeper", "publisher"),
-        add=_rows(ALL_ROWS, "keeper"),
-        change=_OWN_CASE | _rows(ALL_ROWS, "admin", "keeper"),
+        add=_KEEPER,
+        change=_OWN_CASE | _KEPT,
     ),
     # Retention empties words and deletes photos; a trigger refuses any other change.
-    "case_event": Rule(read=_CASE_PART, add=_CASE_PART, change=_rows(ALL_ROWS, "keeper")),
+    "case_event": Rule(read=_CASE_PART, add=_CASE_PART, change=_KEEPER),
     "case_photo": Rule(
         read=_CASE_PART,
         add={role: rows for role, rows in _CASE_PART.items() if role != "keeper"},
-        write=_rows(ALL_ROWS, "keeper"),
+        write=_KEEPER,
     ),
     "case_contact": Rule(
         read={
             "grid_manager": _HANDLED.format(handler="ANY (own_grids())"),
             "office": _HANDLED.format(handler="rpad(gridatlas_scope(), 12, '0')"),
         }
-        | _rows(ALL_ROWS, "keeper"),
-        write=_rows(ALL_ROWS, "keeper"),
+        | _KEEPER,
+        write=_KEEPER,
     ),
     "case_key": Rule(
-        read=_rows(_OWN_KEY, "grid_manager", "office", "admin") | _rows(ALL_ROWS, "keeper"),
+        read=_rows(_OWN_KEY, "grid_manager", "office", "admin") | _KEEPER,
         add=_rows(_OWN_KEY, "grid_manager", "office", "admin"),
-        write=_rows(ALL_ROWS, "keeper"),
+        write=_KEEPER,
     ),
-    "report_count": Rule(read=_rows(ALL_ROWS, "keeper"), write=_rows(ALL_ROWS, "keeper")),
+    "report_count": Rule(read=_KEEPER, write=_KEEPER),
     "visit": Rule(
-        read=_STAFF_READERS_OF_GRID | _rows(ALL_ROWS, "keeper"),
+        read=_STAFF_READERS_OF_GRID,
         add={"grid_manager": _OWN_GRID} | _rows(ALL_ROWS, "admin"),
-        change=_rows(ALL_ROWS, "keeper"),
+        change=_KEEPER,
     ),
-    "dwelling_verification": Rule(
-        read=_STAFF_READERS_OF_GRID | _rows(ALL_ROWS, "keeper"), add={"grid_manager": _OWN_GRID}
-    ),
+    "dwelling_verification": Rule(read=_STAFF_READERS_OF_GRID, add={"grid_manager": _OWN_GRID}),
     "assessment_month": Rule(
         read=_rows(ALL_ROWS, "office", "grid_manager", "admin", "keeper"),
-        write=_rows(ALL_ROWS, "keeper"),
+        write=_KEEPER,
     ),
     "assessment_measure": Rule(
         read={
             "office": "in_scope(area_code)",
             "grid_manager": "area_code = ANY (own_grids())",
         }
-        | _rows(ALL_ROWS, "admin", "keeper"),
-        write=_rows(ALL_ROWS, "keeper"),
+        | _KEPT,
+        write=_KEEPER,
     ),
     "duty_record": Rule(
-        read=_STAFF_READERS_OF_GRID | _rows(ALL_ROWS, "keeper"),
+        read=_STAFF_READERS_OF_GRID,
         write={"grid_manager": _OWN_GRID} | _rows(ALL_ROWS, "admin"),
     ),
 }
@@ -321,8 +299,8 @@ def apply_rules(connection: Connection) -> bool:
         Whether the database had to be changed.
     """
     script = ";\n".join(_statements())
-    applied = connection.execute(
-        text("SELECT obj_description(to_regnamespace('published'), 'pg_namespace')")
+    applied = connection.exec_driver_sql(
+        "SELECT obj_description(to_regnamespace('published'), 'pg_namespace')"
     ).scalar()
     if applied == _digest(connection, script):
         return False
@@ -370,11 +348,9 @@ def missing_owner_rights(connection: Connection) -> list[tuple[str, str, str]]:
 def withdraw_rights(connection: Connection) -> None:
     """Remove views, policies and triggers, so that the tables can be changed."""
     connection.exec_driver_sql("DROP SCHEMA IF EXISTS published CASCADE")
-    policies = connection.execute(
-        text(
-            "SELECT policyname, tablename FROM pg_policies WHERE schemaname = 'public' "
-            "AND starts_with(policyname, 'gridatlas ')"
-        )
+    policies = connection.exec_driver_sql(
+        "SELECT policyname, tablename FROM pg_policies WHERE schemaname = 'public' "
+        "AND starts_with(policyname, 'gridatlas ')"
     )
     for policy, table in policies.all():
         connection.exec_driver_sql(f'DROP POLICY "{policy}" ON "{table}"')
@@ -388,14 +364,14 @@ def _statements() -> Iterator[str]:
     yield roles
     yield functions
     for name in Base.metadata.tables:
-        yield from _of_table(name, RULES.get(name, Rule()))
+        yield from _table_statements(name, RULES.get(name, Rule()))
     yield from _counters()
     yield views
     yield register_views()
     yield from register_triggers()
 
 
-def _of_table(name: str, rule: Rule) -> Iterator[str]:
+def _table_statements(name: str, rule: Rule) -> Iterator[str]:
     """Yield the statements that enforce a rule."""
     names = ", ".join(map(database_role, (*ROLES, "keeper", "publisher")))
     yield f"REVOKE ALL ON {name} FROM PUBLIC, {names}"

@@ -20,7 +20,7 @@ class Finding:
         Layer and code of the feature.
     geometry
         Where the rule is broken, in the city's metric system.
-    measured, required, shortfall
+    measured, required
         In the rule's unit; None where there is nothing to measure.
     other
         Code of the other building, for rules about pairs.
@@ -36,6 +36,12 @@ class Finding:
     geometry: shapely.Geometry
     measured: float | None = None
     required: float | None = None
-    shortfall: float | None = None
     other: str | None = None
     detail: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def shortfall(self) -> float | None:
+        """By how much the rule is broken; None where that can't be judged."""
+        if self.severity is Severity.MISSING or self.measured is None or self.required is None:
+            return None
+        return abs(self.measured - self.required)

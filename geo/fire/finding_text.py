@@ -94,7 +94,7 @@ def finding_properties(row: Mapping[str, Any], lang: Language) -> dict[str, Any]
 
 def unstored_finding_properties(finding: Finding, lang: Language) -> dict[str, Any]:
     """Return the properties of a finding that is not stored, without its geometry."""
-    row = vars(finding) | {"severity": finding.severity.value}
+    row = vars(finding) | {"severity": finding.severity.value, "shortfall": finding.shortfall}
     names = ("rule", "severity", "feature", "layer", "measured", "required", "shortfall")
     return {name: row[name] for name in names} | {
         "stopped_by": finding.detail["kind"],

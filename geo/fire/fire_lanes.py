@@ -120,10 +120,9 @@ def _attributes(rules: Rules, road: Any) -> list[Finding]:
             if name == "lane_width":
                 findings.append(_lane(rule.id, Severity.MISSING, road, {"kind": "no_width"}))
             continue
-        excess = sign * (measured - rule.figure)
-        if excess > 1e-9:
+        if sign * (measured - rule.figure) > 1e-9:
             detail = {"kind": "lane", "name": road["name"]}
-            findings.append(_lane(name, rule.severity, road, detail, measured, rule.figure, excess))
+            findings.append(_lane(name, rule.severity, road, detail, measured, rule.figure))
     return findings
 
 
@@ -138,13 +137,10 @@ def _lane(
     detail: dict[str, Any],
     measured: float | None = None,
     required: float | None = None,
-    shortfall: float | None = None,
 ) -> Finding:
     """Return a finding of a road."""
     code, shape = str(road["code"]), road["geom"]
-    return Finding(
-        name, severity, "road", code, shape, measured, required, shortfall, detail=detail
-    )
+    return Finding(name, severity, "road", code, shape, measured, required, detail=detail)
 
 
 def check_wall_distance(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
@@ -179,7 +175,6 @@ def check_wall_distance(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> lis
                     shapely.shortest_line(lines[row], snapshot.walls[near[k]]),
                     measured=max(float(apart[k]), 0.0),
                     required=figure,
-                    shortfall=figure - max(float(apart[k]), 0.0),
                     other=str(snapshot.building["code"].iloc[near[k]]),
                     detail={"kind": "lane", "name": roads["name"].iloc[row]},
                 )
@@ -231,7 +226,6 @@ def check_dead_ends(
                 shapely.Point(graph.xy[node]),
                 measured=side,
                 required=required_side,
-                shortfall=required_side - side,
                 detail={
                     "kind": "dead_end",
                     "name": road["name"],

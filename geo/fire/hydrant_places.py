@@ -117,7 +117,6 @@ def _gap_finding(
         part,
         measured=float(length),
         required=figure,
-        shortfall=float(length - figure),
         detail={"kind": side, "name": road["name"]},
     )
 
@@ -186,7 +185,6 @@ def _check_kerb_distances(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> l
                 points[near[k]],
                 measured=float(kerb[k]),
                 required=least if is_below else most,
-                shortfall=float(least - kerb[k] if is_below else kerb[k] - most),
                 detail={"kind": "carriageway" if kerb[k] < 0 else "kerb"},
             )
         )
@@ -229,7 +227,6 @@ def _check_wall_distances(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> l
             points[h] if distance == 0 else shapely.shortest_line(points[h], snapshot.walls[w]),
             measured=float(distance),
             required=figure,
-            shortfall=float(figure - distance),
             other=str(buildings[w]),
             detail={"kind": "inside" if distance == 0 else "near"},
         )

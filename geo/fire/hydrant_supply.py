@@ -42,7 +42,7 @@ def _check_flow(snapshot: CitySnapshot, rules: Rules) -> list[Finding]:
     findings = []
     for row in np.flatnonzero(snapshot.hydrant_works & ~(flow >= figure)).tolist():
         if np.isnan(flow[row]):
-            findings.append(_missing(snapshot, "hydrant_flow", row, "no_flow"))
+            findings.append(_finding_without_data(snapshot, "hydrant_flow", row, "no_flow"))
         else:
             findings.append(_below(snapshot, rules, "hydrant_flow", row, float(flow[row])))
     return findings
@@ -55,7 +55,7 @@ def _check_pressure(snapshot: CitySnapshot, rules: Rules) -> list[Finding]:
     findings = []
     for row in np.flatnonzero(snapshot.hydrant_works & ~(pressure >= running)).tolist():
         if np.isnan(pressure[row]):
-            findings.append(_missing(snapshot, "hydrant_pressure", row, "no_pressure"))
+            findings.append(_finding_without_data(snapshot, "hydrant_pressure", row, "no_pressure"))
             continue
         rule = "hydrant_pressure" if pressure[row] < least else "hydrant_pressure_running"
         findings.append(_below(snapshot, rules, rule, row, float(pressure[row])))
@@ -73,12 +73,11 @@ def _below(snapshot: CitySnapshot, rules: Rules, rule: str, row: int, measured: 
         snapshot.hydrant.geometry.iloc[row],
         measured=measured,
         required=required,
-        shortfall=required - measured,
         detail={"kind": "low"},
     )
 
 
-def _missing(snapshot: CitySnapshot, rule: str, row: int, kind: str) -> Finding:
+def _finding_without_data(snapshot: CitySnapshot, rule: str, row: int, kind: str) -> Finding:
     return Finding(
         rule,
         Severity.MISSING,
@@ -148,13 +147,13 @@ def _check_mains(
     findings = []
     for row in range(len(snapshot.hydrant)):
         if row not in mains:
-            findings.append(_missing(snapshot, "hydrant_ring", row, "no_main"))
+            findings.append(_finding_without_data(snapshot, "hydrant_ring", row, "no_main"))
             continue
         ring = mains[row][~is_bridge[mains[row]]]
         rule, pieces = ("hydrant_ring", ring) if len(ring) else ("hydrant_branch", mains[row])
         known = diameter[pieces][~np.isnan(diameter[pieces])]
         if not len(known):
-            findings.append(_missing(snapshot, rule, row, "no_diameter"))
+            findings.append(_finding_without_data(snapshot, rule, row, "no_diameter"))
         elif known.max() < rules.figure(rule):
             findings.append(_below(snapshot, rules, rule, row, float(known.max())))
     return findings
@@ -179,7 +178,6 @@ def _check_sections(
             shapely.multipoints(points[rows]),
             measured=len(rows),
             required=figure,
-            shortfall=len(rows) - figure,
             detail={"kind": "section", "hydrants": [codes[row] for row in rows]},
         )
         for rows in by_section.values()

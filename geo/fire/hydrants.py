@@ -117,7 +117,6 @@ def _straight(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]
                 uncovered,
                 measured=measured,
                 required=radius,
-                shortfall=None if measured is None else measured - radius,
                 detail={"kind": "none" if measured is None else "far"},
             )
         )
@@ -168,7 +167,6 @@ def _by_route(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]
                 snapshot.walls[row],
                 measured=measured,
                 required=figure,
-                shortfall=None if measured is None else measured - figure,
                 detail={
                     "kind": "none" if measured is None else "far",
                     "hydrant": str(names[hydrant[row]]) if hydrant[row] >= 0 else None,

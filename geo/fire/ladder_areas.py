@@ -85,7 +85,7 @@ def check_ladder_areas(
     for row in rows.tolist():
         height = properties.height[row]
         if np.isnan(height):
-            findings.append(_unknown(snapshot, row))
+            findings.append(_finding_without_height(snapshot, row))
             continue
         tall = bool(height > rules.figure("ladder_tall"))
         areas = find_best_ladder_areas(snapshot, rules, reach, row, tall=tall)
@@ -105,14 +105,12 @@ def _finding(
     }.get(areas.reason or "", "ladder_area_tall" if tall else "ladder_area")
     measured: float | None = areas.found
     required: float | None = areas.required
-    shortfall: float | None = areas.required - areas.found
     if areas.reason == "slope":
-        required = rules.figure(rule)
-        measured, shortfall = areas.slope, areas.slope - required
+        measured, required = areas.slope, rules.figure(rule)
     elif areas.reason == "podium":
-        measured, required, shortfall = None, rules.figure(rule), None
+        measured, required = None, rules.figure(rule)
     elif areas.reason == "no_lane":
-        measured = required = shortfall = None
+        measured = required = None
     others = [str(snapshot.codes[other]) for other in areas.blocked_by]
     return Finding(
         rule,
@@ -122,13 +120,12 @@ def _finding(
         areas.side,
         measured,
         required,
-        shortfall,
         other=others[0] if others else None,
         detail={"kind": areas.reason, "blocked_by": others},
     )
 
 
-def _unknown(snapshot: CitySnapshot, row: int) -> Finding:
+def _finding_without_height(snapshot: CitySnapshot, row: int) -> Finding:
     return Finding(
         "ladder_area",
         Severity.MISSING,

@@ -53,7 +53,6 @@ def check_bends(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Findin
                     shapely.Point(corner),
                     measured=fits,
                     required=radius,
-                    shortfall=radius - fits,
                     detail={"kind": "bend", "name": road["name"]},
                 )
             )

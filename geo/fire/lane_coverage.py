@@ -67,7 +67,6 @@ def check_lanes_along(
                 side,
                 measured=share,
                 required=required,
-                shortfall=required - share,
                 detail={"kind": "share", "table": "lane_along_share"},
             )
         )
@@ -158,7 +157,6 @@ def check_lane_spacing(
             snapshot.walls[row],
             measured=width,
             required=figure,
-            shortfall=width - figure,
             detail={"kind": "apart"},
         )
         for row, width in sorted(widest.items())

@@ -75,7 +75,6 @@ def _check_through(
             wall,
             measured=measured,
             required=required,
-            shortfall=measured - required,
             detail={"kind": "long"},
         )
     return None
@@ -192,7 +191,6 @@ def _check_courts(
                 court,
                 measured=min(sides),
                 required=figure,
-                shortfall=min(sides) - figure,
                 detail={"kind": "court"},
             )
         )

@@ -67,7 +67,6 @@ def check_micro_response(
                 snapshot.walls[row],
                 measured=float(seconds[row]) if is_reached else None,
                 required=limit,
-                shortfall=float(seconds[row]) - limit if is_reached else None,
                 detail={"kind": "late" if is_reached else "unreached"},
             )
         )
@@ -91,7 +90,6 @@ def check_micro_people(snapshot: CitySnapshot, rules: Rules) -> list[Finding]:
                 stations.geometry.iloc[row],
                 measured=float(people[row]) if is_known else None,
                 required=figure if is_known else None,
-                shortfall=figure - float(people[row]) if is_known else None,
                 detail={
                     "kind": "few" if is_known else "no_people",
                     "name": stations["name"].iloc[row],

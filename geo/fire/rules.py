@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from geo.errors import InputError
@@ -91,6 +92,8 @@ _APART, _LADDER, _RESPONSE = Overlay.SEPARATION, Overlay.LADDER, Overlay.RESPONS
 _MICRO = Overlay.MICRO_STATION
 _HIGH, _MEDIUM, _LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
 _SHALL, _SHOULD = Force.SHALL, Force.SHOULD
+_CLEARANCE, _AREAS = f"{GENERAL} 3.4.5(1)", f"{GENERAL} 3.4.6"
+_verified = partial(Rule, verified=True)
 
 DEFAULT_RULES: tuple[Rule, ...] = (
     Rule("hydrant_radius", _COVERAGE, 150, "m", _HIGH, _SHALL, WATER, "7.2.5"),
@@ -108,10 +111,8 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     Rule("hydrant_ring", _SUPPLY, 150, "mm", _MEDIUM, _SHALL, WATER, "8.1.1"),
     Rule("hydrant_branch", _SUPPLY, 200, "mm", _LOW, _SHOULD, WATER, "8.1.1"),
     Rule("hydrant_section", _SUPPLY, 5, "", _LOW, _SHOULD, WATER, "8.1.4"),
-    Rule("lane_width", _LANE, 4.0, "m", _HIGH, _SHALL, BUILDING, "7.1.8", "GB 55037-2022 3.4.5(1)"),
-    Rule(
-        "lane_height", _LANE, 4.0, "m", _HIGH, _SHALL, BUILDING, "7.1.8", "GB 55037-2022 3.4.5(1)"
-    ),
+    Rule("lane_width", _LANE, 4.0, "m", _HIGH, _SHALL, BUILDING, "7.1.8", _CLEARANCE),
+    Rule("lane_height", _LANE, 4.0, "m", _HIGH, _SHALL, BUILDING, "7.1.8", _CLEARANCE),
     Rule("lane_slope", _LANE, 8.0, "%", _LOW, _SHOULD, BUILDING, "7.1.8"),
     Rule("lane_slope_most", _LANE, 10.0, "%", _HIGH, _SHALL, GENERAL, "3.4.5(4)"),
     Rule("lane_wall", _LANE, 5.0, "m", _LOW, _SHOULD, BUILDING, "7.1.8"),
@@ -135,75 +136,29 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     Rule("engine_reach", _REACH, 80, "m", _HIGH),
     Rule("engine_margin", _REACH, 0.5, "m"),
     Rule("road_within", _REACH, 500, "m", _HIGH),
-    Rule(
-        "separation_high_high", _APART, 13, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2", verified=True
-    ),
-    Rule("separation_high_2", _APART, 9, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2", verified=True),
-    Rule("separation_high_3", _APART, 11, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2", verified=True),
-    Rule("separation_high_4", _APART, 14, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2", verified=True),
+    _verified("separation_high_high", _APART, 13, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2"),
+    _verified("separation_high_2", _APART, 9, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2"),
+    _verified("separation_high_3", _APART, 11, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2"),
+    _verified("separation_high_4", _APART, 14, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2"),
     Rule("separation_2_2", _APART, 6, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2"),
     Rule("separation_2_3", _APART, 7, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2"),
     Rule("separation_2_4", _APART, 9, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2"),
     Rule("separation_3_3", _APART, 8, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2"),
     Rule("separation_3_4", _APART, 10, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2"),
     Rule("separation_4_4", _APART, 12, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2"),
-    Rule(
-        "separation_adjoining",
-        _APART,
-        0.1,
-        "m",
-        _MEDIUM,
-        _SHALL,
-        BUILDING,
-        "5.2.2 注2、注3",
-        verified=True,
+    _verified(
+        "separation_adjoining", _APART, 0.1, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2 注2、注3"
     ),
-    Rule(
-        "separation_openings_share",
-        _APART,
-        25,
-        "%",
-        _MEDIUM,
-        _SHALL,
-        BUILDING,
-        "5.2.2 注1",
-        verified=True,
+    _verified("separation_openings_share", _APART, 25, "%", _MEDIUM, _SHALL, BUILDING, "5.2.2 注1"),
+    _verified(
+        "separation_protected", _APART, 3.5, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2 注4、注5"
     ),
-    Rule(
-        "separation_protected",
-        _APART,
-        3.5,
-        "m",
-        _MEDIUM,
-        _SHALL,
-        BUILDING,
-        "5.2.2 注4、注5",
-        verified=True,
+    _verified(
+        "separation_protected_high", _APART, 4.0, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2 注4、注5"
     ),
-    Rule(
-        "separation_protected_high",
-        _APART,
-        4.0,
-        "m",
-        _MEDIUM,
-        _SHALL,
-        BUILDING,
-        "5.2.2 注4、注5",
-        verified=True,
-    ),
-    Rule("separation_group", _APART, 4.0, "m", _MEDIUM, _SHOULD, BUILDING, "5.2.4", verified=True),
-    Rule(
-        "separation_group_area",
-        _APART,
-        2500,
-        "m²",
-        _MEDIUM,
-        _SHALL,
-        BUILDING,
-        "5.2.4",
-        verified=True,
-    ),
-    Rule(
+    _verified("separation_group", _APART, 4.0, "m", _MEDIUM, _SHOULD, BUILDING, "5.2.4"),
+    _verified("separation_group_area", _APART, 2500, "m²", _MEDIUM, _SHALL, BUILDING, "5.2.4"),
+    _verified(
         "separation_no_reduction",
         _APART,
         100,
@@ -213,79 +168,25 @@ DEFAULT_RULES: tuple[Rule, ...] = (
         BUILDING,
         "5.2.6",
         "GB 55037-2022 3.3.1",
-        verified=True,
     ),
-    Rule(
-        "ladder_area",
-        _LADDER,
-        15,
-        "m",
-        _HIGH,
-        _SHALL,
-        BUILDING,
-        "7.2.2",
-        "GB 55037-2022 3.4.6",
-        verified=True,
-    ),
-    Rule(
-        "ladder_area_tall",
-        _LADDER,
-        20,
-        "m",
-        _HIGH,
-        _SHALL,
-        BUILDING,
-        "7.2.2",
-        "GB 55037-2022 3.4.6",
-        verified=True,
-    ),
-    Rule(
-        "ladder_tall",
-        _LADDER,
-        50,
-        "m",
-        _MEDIUM,
-        _SHALL,
-        BUILDING,
-        "7.2.1",
-        "GB 55037-2022 3.4.6",
-        verified=True,
-    ),
-    Rule("ladder_width", _LADDER, 10, "m", _MEDIUM, _SHALL, BUILDING, "7.2.2", verified=True),
-    Rule("ladder_near", _LADDER, 5, "m", _MEDIUM, _SHOULD, BUILDING, "7.2.2", verified=True),
-    Rule("ladder_far", _LADDER, 10, "m", _MEDIUM, _SHALL, BUILDING, "7.2.2", verified=True),
-    Rule("ladder_gap", _LADDER, 30, "m", _MEDIUM, _SHOULD, BUILDING, "7.2.1", verified=True),
-    Rule(
-        "ladder_podium",
-        _LADDER,
-        4,
-        "m",
-        _HIGH,
-        _SHALL,
-        BUILDING,
-        "7.2.1",
-        "GB 55037-2022 3.4.6",
-        verified=True,
-    ),
-    Rule(
-        "ladder_lane",
-        _LADDER,
-        0,
-        "",
-        _HIGH,
-        _SHALL,
-        BUILDING,
-        "7.2.2",
-        "GB 55037-2022 3.4.7",
-        verified=True,
+    _verified("ladder_area", _LADDER, 15, "m", _HIGH, _SHALL, BUILDING, "7.2.2", _AREAS),
+    _verified("ladder_area_tall", _LADDER, 20, "m", _HIGH, _SHALL, BUILDING, "7.2.2", _AREAS),
+    _verified("ladder_tall", _LADDER, 50, "m", _MEDIUM, _SHALL, BUILDING, "7.2.1", _AREAS),
+    _verified("ladder_width", _LADDER, 10, "m", _MEDIUM, _SHALL, BUILDING, "7.2.2"),
+    _verified("ladder_near", _LADDER, 5, "m", _MEDIUM, _SHOULD, BUILDING, "7.2.2"),
+    _verified("ladder_far", _LADDER, 10, "m", _MEDIUM, _SHALL, BUILDING, "7.2.2"),
+    _verified("ladder_gap", _LADDER, 30, "m", _MEDIUM, _SHOULD, BUILDING, "7.2.1"),
+    _verified("ladder_podium", _LADDER, 4, "m", _HIGH, _SHALL, BUILDING, "7.2.1", _AREAS),
+    _verified(
+        "ladder_lane", _LADDER, 0, "", _HIGH, _SHALL, BUILDING, "7.2.2", "GB 55037-2022 3.4.7"
     ),
     Rule("ladder_lane_within", _LADDER, 15, "m"),
-    Rule("ladder_slope", _LADDER, 3, "%", _LOW, _SHOULD, BUILDING, "7.2.2", verified=True),
-    Rule("response_time", _RESPONSE, 300, "s", _HIGH, _SHALL, PLANNING, "4.1.3", verified=True),
+    _verified("ladder_slope", _LADDER, 3, "%", _LOW, _SHOULD, BUILDING, "7.2.2"),
+    _verified("response_time", _RESPONSE, 300, "s", _HIGH, _SHALL, PLANNING, "4.1.3"),
     Rule("response_turnout", _RESPONSE, 60, "s"),
-    Rule("station_area_first", _RESPONSE, 7, "km²", _LOW, _SHOULD, STATIONS, "14", verified=True),
-    Rule("station_area_second", _RESPONSE, 4, "km²", _LOW, _SHOULD, STATIONS, "14", verified=True),
-    Rule("station_area_small", _RESPONSE, 2, "km²", _LOW, _SHOULD, STATIONS, "14", verified=True),
+    _verified("station_area_first", _RESPONSE, 7, "km²", _LOW, _SHOULD, STATIONS, "14"),
+    _verified("station_area_second", _RESPONSE, 4, "km²", _LOW, _SHOULD, STATIONS, "14"),
+    _verified("station_area_small", _RESPONSE, 2, "km²", _LOW, _SHOULD, STATIONS, "14"),
     Rule("micro_time", _MICRO, 180, "s", _LOW, _SHOULD, MICRO_STATIONS, "1"),
     Rule("micro_people", _MICRO, 6, "", _LOW, _SHALL, MICRO_STATIONS, "2"),
     Rule("micro_turnout", _MICRO, 60, "s"),

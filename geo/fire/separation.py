@@ -238,7 +238,6 @@ def _finding(
         line,
         measured=distance,
         required=required,
-        shortfall=required - distance,
         other=snapshot.codes[other],
         detail={
             "kind": "adjoining" if adjoining else "close",

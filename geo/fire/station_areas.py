@@ -75,7 +75,6 @@ def check_station_areas(snapshot: CitySnapshot, rules: Rules) -> list[Finding]:
             snapshot.station.geometry.iloc[row],
             measured=float(areas[row]),
             required=float(figures[row]),
-            shortfall=float(areas[row] - figures[row]),
             detail={"kind": "large", "name": snapshot.station["name"].iloc[row]},
         )
         for row in rows.tolist()

@@ -157,7 +157,6 @@ def check_response_times(
                 snapshot.walls[row],
                 measured=measured,
                 required=limit,
-                shortfall=None if measured is None else measured - limit,
                 detail={
                     "kind": "unreached" if measured is None else "late",
                     "station": str(stations[nearest]) if nearest >= 0 else None,

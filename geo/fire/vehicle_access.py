@@ -322,7 +322,6 @@ def _finding(
         _path_to_wall(snapshot, reach, row),
         measured=measured,
         required=rules.figure("engine_reach"),
-        shortfall=None if measured is None else measured - rules.figure("engine_reach"),
         detail={"kind": kind, "obstacle": first},
     )
 

@@ -59,20 +59,15 @@ def reached_stretches(
     return np.concatenate(lines), whole
 
 
-def reached_land(
-    graph: RoadGraph, cost: Floats, limit: float, pace: Floats | None = None
-) -> shapely.Geometry:
+def reached_land(graph: RoadGraph, cost: Floats, limit: float) -> shapely.Geometry:
     """Return the area beside the pieces reached within a limit, small holes filled.
 
     Parameters
     ----------
     cost
-        (n,) cost of reaching each node.
-    pace
-        (e,) cost of a metre of each piece; 1 by default.
+        (n,) metres to each node.
     """
-    pace = np.ones(len(graph.ends)) if pace is None else pace
-    return land_beside(reached_stretches(graph, cost, limit, pace)[0])
+    return land_beside(reached_stretches(graph, cost, limit, np.ones(len(graph.ends)))[0])
 
 
 def land_beside(lines: Geometries, previous: shapely.Geometry = _NOTHING) -> shapely.Geometry:

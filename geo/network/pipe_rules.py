@@ -267,7 +267,7 @@ def figures_by_laying(
     return least, np.where(is_ruled, upper.max(axis=0), np.nan), chosen
 
 
-def describe_rules(lang: Language, rules: PipeRules | None = None) -> list[dict[str, Any]]:
+def describe_rules(lang: Language) -> list[dict[str, Any]]:
     """Return every figure with its clause and text, for lists of the rules in force.
 
     Raises
@@ -275,7 +275,7 @@ def describe_rules(lang: Language, rules: PipeRules | None = None) -> list[dict[
     InputError
         If a figure of the settings is wrong.
     """
-    rules = rules or pipe_rules_in_force()
+    rules = pipe_rules_in_force()
     return [
         row
         | {

@@ -19,22 +19,6 @@ if TYPE_CHECKING:
     from geo.partition.scoring.objective import Cost, Limits, Weights, cost
     from geo.partition.search.chains import PreviousLabels
     from geo.partition.search.strategy import Effort, search_parts
-
-__all__ = [
-    "Cost",
-    "Effort",
-    "Graph",
-    "Kind",
-    "Limits",
-    "PreviousLabels",
-    "Proof",
-    "Weights",
-    "cost",
-    "graph_from_arrays",
-    "prove",
-    "search_parts",
-]
-
 _HOMES = {
     "PreviousLabels": "search.chains",
     "Cost": "scoring.objective",

@@ -41,9 +41,7 @@ def read_assignment(connection: Connection, plan: int) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(statement).mappings()]
 
 
-def targets_from_table(
-    connection: Connection, draft: Draft, rows: pd.DataFrame, first_row: int = 2
-) -> dict[int, str]:
+def targets_from_table(connection: Connection, draft: Draft, rows: pd.DataFrame) -> dict[int, str]:
     """Return the grid code of each atom that a table names; rows without a grid are left out.
 
     Parameters
@@ -51,8 +49,6 @@ def targets_from_table(
     rows
         ``building_code``, ``unit_code`` and ``grid_code`` as texts, empty where unknown. A row
         without a unit is for all units of its building. A grid code may be the serial alone.
-    first_row
-        Number of the first row in the file, for messages.
 
     Raises
     ------
@@ -63,7 +59,7 @@ def targets_from_table(
     by_building = members.groupby("building_code")["atom"].apply(list).to_dict()
     by_unit = members[members["unit_code"] != ""].set_index("unit_code")["atom"].to_dict()
     targets: dict[int, str] = {}
-    for number, row in enumerate(rows.itertuples(index=False), first_row):
+    for number, row in enumerate(rows.itertuples(index=False), 2):
         building, unit, grid = (
             str(value).strip() for value in (row.building_code, row.unit_code, row.grid_code)
         )

@@ -196,13 +196,7 @@ def _move_change(draft: Draft, targets: Mapping[int, str]) -> Change:
 
 
 def _half_of_grid(connection: Connection, draft: Draft, atoms: Sequence[int]) -> list[int]:
-    """Return the atoms of one half of a grid.
-
-    Raises
-    ------
-    InputError
-        If fewer than two atoms have households.
-    """
+    """Return the atoms of one half of a grid, which has two with households at least."""
     households = np.array([draft.size(atom) for atom in atoms], dtype=np.int64)
     if (households > 0).sum() < 2:
         raise InputError("grid_indivisible")

@@ -91,7 +91,7 @@ def read_outlook(connection: Connection, region: str, scope: str = "") -> list[O
     values = {"region": code_prefix(region), "scope": scope}
     totals = _read_totals(connection, day, values)
     return [
-        _judge(row, totals.get(row.code, []), day)
+        _outlook_of(row, totals.get(row.code, []), day)
         for row in connection.execute(_COMMUNITIES, values)
     ]
 
@@ -137,7 +137,7 @@ def _in_years(day: date) -> float:
     return day.year + (day - start).days / (end - start).days
 
 
-def _judge(row: Row[Any], totals: list[tuple[float, int]], day: date) -> Outlook:
+def _outlook_of(row: Row[Any], totals: list[tuple[float, int]], day: date) -> Outlook:
     limits = limits_from_parameters(row.parameters or {})
     trend = forecast(totals, day.year + 2.0)
     now = (totals[-1][1] if totals else 0) - row.dedicated

@@ -141,15 +141,13 @@ def list_without_building(connection: Connection) -> list[dict[str, Any]]:
     list[dict]
         ``building``, and how many ``dwellings`` and ``entities`` name it.
     """
-    rows = connection.execute(
-        text(
-            "SELECT building_code AS building, count(*) FILTER (WHERE is_dwelling) AS dwellings, "
-            "count(*) FILTER (WHERE NOT is_dwelling) AS entities FROM ("
-            "SELECT building_code, true AS is_dwelling FROM dwelling UNION ALL "
-            "SELECT building_code, false FROM entity) register "
-            "WHERE NOT EXISTS (SELECT FROM building b WHERE b.code = building_code) "
-            "GROUP BY building_code ORDER BY building_code"
-        )
+    rows = connection.exec_driver_sql(
+        "SELECT building_code AS building, count(*) FILTER (WHERE is_dwelling) AS dwellings, "
+        "count(*) FILTER (WHERE NOT is_dwelling) AS entities FROM ("
+        "SELECT building_code, true AS is_dwelling FROM dwelling UNION ALL "
+        "SELECT building_code, false FROM entity) register "
+        "WHERE NOT EXISTS (SELECT FROM building b WHERE b.code = building_code) "
+        "GROUP BY building_code ORDER BY building_code"
     ).mappings()
     return [dict(row) for row in rows]
 

@@ -83,13 +83,13 @@ def draw_sheet_map(sheet: Sheet) -> SheetMap:
     sheet_map = create_map(tuple(shapely.bounds(entry.land).tolist()))
     for layer in (_grids(sheet, fills), _grounds(sheet)):
         layer.add_to(sheet_map)
-    _group("buildings", [_buildings(sheet, fills)]).add_to(sheet_map)
-    _group("roads", [*_waters(sheet), *_roads(sheet), *_rails(sheet), _walls(sheet)]).add_to(
+    _layer_group("buildings", [_buildings(sheet, fills)]).add_to(sheet_map)
+    _layer_group("roads", [*_waters(sheet), *_roads(sheet), *_rails(sheet), _walls(sheet)]).add_to(
         sheet_map
     )
     for layer in _borders(sheet):
         layer.add_to(sheet_map)
-    _group("labels", _labels(sheet)).add_to(sheet_map)
+    _layer_group("labels", _labels(sheet)).add_to(sheet_map)
     folium.LayerControl(position="topright", collapsed=True).add_to(sheet_map)
     return SheetMap(sheet_map, _texts(sheet, fills))
 
@@ -111,7 +111,7 @@ def draw_overview_map(entries: Sequence[AtlasEntry]) -> OfflineMap:
     return overview
 
 
-def _group(name: str, layers: Iterable[Any]) -> folium.FeatureGroup:
+def _layer_group(name: str, layers: Iterable[Any]) -> folium.FeatureGroup:
     group = folium.FeatureGroup(name=_both(f"atlas.layer_{name}"))
     for layer in layers:
         layer.add_to(group)

@@ -63,43 +63,43 @@ def write_workbook(report: FireReport, out: Path, lang: Language) -> Path:
         If it can't be written.
     """
     book = Workbook(write_only=True)
-    _summary(book, report, lang)
-    _findings(book, report, lang)
-    _blocks(book, report, lang)
-    _missing(book, report, lang)
+    _write_summary(book, report, lang)
+    _write_findings(book, report, lang)
+    _write_blocks(book, report, lang)
+    _write_missing(book, report, lang)
     assignment.save_workbook(book, out)
     return out
 
 
-def _summary(book: Workbook, report: FireReport, lang: Language) -> None:
-    sheet = _sheet(book, "summary", (24, *(11,) * 7), lang)
-    _row(sheet, (report.title,), bold=True)
+def _write_summary(book: Workbook, report: FireReport, lang: Language) -> None:
+    sheet = _add_sheet(book, "summary", (24, *(11,) * 7), lang)
+    _append_row(sheet, (report.title,), bold=True)
     checked = "" if report.checked is None else clock.format_time(report.checked)
-    _row(sheet, (_label("checked", lang), checked))
-    _row(sheet, ())
+    _append_row(sheet, (_label("checked", lang), checked))
+    _append_row(sheet, ())
     heads = [text(f"severity.{severity}", lang=lang) for severity in Severity]
     totals = [_label(name, lang) for name in ("total", "buildings", "households")]
-    _row(sheet, (_label("kind", lang), *heads, *totals), bold=True)
+    _append_row(sheet, (_label("kind", lang), *heads, *totals), bold=True)
     for overlay in Overlay:
         counts = report.counts[overlay.value]
         figures = [counts[str(severity)] for severity in Severity]
         affected = report.affected.get(overlay.value, (0, 0))
         name = text(f"overlay.{overlay}", lang=lang)
-        _row(sheet, (name, *figures, sum(figures), *affected))
-    _row(sheet, ())
-    _row(sheet, (_label(name, lang) for name in ("layer", "published", "days")), bold=True)
+        _append_row(sheet, (name, *figures, sum(figures), *affected))
+    _append_row(sheet, ())
+    _append_row(sheet, (_label(name, lang) for name in ("layer", "published", "days")), bold=True)
     for age in report.ages:
-        _row(sheet, (age["layer"], age["date"] or _label("never", lang), age["days"]))
-    _row(sheet, ())
-    _row(sheet, (_label("standards", lang),))
-    _row(sheet, (station_response.describe_travel_times(rules_in_force(), lang),))
+        _append_row(sheet, (age["layer"], age["date"] or _label("never", lang), age["days"]))
+    _append_row(sheet, ())
+    _append_row(sheet, (_label("standards", lang),))
+    _append_row(sheet, (station_response.describe_travel_times(rules_in_force(), lang),))
 
 
-def _findings(book: Workbook, report: FireReport, lang: Language) -> None:
-    sheet = _sheet(book, "findings", tuple(COLUMNS.values()), lang)
+def _write_findings(book: Workbook, report: FireReport, lang: Language) -> None:
+    sheet = _add_sheet(book, "findings", tuple(COLUMNS.values()), lang)
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(COLUMNS))}{len(report.rows) + 1}"
-    _row(sheet, (_label(name, lang) for name in COLUMNS), bold=True)
+    _append_row(sheet, (_label(name, lang) for name in COLUMNS), bold=True)
     fills = {name: PatternFill("solid", fgColor=ink[1:]) for name, ink in INKS.items()}
     for row in report.rows:
         is_pair = row["overlay"] == Overlay.SEPARATION
@@ -115,10 +115,10 @@ def _findings(book: Workbook, report: FireReport, lang: Language) -> None:
         sheet.append(cells)
 
 
-def _blocks(book: Workbook, report: FireReport, lang: Language) -> None:
-    sheet = _sheet(book, "block", tuple(BLOCK_COLUMNS.values()), lang)
+def _write_blocks(book: Workbook, report: FireReport, lang: Language) -> None:
+    sheet = _add_sheet(book, "block", tuple(BLOCK_COLUMNS.values()), lang)
     sheet.freeze_panes = "A2"
-    _row(sheet, (_label(name, lang) for name in BLOCK_COLUMNS), bold=True)
+    _append_row(sheet, (_label(name, lang) for name in BLOCK_COLUMNS), bold=True)
     for block in report.blocks:
         values = block | {
             "block": block["number"],
@@ -132,15 +132,15 @@ def _blocks(book: Workbook, report: FireReport, lang: Language) -> None:
         sheet.append(cells)
 
 
-def _missing(book: Workbook, report: FireReport, lang: Language) -> None:
-    sheet = _sheet(book, "missing", (70, 10), lang)
+def _write_missing(book: Workbook, report: FireReport, lang: Language) -> None:
+    sheet = _add_sheet(book, "missing", (70, 10), lang)
     for item in report.missing:
-        _row(sheet, (item["text"], item["count"]))
+        _append_row(sheet, (item["text"], item["count"]))
     if not report.missing:
-        _row(sheet, (_label("none", lang),))
+        _append_row(sheet, (_label("none", lang),))
 
 
-def _sheet(book: Workbook, name: str, widths: tuple[int, ...], lang: Language) -> Any:
+def _add_sheet(book: Workbook, name: str, widths: tuple[int, ...], lang: Language) -> Any:
     sheet: Any = book.create_sheet(_label(name, lang))
     for number, width in enumerate(widths, 1):
         sheet.column_dimensions[get_column_letter(number)].width = width
@@ -159,7 +159,7 @@ def _cells(sheet: Any, values: Iterable[Any], *, bold: bool = False) -> list[Any
     return [assignment.text_cell(sheet, value, bold=bold) for value in empty]
 
 
-def _row(sheet: Any, values: Iterable[Any], *, bold: bool = False) -> None:
+def _append_row(sheet: Any, values: Iterable[Any], *, bold: bool = False) -> None:
     sheet.append(_cells(sheet, values, bold=bold))
 
 

@@ -106,7 +106,7 @@ def sheet_of_briefing(
     plan = svg_document(canvas.size, list(_draw_plan(content, around, canvas)))
     data = {
         "lang": lang,
-        "title": _display_name(content),
+        "title": str(content["name"] or content["address"] or content["code"]),
         "words": sheet_words(lang),
         "size": canvas.size,
         "scale": scale,
@@ -323,10 +323,6 @@ def _format_type_and_main(hydrant: Details, lang: Language) -> str:
     if main is None and kind is None:
         return text("building_sheet.not_recorded", lang=lang)
     return " ".join([kind or "?", "DN?" if main is None else f"DN{main:.0f}"])
-
-
-def _display_name(building: Details) -> str:
-    return str(building["name"] or building["address"] or building["code"])
 
 
 def _or_unknown(value: object) -> str:

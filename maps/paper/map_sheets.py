@@ -279,7 +279,7 @@ def _index(page_set: PageSet, community: CommunityLayout, entry: AtlasEntry) -> 
         "scale": canvas.scale,
         "bar_m": max(10, round(canvas.scale / 100, -1)),
         "letters": [
-            *_frame_labels(community, canvas, "sheet", 14.0),
+            *_frame_labels(community, canvas, 14.0),
             *_grid_labels(community, canvas),
         ],
         "joins": [],
@@ -294,7 +294,7 @@ def _key_map(
     canvas = _community_canvas(community, (50.0, 34.0))
     svg = _draw_frames(community, canvas, [tile])
     name = page_set.add_picture(f"key-{entry.code}-{tile.label}.svg", svg)
-    return {"map": name, "letters": _frame_labels(community, canvas, "sheet", 8.0)}
+    return {"map": name, "letters": _frame_labels(community, canvas, 8.0)}
 
 
 def _draw_frames(community: CommunityLayout, canvas: Canvas, tiles: Sequence[SheetTile]) -> bytes:
@@ -316,13 +316,13 @@ def _community_canvas(community: CommunityLayout, size: tuple[float, float]) -> 
     return Canvas((x, y, x + width, y + height), scale)
 
 
-def _frame_labels(community: CommunityLayout, canvas: Canvas, kind: str, size: float) -> list[Page]:
+def _frame_labels(community: CommunityLayout, canvas: Canvas, size: float) -> list[Page]:
     labels = []
     for tile in community.layout.tiles:
         west, south, east, north = community.layout.box(tile)
         place = shapely.Point(west + (east - west) * 0.2, north - (north - south) * 0.2)
         x, y = shapely.get_coordinates(canvas.to_paper(place))[0].tolist()
-        labels.append(label_fields(Label(kind, tile.label, x, y, size)))
+        labels.append(label_fields(Label("sheet", tile.label, x, y, size)))
     return labels
 
 

@@ -1,14 +1,25 @@
 """A real browser before a real server; every page watched for faults and foreign hosts."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    APIResponse,
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Route,
+    expect,
+    sync_playwright,
+)
 from sqlalchemy import Engine
 
 from geo.partition.constraints import Constraints
@@ -39,12 +50,22 @@ CHEAP_FLAGS = ("--disable-gpu-compositing", "--disable-gpu-rasterization")
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 LOCAL = {"file", "data", "blob"}
+# A machine of CI may be several times slower than this one; a wait ends when its condition holds.
+TIMEOUT_S = 60
+expect.set_options(timeout=1000 * TIMEOUT_S)
+# Whether the map, and an editor's changes on it, are drawn and nothing of it moves any more.
+IDLE = """() => {
+  const {map, editor, picking} = window.gridatlas ?? {};
+  if (!map?.loaded() || (editor ?? picking)?.view.isUpToDate === false) return false;
+  return new Promise(done => { map.once('idle', () => done(true)); map.triggerRepaint(); });
+}"""
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=HEADLESS, args=[*FLAGS, *CHEAP_FLAGS])
+        browser.on("context", lambda context: context.set_default_timeout(1000 * TIMEOUT_S))
         yield browser
         browser.close()
 
@@ -93,7 +114,13 @@ def client_of(desks: str) -> Iterator[Callable[[str], httpx.Client]]:
     def client_of(name: str) -> httpx.Client:
         if name not in made:
             bearer = {"Authorization": f"Bearer {signed_in(desks, name)['access_token']}"}
-            made[name] = httpx.Client(base_url=desks, headers=bearer, timeout=30)
+            made[name] = httpx.Client(
+                base_url=desks,
+                headers=bearer,
+                timeout=TIMEOUT_S,
+                # the server may close an idle connection just when it is used again
+                limits=httpx.Limits(max_keepalive_connections=0),
+            )
         return made[name]
 
     yield client_of
@@ -104,13 +131,52 @@ def client_of(desks: str) -> Iterator[Callable[[str], httpx.Client]]:
 def signed_in(address: str, name: str) -> dict[str, str]:
     """Return the session of an account, as the page keeps it."""
     grant = {"grant_type": "password", "username": name, "password": PASSWORD}
-    return httpx.post(f"{address}/auth/token", data=grant, timeout=30).raise_for_status().json()
+    return (
+        httpx.post(f"{address}/auth/token", data=grant, timeout=TIMEOUT_S).raise_for_status().json()
+    )
 
 
 def faults_of(page: Page) -> list[object]:
     """Return what axe-core finds serious on a page."""
     page.evaluate(AXE(encoding="utf-8"))
     return page.evaluate(CHECKED)
+
+
+@contextmanager
+def hold_back(page: Page, address: str | re.Pattern[str]) -> Iterator[list[Route]]:
+    """Hold back requests for an address; those still held at the end of the block go on there."""
+    held: list[Route] = []
+    is_open = False
+
+    def handle(route: Route) -> None:
+        if is_open:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route(address, handle)
+    yield held
+    is_open = True
+    release(page, held)
+    page.unroute(address)
+
+
+def release(page: Page, held: list[Route]) -> None:
+    """Let requests that are held back go on; return when the page has handled their answers."""
+    while held:
+        answer(page, held.pop(0))
+
+
+def answer(page: Page, route: Route, response: APIResponse | None = None) -> None:
+    """Answer a request, as the server does or did; return when the page has handled it."""
+    with page.expect_event("requestfinished", lambda request: request == route.request):
+        if response:
+            route.fulfill(response=response)
+        else:
+            route.continue_()
+    # the page handles answers in their order
+    page.evaluate("() => fetch('/health').then(answer => answer.text())")
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
 
 
 def is_fault(message: ConsoleMessage) -> bool:
@@ -151,6 +217,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         faults_allowed: bool = False,
         session: dict[str, str] | None = None,
         lang: str = "zh",
+        script: str = "",
     ) -> Page:
         url = address.as_uri() if isinstance(address, Path) else address
         context = browser.new_context(viewport=size, locale="zh-CN", has_touch=size is PHONE)
@@ -165,6 +232,8 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         if lang != "zh":
             chosen = f"localStorage.setItem('gridatlas.language', '{lang}')"
             context.add_init_script(f"if (origin !== 'null') {chosen}")
+        if script:
+            context.add_init_script(script)
         page = context.new_page()
         page.goto(url)
         return page

@@ -48,7 +48,7 @@ def test_page_has_no_findings_in_either_size(open_page, desks, places, name, lan
     path, account, selector = places[name]
     session = signed_in(desks, account) if account else None
     page = open_page(f"{desks}{path}", session=session, lang=lang)
-    page.locator(selector).first.wait_for(timeout=60_000)
+    page.locator(selector).first.wait_for()
     page.evaluate(AXE(encoding="utf-8"))
     findings = page.evaluate(FINDINGS, "desktop")
     page.set_viewport_size(PHONE)

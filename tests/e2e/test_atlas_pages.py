@@ -1,6 +1,7 @@
 """The atlas as someone opens it who was sent the files: no server, no network."""
 
 import pytest
+from playwright.sync_api import expect
 from sqlalchemy import Engine
 
 from maps.atlas.atlas import write_atlas
@@ -53,33 +54,34 @@ def test_click_on_a_grid_and_on_a_building_tell_what_they_are(opened):
     page = opened(1)
     page.locator("tr[data-code]").nth(4).click()
     popup = page.locator(".leaflet-popup-content")
-    popup.wait_for()
-    assert "第 5 网格 Grid 5" in popup.inner_text()
-    assert "户数 Households" in popup.inner_text()
+    expect(popup).to_contain_text("第 5 网格 Grid 5")
+    expect(popup).to_contain_text("户数 Households")
     page.get_by_role("button", name="Close popup").click()
-    popup.wait_for(state="detached")
+    expect(popup).to_have_count(0)
     page.locator(".leaflet-buildings-pane path").nth(20).click()
-    popup.wait_for()
-    assert "号楼" in popup.inner_text()
-    assert "住宅 residential" in popup.inner_text()
+    expect(popup).to_contain_text("号楼")
+    expect(popup).to_contain_text("住宅 residential")
 
 
 def test_layers_go_and_come_back(opened):
     page = opened(1)
     page.locator(".leaflet-control-layers").hover()
     box = page.get_by_label("建筑 Buildings")
+    buildings = page.locator(".leaflet-buildings-pane path")
+    before = buildings.count()
+    assert before > 50
     box.uncheck()
-    assert page.locator(".leaflet-buildings-pane path").count() == 0
+    expect(buildings).to_have_count(0)
     box.check()
-    assert page.locator(".leaflet-buildings-pane path").count() > 50
+    expect(buildings).to_have_count(before)
 
 
 def test_contents_lead_to_a_community_and_back(opened):
     page = opened(0)
-    assert page.locator(".leaflet-areas-pane path").count() == 3
+    expect(page.locator(".leaflet-areas-pane path")).to_have_count(3)
     page.get_by_role("link", name="江滨<社区>").click()
     page.wait_for_url(f"**/{t.RIVERSIDE}.html")
-    assert page.locator("h1").inner_text() == "江滨<社区>网格图"
+    expect(page.locator("h1")).to_have_text("江滨<社区>网格图")
     page.get_by_role("link", name="图册目录").click()
     page.wait_for_url("**/index.html")
 

@@ -1,5 +1,6 @@
 """The page of cases: queue, map, live changes, steps by keyboard, filing, and access."""
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -10,12 +11,10 @@ from sqlalchemy import text
 from geo.settings import settings
 from tests import accounts
 from tests import town as t
-from tests.e2e.conftest import PHONE, faults_of, signed_in
+from tests.e2e.conftest import IDLE, PHONE, TIMEOUT_S, answer, faults_of, hold_back, signed_in
 
-READY = "() => window.gridatlas && gridatlas.map.loaded() && gridatlas.map.areTilesLoaded()"
 LAPTOP = {"width": 1440, "height": 900}
 HERE = t.degrees(300, 350)
-MINUTE_MS = 60_000
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -47,9 +46,9 @@ def report(desks):
 
     def report(description, kind="burst_pipe", **more):
         form = {"kind": kind, "lon": HERE[0], "lat": HERE[1], "description": description} | more
-        answer = httpx.post(f"{desks}/reports", data=form, timeout=30)
-        assert answer.status_code == 201, answer.text
-        return answer.json()["number"]
+        filed = httpx.post(f"{desks}/reports", data=form, timeout=TIMEOUT_S)
+        assert filed.status_code == 201, filed.text
+        return filed.json()["number"]
 
     return report
 
@@ -58,9 +57,9 @@ def report(desks):
 def cases_page(open_page, desks):
     def cases_page(name="community", path="/cases", size=LAPTOP, **how) -> Page:
         page = open_page(f"{desks}{path}", size, session=signed_in(desks, name), **how)
-        page.wait_for_function(READY, timeout=MINUTE_MS)
+        page.wait_for_function(IDLE)
         live = "Live" if how.get("lang") == "en" else "实时更新"
-        expect(page.locator("#side h1")).to_contain_text(live, timeout=MINUTE_MS)
+        expect(page.locator("#side h1")).to_contain_text(live)
         return page
 
     return cases_page
@@ -76,13 +75,41 @@ def test_case_appears_in_the_open_page_without_reload(cases_page, report):
     page.evaluate("window.isSamePage = true")
     number = report("东门水管爆裂")
     row = page.locator(f".queue a[data-number='{number}']")
-    expect(row).to_contain_text("东门水管爆裂", timeout=30_000)
+    expect(row).to_contain_text("东门水管爆裂")
     expect(row).to_contain_text("待受理")
     shown = "number => gridatlas.map.querySourceFeatures('cases').some("
     page.wait_for_function(
         f"{shown}one => one.properties.number === number || one.properties.point_count)", arg=number
     )
     assert page.evaluate("window.isSamePage")
+
+
+def test_case_filed_while_the_queue_is_read_stays_in_it(cases_page, report):
+    page = cases_page()
+    answers = []
+    queue = re.compile(r"/casework/cases\?")
+    page.route(queue, lambda route: answers.append((route, route.fetch())))
+    with page.expect_request(queue):
+        page.locator("[data-view=all]").click()
+    while not answers:
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+    number = report("读取期间登记")
+    row = page.locator(f".queue a[data-number='{number}']")
+    expect(row).to_be_visible()
+    answer(page, *answers.pop())
+    expect(row).to_be_visible()
+    page.unroute(queue)
+
+
+def test_case_opened_last_stays_when_an_earlier_one_arrives(cases_page, report):
+    first, last = report("先打开"), report("后打开")
+    page = cases_page()
+    with hold_back(page, f"**/casework/cases/{first}"):
+        for number in (first, last):
+            with page.expect_request(f"**/casework/cases/{number}"):
+                page.locator(f".queue a[data-number='{number}']").click()
+        expect(page.locator("#panel h1")).to_contain_text(last)
+    expect(page.locator("#panel h1")).to_contain_text(last)
 
 
 def test_case_is_handled_from_accepting_to_report_back_by_keys_alone(cases_page, report, town):
@@ -103,14 +130,14 @@ def test_case_is_handled_from_accepting_to_report_back_by_keys_alone(cases_page,
         press(page, "Enter")
         focus(page, panel.get_by_role("button", name=f"确认：{step}"))
         press(page, "Enter")
-        expect(panel.locator(".history > li").last).to_contain_text(step, timeout=30_000)
+        expect(panel.locator(".history > li").last).to_contain_text(step)
     focus(page, panel.get_by_role("button", name="反馈", exact=True))
     press(page, "Enter")
     expect(panel.get_by_label("说明")).to_be_focused()
     page.keyboard.type("已修复")
     focus(page, panel.get_by_role("button", name="确认：反馈"))
     press(page, "Enter")
-    expect(panel.locator(".history > li").last).to_contain_text("已修复", timeout=30_000)
+    expect(panel.locator(".history > li").last).to_contain_text("已修复")
     press(page, "Escape")
     expect(panel).to_be_hidden()
     expect(row).to_have_count(0)
@@ -158,7 +185,7 @@ def test_step_on_a_case_that_changed_meanwhile_shows_it_as_it_is(cases_page, cli
     ).raise_for_status()
     expect(page.locator(f".queue a[data-number='{number}']")).to_be_visible()
     panel.get_by_role("button", name="确认：受理").click()
-    expect(page.locator("#notice")).to_contain_text("已有变化", timeout=30_000)
+    expect(page.locator("#notice")).to_contain_text("已有变化")
     expect(panel.locator(".history")).to_contain_text("请尽快")
     expect(panel.locator(".history > li")).to_have_count(2)
 
@@ -173,7 +200,7 @@ def test_office_files_a_case_at_a_place_on_the_map(cases_page, town):
     panel.get_by_label("纬度").fill(f"{HERE[1]:.6f}")
     assert faults_of(page) == []
     panel.get_by_role("button", name="登记", exact=True).click()
-    expect(panel).to_contain_text("查询码", timeout=30_000)
+    expect(panel).to_contain_text("查询码")
     panel.get_by_role("link", name="打开该事项").click()
     expect(panel.locator(".words").first).to_have_text("居民来电：漏水")
     expect(panel).to_contain_text("办事机构")
@@ -188,7 +215,7 @@ def test_refused_filing_keeps_what_was_typed(cases_page):
     panel.get_by_label("经度").fill("100")
     panel.get_by_label("纬度").fill("20")
     panel.get_by_role("button", name="登记", exact=True).click()
-    expect(panel.get_by_role("alert")).to_contain_text("不在本市范围内", timeout=30_000)
+    expect(panel.get_by_role("alert")).to_contain_text("不在本市范围内")
     expect(panel.get_by_label("事项内容")).to_have_value("在别处")
 
 
@@ -210,6 +237,6 @@ def test_no_serious_fault_of_access(cases_page, report, lang, size):
 def test_role_without_casework_is_asked_to_sign_in_again(open_page, desks):
     page = open_page(f"{desks}/cases", session=signed_in(desks, "planner"))
     dialog = page.locator("dialog.session")
-    expect(dialog).to_contain_text("规划员", timeout=MINUTE_MS)
+    expect(dialog).to_contain_text("规划员")
     assert faults_of(page) == []
-    assert dialog.get_by_role("link").get_attribute("href") == "/plan"
+    expect(dialog.get_by_role("link")).to_have_attribute("href", "/plan")

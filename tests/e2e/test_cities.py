@@ -7,14 +7,13 @@ from sqlalchemy import insert
 from geo.model import Grid, GridPlan, Region
 from tests import accounts
 from tests import town as t
-from tests.e2e.conftest import faults_of, signed_in
+from tests.e2e.conftest import IDLE, faults_of, signed_in
 
 FAR_CITY = "430100000000"
 FAR_DISTRICT, FAR_STREET = "430102000000", "430102001000"
 FAR_COMMUNITIES = ("430102001001", "430102001002")
 WEST, SOUTH, SIDE = 112.97, 28.19, 0.004
 BOUNDS = "() => gridatlas.map.getBounds().toArray().flat()"
-LOADED = "() => window.gridatlas?.map.loaded()"
 
 
 def square(index):
@@ -71,7 +70,7 @@ def draw_far_city(town):
 
 
 def is_shown(page, lon, lat):
-    page.wait_for_function(LOADED)
+    page.wait_for_function(IDLE)
     west, south, east, north = page.evaluate(BOUNDS)
     assert east - west < 1, "not a view of the world"
     return west < lon < east and south < lat < north
@@ -83,7 +82,7 @@ def test_pages_open_on_the_drawn_city_and_count_its_drawn_communities(open_page,
     expect(page.locator("#brand p")).to_contain_text("2 个社区")
     page.locator("#list-toggle").click()
     expect(page.locator("#list")).to_contain_text("北门社区")
-    assert "远方社区" not in page.locator("#list").inner_text()
+    expect(page.locator("#list")).not_to_contain_text("远方社区")
     for desk, account in (("fire", "fire"), ("data", "importer")):
         page = open_page(f"{cities}/{desk}", session=signed_in(cities, account))
         assert is_shown(page, *t.degrees(600, 300)), desk
@@ -107,7 +106,7 @@ def test_of_two_drawn_cities_the_reader_chooses_one(open_page, cities, town):
         assert is_shown(page, WEST + SIDE, SOUTH + SIDE / 2), path
         page.reload()
         assert is_shown(page, WEST + SIDE, SOUTH + SIDE / 2), path
-        assert page.get_by_role("dialog", name="选择城市").count() == 0
+        expect(dialog).to_have_count(0)
         if path == "":
             expect(page.locator("#brand h1")).to_contain_text("长沙市")
             expect(page.locator("#brand p")).to_contain_text("1 个社区 · 1 个网格 · 321 户")

@@ -4,12 +4,10 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import town as t
-from tests.e2e.conftest import faults_of, signed_in
+from tests.e2e.conftest import IDLE, faults_of, signed_in
 
-WISHING = (
-    "() => window.gridatlas?.picking && gridatlas.map.loaded() && gridatlas.picking.view.isUpToDate"
-)
-DRAWN = "() => window.gridatlas?.editor && gridatlas.map.loaded()"
+PICKING = f"() => window.gridatlas?.picking && ({IDLE})()"
+DRAWN = f"() => window.gridatlas?.editor && ({IDLE})()"
 
 NEIGHBOURS = """same => {
   const {draft} = gridatlas.picking;
@@ -41,7 +39,7 @@ def dialog(open_page, desks):
         page = open_page(f"{desks}/plan/c/{community}", session=signed_in(desks, "planner"), **how)
         page.locator("#draw").click()
         page.locator("dialog").get_by_role("button", name="在图上选择建筑").click()
-        page.wait_for_function(WISHING)
+        page.wait_for_function(PICKING)
         return page
 
     return dialog
@@ -60,7 +58,7 @@ def test_buildings_constrained_together_apart_and_locked_are_so_in_the_plan(dial
     constrain(page, "together", joined)
     constrain(page, "locked", parted[:1])
     rows = page.locator("dialog.picker .found li")
-    assert rows.count() == 3
+    expect(rows).to_have_count(3)
     assert faults_of(page) == []
     rows.nth(2).get_by_role("button", name="删除").click()
     page.get_by_role("button", name="完成").click()
@@ -90,7 +88,7 @@ def test_lasso_chooses_whole_buildings_and_their_grids_are_locked(dialog):
     page.mouse.move(box["x"] + box["width"] - 5, box["y"] + box["height"] - 70, steps=3)
     page.mouse.up()
     households = sum(building["households"] for building in t.buildings(t.NORTH_GATE))
-    assert f"{households:,} 户" in page.locator("dialog .count").inner_text()
+    expect(page.locator("dialog .count")).to_contain_text(f"{households:,} 户")
     page.locator('[data-constraint="locked"]').click()
     page.get_by_role("button", name="完成").click()
     with page.expect_request("**/communities/*/plans") as sent:
@@ -107,11 +105,14 @@ def test_discarded_draft_leaves_a_community_with_its_buildings_to_choose_from(
     page = open_page(f"{desks}/plan/c/{t.RIVERSIDE}", session=signed_in(desks, "planner"))
     page.on("dialog", lambda asked: asked.accept())
     page.locator("article.plan").get_by_role("button", name="删除").click()
-    page.locator("#side", has_text="还没有方案").wait_for()
-    assert "江滨<社区>" in page.locator("#crumbs").inner_text().split("\n")
+    expect(page.locator("#side")).to_contain_text("还没有方案")
+    expect(
+        page.locator("#crumbs").get_by_role("link", name="江滨<社区>", exact=True)
+    ).to_be_visible()
     page = dialog(t.RIVERSIDE)
     shown = page.evaluate("gridatlas.picking.draft.cells.length")
     assert shown == len(t.buildings(t.RIVERSIDE))
-    assert page.locator('[data-constraint="locked"]').count() == 0
+    expect(page.locator('[data-constraint="together"]')).to_be_visible()
+    expect(page.locator('[data-constraint="locked"]')).to_have_count(0)
     constrain(page, "together", [{"atom": 0}, {"atom": 1}])
-    assert "划入同一网格" in page.locator("dialog.picker .found").inner_text()
+    expect(page.locator("dialog.picker .found")).to_contain_text("划入同一网格")

@@ -1,16 +1,17 @@
 """The import page: a held import approved and rolled back, quarantine corrected, layers viewed."""
 
 import json
+import re
 
 import pytest
 from playwright.sync_api import expect
 
 from etl.pipeline.run import Request, import_file
 from geo.settings import Settings
-from tests.e2e.conftest import PHONE, faults_of, signed_in
+from tests.e2e.conftest import IDLE, PHONE, faults_of, hold_back, signed_in
 from tests.etl.delivery import houses, mapping, write
 
-READY = "() => window.gridatlas && gridatlas.map.loaded()"
+SHOWN = "() => gridatlas.map.querySourceFeatures('shown').length > 0"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def delivered(town, desks, tmp_path_factory):
 def desk(open_page, desks, delivered):
     def desk(path="/data", **how):
         page = open_page(f"{desks}{path}", session=signed_in(desks, "importer"), **how)
-        page.wait_for_function(READY, timeout=60_000)
+        page.wait_for_function(IDLE)
         page.locator("#side h1").wait_for()
         return page
 
@@ -43,15 +44,15 @@ def test_held_import_is_seen_approved_and_rolled_back(desk, delivered):
     page.locator(".runs a").first.click()
     side = page.locator("#side")
     side.locator("table.card").wait_for()
-    page.wait_for_function("() => gridatlas.map.querySourceFeatures('shown').length > 0")
-    assert page.url.split("#")[0].endswith(f"/data/runs/{delivered}")
+    page.wait_for_function(SHOWN)
+    expect(page).to_have_url(re.compile(f"/data/runs/{delivered}(#|$)"))
     expect(side.locator(".trouble")).to_contain_text("将被移除")
     assert faults_of(page) == []
     side.get_by_role("button", name="批准").click()
     page.get_by_role("dialog").wait_for()
     assert faults_of(page) == []
     page.get_by_role("dialog").get_by_role("button", name="批准").click()
-    expect(page.locator("#notice")).to_contain_text("已批准", timeout=30_000)
+    expect(page.locator("#notice")).to_contain_text("已批准")
     expect(side.locator(".badge").first).to_have_text("已发布")
     expect(side).to_contain_text("20 项变化中绘出 20 项轮廓")
     expect(side).to_contain_text("等待审批之前用时")
@@ -59,10 +60,22 @@ def test_held_import_is_seen_approved_and_rolled_back(desk, delivered):
     page.get_by_role("dialog").wait_for()
     assert faults_of(page) == []
     page.get_by_role("dialog").get_by_role("button", name="回滚").click()
-    expect(side.locator(".badge").first).to_have_text("已回滚", timeout=30_000)
+    expect(side.locator(".badge").first).to_have_text("已回滚")
     page.get_by_role("link", name="隔离要素").click()
     expect(side.get_by_role("heading", level=1)).to_have_text("隔离要素")
     assert faults_of(page) == []
+
+
+def test_run_that_was_left_while_it_loaded_does_not_come_back(desk, delivered):
+    page = desk()
+    run = f"**/imports/runs/{delivered}"
+    title = page.locator("#side h1")
+    with hold_back(page, run):
+        with page.expect_request(run):
+            page.locator(f"a[href='/data/runs/{delivered}']").click()
+        page.get_by_role("link", name="隔离要素").click()
+        expect(title).to_have_text("隔离要素")
+    expect(title).to_have_text("隔离要素")
 
 
 @pytest.fixture(scope="module")
@@ -106,13 +119,13 @@ def test_quarantine_is_taken_home_mended_brought_back_and_replayed(desk, refused
     mended = tmp_path / "mended.geojson"
     mended.write_text(json.dumps(held), encoding="utf-8")
     side.locator("input[type=file]").set_input_files(mended)
-    expect(page.locator("#notice")).to_contain_text("仍隔离 1 个", timeout=30_000)
+    expect(page.locator("#notice")).to_contain_text("仍隔离 1 个")
     page.goto(f"{page.url.split('/data')[0]}/data/layers/building/q003")
     expect(side.locator(".facts").first).to_contain_text("31")
     page.get_by_role("link", name="隔离要素").click()
     expect(side.locator(".runs > li")).to_have_count(1)
     side.get_by_role("button", name="重新导入").click()
-    expect(page.locator("#notice")).to_contain_text("仍隔离 1 个", timeout=30_000)
+    expect(page.locator("#notice")).to_contain_text("仍隔离 1 个")
 
 
 def test_layers_are_browsed_to_a_feature_and_its_history(desk, delivered):
@@ -125,8 +138,8 @@ def test_layers_are_browsed_to_a_feature_and_its_history(desk, delivered):
     side.get_by_role("link", name="d007").click()
     expect(side.get_by_role("heading", level=1)).to_have_text("7号楼")
     expect(side.locator(".history li")).to_have_count(1)
-    assert page.url.split("#")[0].endswith("/data/layers/building/d007")
-    page.wait_for_function("() => gridatlas.map.querySourceFeatures('shown').length > 0")
+    expect(page).to_have_url(re.compile("/data/layers/building/d007(#|$)"))
+    page.wait_for_function(SHOWN)
     assert faults_of(page) == []
     page.go_back()
     expect(side.get_by_role("searchbox")).to_have_value("d00")
@@ -134,6 +147,6 @@ def test_layers_are_browsed_to_a_feature_and_its_history(desk, delivered):
 
 def test_english_phone_and_no_serious_fault_of_access(desk):
     page = desk(size=PHONE, lang="en")
-    assert "Import runs" in page.locator("#side").inner_text()
+    expect(page.locator("#side h1")).to_have_text("Import runs")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert faults_of(page) == []

@@ -31,6 +31,13 @@ RAW_OUTBOX = """async () => { const names = await indexedDB.databases();
     text: rows.map((row) => new TextDecoder().decode(row.data)).join() }; }"""
 
 
+OUTBOX_IS_EMPTY = """() => new Promise((done) => {
+  const asked = indexedDB.open('gridatlas.field.wang');
+  asked.onsuccess = () => { const base = asked.result;
+    base.transaction('outbox').objectStore('outbox').count().onsuccess = (event) => {
+      base.close(); done(event.target.result === 0); }; }; })"""
+
+
 @pytest.fixture(scope="module")
 def dwellings(town, address):
     """Appoint a manager of a grid with two dwellings in each building; return their codes."""
@@ -120,16 +127,30 @@ def go_to(page: Page, view: str) -> None:
     page.evaluate("view => { location.hash = view }", f"#{view}")
 
 
+def save(page: Page, then: str) -> None:
+    """Save the open form; return when it is stored and the view that follows is shown."""
+    page.get_by_role("button", name="保存").first.click()
+    page.wait_for_url(f"**/field*#{then}")
+    expect(page.get_by_text(STORED)).to_be_attached()
+
+
 def wait_until_sent(page: Page) -> None:
+    """Return when the server has confirmed all that is stored."""
     page.locator("#sync").click()
-    expect(page.locator("#sync")).to_have_text("已全部发送", timeout=20_000)
+    page.wait_for_function(OUTBOX_IS_EMPTY)
+    expect(page.locator("#sync")).to_have_text("已全部发送")
+
+
+def try_to_send(page: Page, outcome: str, address: str) -> None:
+    """Press the button and return when the exchange with an address has had an outcome."""
+    with page.expect_event(outcome, lambda exchange: address in exchange.url):
+        page.locator("#sync").click()
 
 
 def record_visit(page: Page, dwelling: str, said: str) -> None:
     go_to(page, f"visit/{dwelling}")
     page.get_by_label("居民反映").fill(said)
-    page.get_by_role("button", name="保存").click()
-    expect(page.get_by_text(STORED)).to_be_visible()
+    save(page, f"dwelling/{dwelling}")
 
 
 def count(town, table: str, condition: str, **values: object) -> int:
@@ -175,14 +196,12 @@ def test_all_that_is_captured_without_a_connection_arrives_once(app, phone, line
     app.get_by_label("情况描述").fill("井盖破损-离线")
     app.get_by_role("button", name="我的位置").click()
     app.get_by_label("照片").set_input_files([photo()])
-    app.get_by_role("button", name="保存").click()
-    expect(app.get_by_text(STORED)).to_be_visible()
+    save(app, "cases")
     app = kill_and_reopen(app, phone, line, "cases")
     record_visit(app, dwellings[0], "离线走访")
     app = kill_and_reopen(app, phone, line, f"verify/{dwellings[0]}")
     app.get_by_label("居住人数").fill("2")
-    app.get_by_role("button", name="保存").click()
-    expect(app.get_by_text(STORED)).to_be_visible()
+    save(app, f"dwelling/{dwellings[0]}")
     go_to(app, "duties")
     app.get_by_role("button", name="保存").first.click()
     expect(app.locator("#sync")).to_have_text("4 条待发送")
@@ -204,11 +223,10 @@ def test_nothing_is_entered_twice(app, phone, line, town, dwellings, mode):
     line.mode = mode
     record_visit(app, dwellings[1], f"走访 {mode}")
     go_to(app, f"verify/{dwellings[1]}")
-    app.get_by_role("button", name="保存").click()
+    save(app, f"dwelling/{dwellings[1]}")
     app.locator("#sync").click()
     page = kill_and_reopen(app, phone, line, "outbox")
     page.locator("#sync").click()
-    expect(page.locator("#sync")).to_be_visible()
     line.mode = "open"
     wait_until_sent(page)
     assert len(line.writes) >= 2
@@ -220,7 +238,7 @@ def test_nothing_is_entered_twice(app, phone, line, town, dwellings, mode):
 def test_page_of_a_proxy_confirms_nothing(app, line, town, dwellings):
     line.mode = "another page"
     record_visit(app, dwellings[7], "代理页面")
-    app.locator("#sync").click()
+    try_to_send(app, "response", "/field/bundle")
     expect(app.locator("#sync")).to_have_text("1 条待发送")
     line.mode = "open"
     wait_until_sent(app)
@@ -245,8 +263,7 @@ def test_conflict_is_shown_side_by_side_and_decided(app, line, town, dwellings):
     go_to(app, f"verify/{code}")
     app.get_by_label("居住人数").fill("5")
     line.mode = "refuse"
-    app.get_by_role("button", name="保存").click()
-    expect(app.get_by_text(STORED)).to_be_visible()
+    save(app, f"dwelling/{code}")
     with town.begin() as connection:
         change = text("UPDATE dwelling SET residents = 4 WHERE code = :code")
         connection.execute(change, {"code": code})
@@ -265,8 +282,7 @@ def inspect(page: Page, hydrant: str, reason: str) -> None:
     page.get_by_role("link", name="检查", exact=True).click()
     page.get_by_label("检查结果").select_option(label="不合格")
     page.get_by_label("原因、备注").fill(reason)
-    page.get_by_role("button", name="保存").click()
-    expect(page.get_by_text(STORED)).to_be_visible()
+    save(page, f"hydrant/{hydrant}")
 
 
 def test_hydrant_is_inspected_without_a_connection_and_recorded_once(app, phone, line, town):
@@ -278,7 +294,7 @@ def test_hydrant_is_inspected_without_a_connection_and_recorded_once(app, phone,
     page = kill_and_reopen(app, phone, line, "hydrant/XHS-1")
     expect(page.get_by_role("link", name="检查结果待发送")).to_be_visible()
     line.mode = "lose answers"
-    page.locator("#sync").click()
+    try_to_send(page, "requestfailed", "/inspection")
     expect(page.get_by_text("栓盖缺失")).to_be_visible()
     expect(page.locator("#sync")).to_have_text("1 条待发送")
     line.mode = "open"
@@ -314,7 +330,7 @@ def test_step_of_a_case_is_taken_without_a_connection(app, line, town):
     go_to(app, "report")
     app.get_by_label("情况描述").fill("路灯不亮")
     app.get_by_role("button", name="我的位置").click()
-    app.get_by_role("button", name="保存").click()
+    save(app, "cases")
     wait_until_sent(app)
     with town.connect() as connection:
         query = text("SELECT number FROM service_case WHERE description = '路灯不亮'")
@@ -322,14 +338,31 @@ def test_step_of_a_case_is_taken_without_a_connection(app, line, town):
     line.mode = "refuse"
     go_to(app, f"case/{number}")
     app.get_by_label("备注").fill("已到现场")
-    app.get_by_role("button", name="保存").click()
-    expect(app.get_by_text(STORED)).to_be_visible()
+    save(app, "cases")
     line.mode = "lose answers"
-    app.locator("#sync").click()
+    try_to_send(app, "requestfailed", "/steps")
     expect(app.locator("#sync")).to_have_text("1 条待发送")
     line.mode = "open"
     wait_until_sent(app)
     assert count(town, "case_event", "note = '已到现场' AND action = 'accept'") == 1
+
+
+def test_case_waits_for_the_position_that_was_asked_for(app, phone, line, town):
+    app.evaluate("navigator.geolocation.getCurrentPosition = (found) => { window.found = found; }")
+    go_to(app, "report")
+    app.get_by_label("情况描述").fill("定位较慢")
+    app.get_by_role("button", name="我的位置").click()
+    app.get_by_role("button", name="保存").click()
+    expect(app.get_by_role("button", name="保存")).to_be_disabled()
+    longitude, latitude = t.degrees(310, 360)
+    position = {"coords": {"longitude": longitude, "latitude": latitude}}
+    app.evaluate("position => found(position)", position)
+    app.wait_for_url("**/field*#cases")
+    wait_until_sent(app)
+    with town.connect() as connection:
+        place = "SELECT ST_X(geom), ST_Y(geom) FROM service_case WHERE description = '定位较慢'"
+        filed = connection.execute(text(place)).one()
+    assert tuple(filed) == pytest.approx((longitude, latitude), abs=1e-6)
 
 
 def test_wrong_clock_of_the_phone_is_corrected_and_kept(app, phone, line, town, dwellings):
@@ -377,6 +410,7 @@ def test_every_view_is_accessible(app, phone, line, dwellings, lang):
     forms = (f"verify/{dwellings[6]}", f"visit/{dwellings[6]}", "report", "visits", "duties")
     hydrants = ("hydrants", "hydrant/XHS-1", "inspect/XHS-1")
     for view in (*views, *forms, *hydrants, "outbox"):
+        page.evaluate("document.querySelector('#view').replaceChildren()")
         go_to(page, view)
         page.wait_for_function("() => document.querySelector('#view').childElementCount > 0")
         assert faults_of(page) == [], view

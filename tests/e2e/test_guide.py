@@ -14,9 +14,9 @@ from geo.clock import today
 from geo.model import Account, Facility, GridManager
 from tests import accounts
 from tests import town as t
-from tests.e2e.conftest import signed_in
+from tests.e2e.conftest import IDLE, TIMEOUT_S, signed_in
 from tests.e2e.test_assess_page import measured
-from tests.e2e.test_constraint_picker import NEIGHBOURS, constrain
+from tests.e2e.test_constraint_picker import NEIGHBOURS, PICKING, constrain
 from tests.e2e.test_data_desk import delivered
 from tests.e2e.test_fire_desk import equipped
 from tests.e2e.test_planner import AT_BORDER, GRIDS, READY, pick
@@ -27,7 +27,6 @@ DOCS = Path(__file__).parents[2] / "docs"
 SIZE = {"width": 1200, "height": 750}
 PHONE_SIZE = {"width": 390, "height": 640}
 EMPTY_BYTES = 20_000
-IDLE = "() => window.gridatlas && gridatlas.map.loaded() && gridatlas.map.areTilesLoaded()"
 
 
 @pytest.fixture
@@ -117,12 +116,10 @@ def test_pictures_of_planner_and_public_page(open_page, desks, town, client_of, 
     keep(page, "plan-community")
     page.get_by_role("button", name="划分网格").click()
     page.get_by_role("button", name="在图上选择建筑").click()
-    page.wait_for_function("() => window.gridatlas?.picking?.view.isUpToDate")
+    page.wait_for_function(PICKING)
     parted = page.evaluate(NEIGHBOURS, True)
     constrain(page, "apart", parted)
-    page.wait_for_function(
-        "() => gridatlas.picking.view.isUpToDate && gridatlas.map.areTilesLoaded()"
-    )
+    page.wait_for_function(PICKING)
     keep(page, "plan-constraints")
     sheet = planner.get(f"/plans/{shown['id']}/sheet.pdf?paper=A4").raise_for_status().content
     keep(sheet, "paper-sheet")
@@ -130,17 +127,15 @@ def test_pictures_of_planner_and_public_page(open_page, desks, town, client_of, 
 
 def test_pictures_of_fire_desk_and_data_desk(open_page, equipped, delivered, keep):
     page = open_page(f"{equipped}/fire", SIZE, session=signed_in(equipped, "fire"))
-    page.wait_for_function(IDLE, timeout=60_000)
+    page.wait_for_function(IDLE)
     page.get_by_role("combobox").fill("1号楼")
     page.get_by_role("option").first.click()
-    page.get_by_role("button", name="打印建筑消防卡片").wait_for(timeout=60_000)
-    page.wait_for_function("() => !gridatlas.map.isMoving()")
+    page.get_by_role("button", name="打印建筑消防卡片").wait_for()
     page.wait_for_function(IDLE)
     keep(page, "fire-building")
     page.get_by_role("button", name="以此为事故点").click()
     wind = page.locator("#side .wind")
-    wind.get_by_label("来风方向").select_option("315", timeout=60_000)
-    page.wait_for_function("() => !gridatlas.map.isMoving()")
+    wind.get_by_label("来风方向").select_option("315")
     page.wait_for_function(IDLE)
     wind.scroll_into_view_if_needed()
     keep(page, "fire-incident")
@@ -152,7 +147,6 @@ def test_pictures_of_fire_desk_and_data_desk(open_page, equipped, delivered, kee
         "() => window.gridatlas?.map.getSource('shown') "
         "&& gridatlas.map.querySourceFeatures('shown').length > 0"
     )
-    desk.wait_for_function("() => !gridatlas.map.isMoving()")
     desk.wait_for_function(IDLE)
     keep(desk, "data-run")
 
@@ -174,7 +168,11 @@ def test_pictures_of_residents_pages_and_cases(open_page, desks, town, keep):
     for kind, place, words in REPORTS:
         lon, lat = t.degrees(*place)
         form = {"kind": kind, "lon": lon, "lat": lat, "description": words}
-        number = httpx.post(f"{desks}/reports", data=form).raise_for_status().json()["number"]
+        number = (
+            httpx.post(f"{desks}/reports", data=form, timeout=TIMEOUT_S)
+            .raise_for_status()
+            .json()["number"]
+        )
     with town.begin() as connection:
         accounts.add(connection, "street", "office", scope=t.STREET)
     cases = open_page(f"{desks}/cases/{number}", SIZE, session=signed_in(desks, "street"))

@@ -2,13 +2,13 @@
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
 from geo.settings import settings
 from tests import town as t
-from tests.e2e.conftest import PHONE, faults_of
+from tests.e2e.conftest import IDLE, PHONE, TIMEOUT_S, faults_of, hold_back
 
 TERMINAL = {"width": 1080, "height": 1920}
-IDLE_S = 6
 PLACE = (300, 350)
 
 
@@ -18,14 +18,6 @@ def unhurried():
     settings().reports_per_minute = settings().follow_ups_per_minute = 100_000
     yield
     settings().reports_per_minute, settings().follow_ups_per_minute = before
-
-
-@pytest.fixture
-def short_idle():
-    before = settings().kiosk_idle_s
-    settings().kiosk_idle_s = IDLE_S
-    yield
-    settings().kiosk_idle_s = before
 
 
 @pytest.fixture
@@ -43,7 +35,7 @@ def tap(page, name):
 
 
 def tap_map(page, place=PLACE):
-    page.wait_for_function("() => window.gridatlas && gridatlas.map.loaded()")
+    page.wait_for_function(IDLE)
     position = page.evaluate(
         "place => {const {x, y} = gridatlas.map.project(place); return {x, y}}", t.degrees(*place)
     )
@@ -71,10 +63,27 @@ def report(page):
     page.get_by_role("heading", name="请核对").wait_for()
 
 
+@pytest.fixture
+def timed_kiosk(open_kiosk):
+    """Return a page whose time a test can stop and advance."""
+    page = open_kiosk()
+    page.clock.install()
+    page.reload()
+    page.locator(".tiles button").first.wait_for()
+    return page
+
+
+def leave_untouched(page):
+    """Stop the time of a page between the warning and the reset, which follows after 60 s."""
+    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 10)
+    page.clock.fast_forward(36_000)
+    expect(page.locator("#still")).to_be_visible()
+
+
 def test_visitor_reports_by_touch_and_follows_up(open_kiosk, town):
     page = open_kiosk()
     report(page)
-    assert "13800138000" in page.locator("main").inner_text()
+    expect(page.locator("main")).to_contain_text("13800138000")
     tap(page, "提交")
     page.locator(".receipt").wait_for()
     number = page.locator(".number").inner_text()
@@ -92,37 +101,41 @@ def test_visitor_reports_by_touch_and_follows_up(open_kiosk, town):
     enter(page, secret)
     tap(page, "下一步")
     page.locator(".case").get_by_role("heading", name=number).wait_for()
-    assert page.locator("input:not([type=radio]), textarea").count() == 0
+    expect(page.locator("input:not([type=radio]), textarea")).to_have_count(0)
 
 
-def test_idle_reset_wipes_what_a_visitor_entered(open_kiosk, short_idle):
-    page = open_kiosk()
+def test_idle_reset_wipes_what_a_visitor_entered(timed_kiosk):
+    page = timed_kiosk
     history = page.evaluate("history.length")
     report(page)
     page.evaluate("localStorage.setItem('a', '1'); sessionStorage.setItem('b', '2')")
-    page.get_by_text("秒后重新开始").wait_for()
-    page.locator("#still").wait_for(state="visible")
+    leave_untouched(page)
+    expect(page.get_by_text("秒后重新开始")).to_be_visible()
+    page.clock.fast_forward(30_000)
+    page.clock.resume()
     page.get_by_role("button", name="我的网格和管理员").wait_for()
     assert "13800138000" not in page.content()
     assert page.evaluate("[localStorage.length, sessionStorage.length, history.length]") == [
         *(0, 0),
         history,
     ]
-    assert page.locator("canvas").count() == 0
+    expect(page.locator("canvas")).to_have_count(0)
     tap(page, "反映问题")
     tap(page, "城市管理事件")
     tap(page, "管道破裂")
     page.get_by_text("尚未选择地点").wait_for()
 
 
-def test_touch_in_time_keeps_what_was_entered(open_kiosk, short_idle):
-    page = open_kiosk()
+def test_touch_in_time_keeps_what_was_entered(timed_kiosk):
+    page = timed_kiosk
     tap(page, "查询进度")
     enter(page, "12")
-    page.locator("#still").wait_for(state="visible")
+    leave_untouched(page)
     tap(page, "继续")
-    page.locator("#still").wait_for(state="hidden")
-    assert page.locator(".keypad output").inner_text() == "12"
+    page.clock.run_for(1000)
+    expect(page.locator("#still")).to_be_hidden()
+    page.clock.fast_forward(30_000)
+    expect(page.locator(".keypad output")).to_have_text("12")
 
 
 def test_visitor_finds_the_grid_and_prints_its_card(open_kiosk):
@@ -136,16 +149,28 @@ def test_visitor_finds_the_grid_and_prints_its_card(open_kiosk):
     assert page.evaluate("window.printed")
 
 
+def test_nothing_can_be_chosen_while_the_language_changes(open_kiosk):
+    page = open_kiosk()
+    with hold_back(page, "**/locale/en*"):
+        with page.expect_request("**/locale/en*"):
+            tap(page, "English")
+        expect(page.locator("#screen button")).to_have_count(0)
+    expect(page.get_by_role("button", name="中文")).to_be_visible()
+
+
 def test_no_link_leads_away_from_the_terminal(open_kiosk):
     page = open_kiosk()
     tap(page, "个人信息说明")
     page.locator(".legal h1").wait_for()
-    before = page.url
+    before, asked = page.url, []
+    page.on("request", lambda request: asked.append(request.url))
     page.evaluate(
         "document.querySelector('main').append(Object.assign(document.createElement('a'),"
         " {href: '/plan', textContent: 'away'}))"
     )
     page.get_by_text("away").click()
+    page.evaluate("() => fetch('/kiosk/settings').then(answer => answer.text())")  # comes after
+    assert asked == [f"{before.partition('?')[0]}/settings"]
     assert page.url == before
 
 
@@ -159,12 +184,11 @@ def test_wrong_secret_is_named(open_kiosk, address):
     tap(page, "下一步")
     enter(page, "A" * 16)
     tap(page, "下一步")
-    page.locator("#notice:not([hidden])").wait_for()
-    assert "1234567890123456" in page.locator("#notice").inner_text()
+    expect(page.locator("#notice")).to_contain_text("1234567890123456")
 
 
 def test_setting_is_served(address):
-    answer = httpx.get(f"{address}/kiosk/settings", timeout=30)
+    answer = httpx.get(f"{address}/kiosk/settings", timeout=TIMEOUT_S)
     assert answer.json() == {"idle_s": 60}
 
 

@@ -61,7 +61,7 @@ def page(browser: Browser, address: str):
 
 def test_maplibre_draws_the_tiles_of_the_ogc_api(page: Page, address: str):
     page.goto(f"{address}/other/index.html")
-    page.wait_for_function("window.drawn || window.fault", timeout=60_000)
+    page.wait_for_function("window.drawn || window.fault")
     assert page.evaluate("window.fault") is None
     drawn = page.evaluate("window.drawn")
     published = {f"{t.NORTH_GATE}001", f"{t.DRUM_TOWER}001"}

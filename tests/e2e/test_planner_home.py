@@ -6,11 +6,10 @@ from sqlalchemy import update
 
 from geo.model import GridPlan
 from tests import town as t
-from tests.e2e.conftest import faults_of, signed_in
+from tests.e2e.conftest import IDLE, faults_of, hold_back, signed_in
 
 COLOURS = """() => Object.fromEntries(gridatlas.map.queryRenderedFeatures({layers: ['communities']})
   .map(({properties}) => [properties.code, properties.colour]))"""
-SHOWN = "() => window.gridatlas?.map?.loaded() && gridatlas.map.areTilesLoaded()"
 
 
 @pytest.fixture
@@ -18,7 +17,7 @@ def overview(open_page, desks):
     def open_overview(**how):
         page = open_page(f"{desks}/plan", session=signed_in(desks, "planner"), **how)
         page.locator(".communities a").first.wait_for()
-        page.wait_for_function(SHOWN)
+        page.wait_for_function(IDLE)
         return page
 
     return open_overview
@@ -31,18 +30,26 @@ def test_map_shows_pass_rates_with_their_legend(overview, town):
         half = update(GridPlan).where(in_force)
         connection.execute(half.values(score=score | {"within_limits": 0.5}))
     page = overview()
-    by_state = page.evaluate(COLOURS)
+    colour = f"() => ({COLOURS})()['{t.DRUM_TOWER}']"
+    page.wait_for_function(colour)
     page.get_by_label("着色").select_option("rate")
-    page.wait_for_function(
-        f"before => ({COLOURS})()['{t.DRUM_TOWER}'] !== before", arg=by_state[t.DRUM_TOWER]
-    )
-    assert page.evaluate(COLOURS)[t.DRUM_TOWER] == "#c8553d"
-    legend = page.locator(".states").inner_text()
-    assert "达标不足 70% 1" in legend
-    assert "网格达标 50%" in page.locator(".communities").inner_text()
+    page.wait_for_function(f"() => ({colour})() === '#c8553d'")
+    expect(page.locator(".states")).to_contain_text("达标不足 70% 1")
+    expect(page.locator(".communities")).to_contain_text("网格达标 50%")
     assert faults_of(page) == []
     with town.begin() as connection:
         connection.execute(update(GridPlan).where(in_force).values(score=score))
+
+
+def test_focus_stays_in_the_list_when_the_map_arrives(overview):
+    page = overview()
+    with hold_back(page, "**/style.json*"):
+        with page.expect_request("**/style.json*"):
+            page.reload()
+        community = page.locator(".communities a").first
+        community.focus()
+    page.wait_for_function(IDLE)
+    expect(community).to_be_focused()
 
 
 def test_drafts_to_be_published_are_listed_and_lead_to_their_plan(overview, client_of):
@@ -53,7 +60,7 @@ def test_drafts_to_be_published_are_listed_and_lead_to_their_plan(overview, clie
     page.locator(".queue summary").press("Enter")
     entry = page.locator(f'.queue a[href="/plan/p/{draft}"]')
     expect(entry).to_be_visible()
-    assert "planner" in page.locator(".queue").inner_text()
+    expect(page.locator(".queue")).to_contain_text("planner")
     assert faults_of(page) == []
     entry.press("Enter")
     page.wait_for_url(f"**/plan/p/{draft}*")

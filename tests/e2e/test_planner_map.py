@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from tests import town as t
-from tests.e2e.conftest import signed_in
+from tests.e2e.conftest import IDLE, signed_in
 
-SETTLED = "() => window.gridatlas?.editor?.view.isUpToDate && gridatlas.map.areTilesLoaded()"
+SETTLED = f"() => window.gridatlas?.editor && ({IDLE})()"
 
 PLACES = """() => {
   const {draft} = gridatlas.editor, box = document.querySelector('#map').getBoundingClientRect();

@@ -8,13 +8,8 @@ from playwright.sync_api import expect
 from sqlalchemy import text
 
 from tests import town as t
-from tests.e2e.conftest import faults_of, signed_in
-from tests.e2e.test_planner import READY, SAVED, households, move_one
-
-SETTLED = (
-    "() => gridatlas.editor?.view.isUpToDate && gridatlas.map.areTilesLoaded() "
-    "&& !gridatlas.map.isMoving()"
-)
+from tests.e2e.conftest import IDLE, faults_of, hold_back, release, signed_in
+from tests.e2e.test_planner import READY, SAVED, expect_households, households, move_one
 
 ON_SCREEN = """place => {
   const {x, y} = gridatlas.map.project(place), box = document.querySelector('#map')
@@ -96,7 +91,7 @@ def test_border_is_moved_to_a_street_with_the_keyboard_and_is_one_step(edit, cli
 def test_border_and_street_are_taken_from_the_map(edit):
     page = edit()
     panel = border_panel(page)
-    page.wait_for_function(SETTLED)
+    page.wait_for_function(IDLE)
     between = page.evaluate("""() => {
       const {draft} = gridatlas.editor, grid = cell => draft.cells[cell].grid;
       const [one, other] = draft.coverage.touching(grid)[0];
@@ -105,9 +100,8 @@ def test_border_and_street_are_taken_from_the_map(edit):
     }""")
     page.mouse.click(*page.evaluate(ON_SCREEN, between))
     expect(panel.locator("li").first).to_be_visible()
-    page.wait_for_function(
-        "() => gridatlas.map.queryRenderedFeatures({layers: ['barriers']}).length"
-    )
+    page.wait_for_function(DRAWN_LINES)
+    page.wait_for_function(IDLE)
     place, line = page.evaluate("""() => {
       const box = document.querySelector('#map').getBoundingClientRect();
       const features = gridatlas.map.queryRenderedFeatures({layers: ['barriers']});
@@ -125,7 +119,7 @@ def test_border_and_street_are_taken_from_the_map(edit):
       }
     }""")
     page.mouse.click(*place)
-    assert panel.locator(f'[data-line="{line}"]').is_checked()
+    expect(panel.locator(f'[data-line="{line}"]')).to_be_checked()
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
 
@@ -141,19 +135,36 @@ def test_steps_are_listed_and_undone_back_to_one_of_them(edit):
     page.get_by_text("操作记录").click()
     steps = page.locator(".steps li")
     expect(steps).to_have_count(2)
-    assert "锁定或解锁" in steps.first.inner_text()
-    assert "移动建筑" in steps.nth(1).inner_text()
-    assert "planner" in steps.nth(1).inner_text()
+    expect(steps.first).to_contain_text("锁定或解锁")
+    expect(steps.nth(1)).to_contain_text("移动建筑")
+    expect(steps.nth(1)).to_contain_text("planner")
     page.get_by_role("button", name="撤销到此").click()
     page.wait_for_function("() => gridatlas.editor.draft.plan.undo === 1")
-    assert households(page) == first
+    expect_households(page, first)
     expect(page.locator(".steps .undone")).to_have_count(1)
     page.keyboard.press("Control+z")
     page.wait_for_function("() => gridatlas.editor.draft.plan.undo === 0")
-    assert households(page) == before
+    expect_households(page, before)
+    expect(page.locator(".steps .undone")).to_have_count(2)
     page.locator(".steps .undone").first.get_by_role("button", name="重做到此").click()
     page.wait_for_function("() => gridatlas.editor.draft.plan.undo === 2")
-    assert households(page) == first
+    expect_households(page, first)
+
+
+def test_steps_of_an_outdated_list_cannot_be_undone(edit):
+    page = edit()
+    page.get_by_text("操作记录").click()
+    for grids in ("0", "1"):
+        with page.expect_response("**/edits"):
+            page.locator('.grids [aria-label^="锁定"]').nth(int(grids)).click()
+    undo = page.get_by_role("button", name="撤销到此")
+    expect(undo).to_be_enabled()
+    with hold_back(page, re.compile(r"/edits\?")):
+        page.keyboard.press("Control+z")
+        page.wait_for_function("() => gridatlas.editor.draft.plan.undo === 1")
+        expect(undo).to_be_disabled()
+    expect(page.locator(".steps .undone")).to_have_count(1)
+    expect(undo).to_have_count(0)
 
 
 def test_comment_is_put_on_a_place_and_resolved(edit, client_of, draft):
@@ -230,9 +241,9 @@ def test_residents_of_the_register_are_shown_by_grid_and_building(town, edit):
         .filter(cell => cell.building && cell.grid === code).map(cell => cell.building)).size]));
     }""")
     for code, count in buildings.items():
-        words = page.locator(f'.pick[data-code="{code}"] .people').inner_text()
-        assert words == f"居民 {3 * count} 人，需协助 {count} 人"
-    page.wait_for_function(SETTLED)
+        words = page.locator(f'.pick[data-code="{code}"] .people')
+        expect(words).to_have_text(f"居民 {3 * count} 人，需协助 {count} 人")
+    page.wait_for_function(IDLE)
     place = page.evaluate("""() => {
       const cell = gridatlas.editor.draft.cells.find(cell => cell.building && cell.lon);
       return [cell.lon, cell.lat];
@@ -241,25 +252,49 @@ def test_residents_of_the_register_are_shown_by_grid_and_building(town, edit):
     expect(page.locator("#preview")).to_contain_text("居民 3 人，需协助 1 人")
 
 
+def go_to(page, path):
+    """Follow a link to a place within the planner."""
+    page.evaluate(
+        "path => { history.pushState(null, '', path); dispatchEvent(new Event('popstate')); }", path
+    )
+
+
 def test_figures_of_a_plan_that_was_left_do_not_bring_back_its_grids(edit, client_of):
     plans = client_of("planner").get(f"/communities/{t.DRUM_TOWER}/plans?status=published")
     other = plans.json()["items"][0]["id"]
     page = edit()
-    held, figures = [], "**/register/counts/building*"
-    page.route(figures, lambda route: held.append(route))
-    with page.expect_request(figures):
-        page.reload()
-    page.wait_for_function(READY)
-    with page.expect_request(figures):
-        page.evaluate(
-            "path => { history.pushState(null, '', path); dispatchEvent(new Event('popstate')); }",
-            f"/plan/p/{other}?view",
-        )
-    codes = page.locator(".grids .pick")
-    expect(codes.first).to_have_attribute("data-code", re.compile(t.DRUM_TOWER))
-    for route in held:
-        with page.expect_response(figures) as answer:
-            route.continue_()
-        answer.value.finished()
-        page.evaluate("() => new Promise(requestAnimationFrame)")
+    figures = "**/register/counts/building*"
+    with hold_back(page, figures) as held:
+        with page.expect_request(figures):
+            page.reload()
+        page.wait_for_function(READY)
+        with page.expect_request(figures):
+            go_to(page, f"/plan/p/{other}?view")
+        codes = page.locator(".grids .pick")
         expect(codes.first).to_have_attribute("data-code", re.compile(t.DRUM_TOWER))
+        for _ in range(len(held)):
+            release(page, [held.pop(0)])
+            expect(codes.first).to_have_attribute("data-code", re.compile(t.DRUM_TOWER))
+
+
+def test_place_that_was_left_while_it_loaded_does_not_come_back(edit):
+    page = edit()
+    plans = f"**/communities/{t.DRUM_TOWER}/plans*"
+    with hold_back(page, plans):
+        with page.expect_request(plans):
+            go_to(page, f"/plan/c/{t.DRUM_TOWER}")
+        go_to(page, "/plan/staff")
+        page.locator(".staff tbody tr").first.wait_for()
+    expect(page.locator(".staff tbody tr").first).to_be_visible()
+    expect(page.locator("article.plan")).to_have_count(0)
+
+
+def test_edit_that_is_answered_after_the_plan_was_left_does_not_bring_it_back(edit):
+    page = edit()
+    with hold_back(page, "**/edits"):
+        with page.expect_request("**/edits"):
+            page.locator('[data-act="lock"]').click()
+        go_to(page, "/plan/staff")
+        page.locator(".staff tbody tr").first.wait_for()
+    expect(page.locator(".staff tbody tr").first).to_be_visible()
+    expect(page.locator(".grids")).to_have_count(0)

@@ -5,6 +5,7 @@ import io
 import httpx
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 from sqlalchemy import Engine
 
 from geo.casework.actors import Actor
@@ -12,7 +13,7 @@ from geo.casework.case_store import StepRequest, take_step
 from geo.casework.workflow import Action
 from geo.settings import settings
 from tests import town as t
-from tests.e2e.conftest import DESKTOP, PHONE, faults_of
+from tests.e2e.conftest import DESKTOP, IDLE, PHONE, TIMEOUT_S, faults_of, hold_back
 
 OFFICE = Actor("office", "office", t.STREET[:9])
 HERE = (300, 350)
@@ -30,7 +31,7 @@ def unhurried():
 def open_report(open_page, address):
     def open_report(size=DESKTOP, part="", **options):
         page = open_page(f"{address}/report{part}", size, **options)
-        page.wait_for_function("() => window.gridatlas && gridatlas.map.loaded()")
+        page.wait_for_function(IDLE)
         return page
 
     return open_report
@@ -68,10 +69,6 @@ def report_back(engine: Engine, number: str) -> None:
             take_step(connection, number, step, OFFICE)
 
 
-def messages(page):
-    return [words for words in page.locator("[role=alert]").all_inner_texts() if words]
-
-
 def cases(engine: Engine) -> int:
     with engine.connect() as connection:
         return connection.exec_driver_sql("SELECT count(*) FROM service_case").scalar_one()
@@ -87,11 +84,11 @@ def test_resident_reports_with_a_photo_follows_up_and_rates(open_report, town):
     page.get_by_role("button", name="提交").click()
     number, secret = ticket_of(page)
     page.locator(".qr").get_by_text("只能在本机打开").wait_for()
-    assert page.evaluate("document.activeElement.textContent") == "已收到您反映的问题"
+    expect(page.get_by_role("heading", name="已收到您反映的问题")).to_be_focused()
 
     page.get_by_role("button", name="查询进度").click()
     page.get_by_role("heading", name=number).wait_for()
-    assert page.locator("[aria-current=step]").inner_text() == "待受理"
+    expect(page.locator("[aria-current=step]")).to_have_text("待受理")
     page.locator("textarea").fill("还在漏")
     page.get_by_role("button", name="补充").click()
     page.locator(".events").get_by_text("还在漏").wait_for()
@@ -101,7 +98,7 @@ def test_resident_reports_with_a_photo_follows_up_and_rates(open_report, town):
     page.get_by_label("4 分").check()
     page.get_by_role("button", name="评议").click()
     page.locator(".facts").get_by_text("4 分 – 满意").wait_for()
-    assert page.get_by_role("button", name="评议").count() == 0
+    expect(page.get_by_role("button", name="评议")).to_have_count(0)
     with town.connect() as connection:
         photo = connection.exec_driver_sql(
             "SELECT photo FROM case_photo p JOIN service_case c ON c.id = p.case_id "
@@ -112,18 +109,71 @@ def test_resident_reports_with_a_photo_follows_up_and_rates(open_report, town):
     assert secret
 
 
+# Photos are not shrunk before the test lets them be.
+PHOTOS_HELD = """const shrink = window.createImageBitmap;
+window.createImageBitmap = (file) =>
+  new Promise((done) => { window.goOn = () => done(shrink(file)); });"""
+
+
+def test_photo_that_is_still_being_shrunk_is_sent_too(open_report, town):
+    page = open_report(script=PHOTOS_HELD)
+    tap_map(page)
+    fill(page, words="照片还在处理")
+    page.locator("input[type=file]").set_input_files([picture()])
+    page.locator("#view button.primary").click()
+    expect(page.locator("#view button.primary")).to_be_disabled()
+    page.evaluate("goOn()")
+    ticket_of(page)
+    with town.connect() as connection:
+        photos = connection.exec_driver_sql(
+            "SELECT count(*) FROM case_photo p JOIN service_case c ON c.id = p.case_id "
+            "WHERE c.description = '照片还在处理'"
+        )
+        assert photos.scalar_one() == 1
+
+
 def test_link_opens_the_case_and_leaves_no_secret_in_the_address(open_report, address, town):
     lon, lat = t.degrees(*HERE)
     form = {"kind": "burst_pipe", "lon": lon, "lat": lat, "description": "水管裂了"}
-    filed = httpx.post(f"{address}/reports", data=form, timeout=30).raise_for_status().json()
+    filed = httpx.post(f"{address}/reports", data=form, timeout=TIMEOUT_S).raise_for_status().json()
     headers = {"Case-Secret": filed["secret"]}
-    link = httpx.get(f"{address}/reports/{filed['number']}/link", headers=headers, timeout=30)
+    link = httpx.get(
+        f"{address}/reports/{filed['number']}/link", headers=headers, timeout=TIMEOUT_S
+    )
     url = link.raise_for_status().json()["url"]
     page = open_report(part=url.partition("/report")[2])
     page.get_by_role("heading", name=filed["number"]).wait_for()
     assert filed["secret"] not in page.evaluate("location.href")
-    wrong = httpx.get(link.url, headers={"Case-Secret": "A" * 16}, timeout=30)
+    wrong = httpx.get(link.url, headers={"Case-Secret": "A" * 16}, timeout=TIMEOUT_S)
     assert wrong.status_code == 404
+
+
+def test_case_that_arrives_late_does_not_replace_another_tab(open_report, address):
+    lon, lat = t.degrees(*HERE)
+    form = {"kind": "burst_pipe", "lon": lon, "lat": lat, "description": "水管裂了"}
+    filed = httpx.post(f"{address}/reports", data=form, timeout=TIMEOUT_S).json()
+    page = open_report()
+    page.locator("#tabs a[href='#follow']").click()
+    page.get_by_label("编号").fill(filed["number"])
+    page.get_by_label("查询码").fill(filed["secret"])
+    case = f"**/reports/{filed['number']}"
+    with hold_back(page, case):
+        with page.expect_request(case):
+            page.locator("#view button.primary").click()
+        page.locator("#tabs a[href='#guide']").click()
+        expect(page.get_by_role("heading", name="办事指南")).to_be_visible()
+    expect(page.locator(".case")).to_have_count(0)
+
+
+def test_place_is_searched_for_before_the_kinds_arrive(open_report):
+    page = open_report()
+    kinds = "**/reports/kinds*"
+    with hold_back(page, kinds):
+        with page.expect_request(kinds):
+            page.reload()
+        page.locator("#search").fill("1号楼")
+        page.get_by_role("option").first.click()
+    expect(page.locator("#place output")).to_contain_text("网格")
 
 
 def test_file_that_is_no_photo_is_named_at_the_field_and_nothing_is_filed(open_report, town):
@@ -138,7 +188,7 @@ def test_file_that_is_no_photo_is_named_at_the_field_and_nothing_is_filed(open_r
     page.get_by_role("button", name="提交").click()
     photos = page.locator(".field", has=page.locator("input[type=file]"))
     photos.locator(".message:not(:empty)").wait_for()
-    assert page.locator("textarea").input_value() == "水管裂了"
+    expect(page.locator("textarea")).to_have_value("水管裂了")
     assert cases(town) == before
 
 
@@ -149,16 +199,15 @@ def test_place_outside_the_city_is_named_at_the_place(open_report, town):
     page.get_by_role("button", name="把图钉放在地图中央").click()
     fill(page)
     page.get_by_role("button", name="提交").click()
-    page.locator("#place .message:not(:empty)").wait_for()
-    assert "116.4" in page.locator("#place .message").inner_text()
+    expect(page.locator("#place .message")).to_contain_text("116.4")
     assert cases(town) == before
 
 
 def test_fields_that_are_missing_are_named_and_the_first_takes_the_focus(open_report):
     page = open_report()
     page.get_by_role("button", name="提交").click()
-    assert len(messages(page)) == 4
-    assert page.evaluate("document.activeElement.id") == "search"
+    expect(page.locator("[role=alert]:not(:empty)")).to_have_count(4)
+    expect(page.locator("#search")).to_be_focused()
 
 
 def test_lost_answer_is_asked_for_again_with_the_same_key(open_report, town):
@@ -179,7 +228,7 @@ def test_lost_answer_is_asked_for_again_with_the_same_key(open_report, town):
     fill(page)
     page.get_by_role("button", name="提交").click()
     page.get_by_text("重新提交不会重复登记").wait_for()
-    assert page.locator("textarea").input_value() == "水管裂了"
+    expect(page.locator("textarea")).to_have_value("水管裂了")
     page.get_by_role("button", name="重试").click()
     ticket_of(page)
     assert len(keys) == 2
@@ -195,8 +244,8 @@ def test_changing_the_language_keeps_what_was_typed(open_report):
     page.get_by_role("button", name="Send").wait_for()
     page.get_by_text("grid 2").wait_for()
     page.get_by_label("Burst pipe").wait_for()
-    assert page.locator("textarea").input_value() == "水管裂了"
-    assert page.locator("input[name=kind]:checked").get_attribute("value") == "burst_pipe"
+    expect(page.locator("textarea")).to_have_value("水管裂了")
+    expect(page.locator("input[name=kind]:checked")).to_have_value("burst_pipe")
 
 
 def press_until(page, key, reached, most=80):
@@ -231,19 +280,19 @@ def test_released_cases_are_listed_nearby(open_report, address, town):
     number, _ = ticket_of(page)
     page.locator("#tabs").get_by_text("身边事项").click()
     page.locator(".nearby li").first.wait_for()
-    assert "非法小广告" not in page.locator(".nearby").inner_text()
+    expect(page.locator(".nearby")).not_to_contain_text("非法小广告")
     with town.begin() as connection:
         take_step(connection, number, StepRequest(Action.RELEASE), OFFICE)
     page.get_by_role("button", name="搜索此处").click()
     page.locator(".nearby").get_by_text("非法小广告").wait_for()
-    assert "墙上" not in page.locator(".nearby").inner_text()
+    expect(page.locator(".nearby")).not_to_contain_text("墙上")
 
 
 def test_service_guide_leads_to_the_report_of_a_kind(open_report):
     page = open_report(PHONE)
     page.locator("#tabs").get_by_text("办事指南").click()
     page.locator("#view details summary").first.click()
-    assert page.get_by_role("heading", name="所需材料").first.is_visible()
+    expect(page.get_by_role("heading", name="所需材料").first).to_be_visible()
     page.locator("#view details").first.get_by_role("button", name="我要反映").click()
     page.locator("input[name=kind]:checked").wait_for()
 

@@ -6,6 +6,7 @@ import zipfile
 import openpyxl
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from tests import town as t
 from tests.e2e.conftest import PHONE, faults_of, signed_in
@@ -52,8 +53,8 @@ def test_staff_is_uploaded_checked_and_shown_to_residents(page, open_page, desks
     files = dialog.locator("input[type=file]")
     files.nth(0).set_input_files(workbook([GRID, "", "王秀兰", "打前台", "采录", "走访", ""]))
     dialog.get_by_role("button", name="检查").click()
-    dialog.get_by_text("第 2 行").wait_for()
-    assert "只能有数字" in dialog.inner_text()
+    expect(dialog).to_contain_text("第 2 行")
+    expect(dialog).to_contain_text("只能有数字")
     files.nth(0).set_input_files(
         workbook(
             [GRID, "", "王秀兰", "139 0000 0001", "信息采录", "走访居民", "w.jpg"],
@@ -64,16 +65,15 @@ def test_staff_is_uploaded_checked_and_shown_to_residents(page, open_page, desks
     dialog.get_by_role("button", name="写入").click()
     page.locator(".staff tbody tr").filter(has_text="王秀兰").wait_for()
     page.get_by_label("只看空缺").check()
-    assert page.locator(".staff tbody tr").count() == len(grids) - 1
+    expect(page.locator(".staff tbody tr")).to_have_count(len(grids) - 1)
     page.get_by_label("只看空缺").uncheck()
     row = page.locator(".staff tbody tr").filter(has_text=GRID)
     row.locator("summary").click()
-    assert f"负责建筑：{code}" in row.inner_text()
+    expect(row.get_by_text(f"负责建筑：{code}")).to_be_visible()
     resident = open_page(f"{desks}/?grid={GRID}", PHONE)
     resident.locator(".manager img").wait_for()
-    said = resident.locator("#panel").inner_text()
     for words in ("王秀兰", "139 0000 0001", "工作内容", "信息采录", "职责", "走访居民"):
-        assert words in said
+        expect(resident.locator("#panel")).to_contain_text(words)
 
 
 def plan_of(client_of):
@@ -92,4 +92,4 @@ def test_manager_is_changed_by_keyboard(page):
     page.get_by_label("职责").press("Tab")
     page.get_by_role("button", name="保存").press("Enter")
     page.locator(".staff tbody tr").filter(has_text="李强").wait_for()
-    assert page.get_by_role("dialog").count() == 0
+    expect(page.get_by_role("dialog")).to_have_count(0)

@@ -6,10 +6,9 @@ import zipfile
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.conftest import PHONE, faults_of, signed_in
+from tests.e2e.conftest import IDLE, PHONE, faults_of, hold_back, signed_in
 from tests.etl.delivery import houses, rows, write
 
-READY = "() => window.gridatlas && gridatlas.map.loaded()"
 SHOWN = "() => gridatlas.map.querySourceFeatures('shown').length > 0"
 COLOURS = """() => [...new Set(gridatlas.map.querySourceFeatures('shown')
   .map(one => one.properties.change))].sort()"""
@@ -19,7 +18,7 @@ COLOURS = """() => [...new Set(gridatlas.map.querySourceFeatures('shown')
 def desk(open_page, desks):
     def desk(path="/data/upload", role="importer", **how):
         page = open_page(f"{desks}{path}", session=signed_in(desks, role), **how)
-        page.wait_for_function(READY, timeout=60_000)
+        page.wait_for_function(IDLE)
         page.locator("#side h1").wait_for()
         return page
 
@@ -53,8 +52,8 @@ def codes(prefix, count):
 
 def upload(page, file):
     page.locator("input[type=file]").set_input_files(file)
-    page.wait_for_url("**/data/uploads/*", timeout=30_000)
-    page.locator(".columns li").first.wait_for(timeout=30_000)
+    page.wait_for_url("**/data/uploads/*")
+    page.locator(".columns li").first.wait_for()
 
 
 def test_clerk_uploads_corrects_tries_and_publishes_a_file(desk, zipped, town):
@@ -71,18 +70,19 @@ def test_clerk_uploads_corrects_tries_and_publishes_a_file(desk, zipped, town):
     side.get_by_label("来源", exact=True).fill("街道台账")
     assert faults_of(page) == []
     side.get_by_role("button", name="试运行").click()
-    expect(side.get_by_role("heading", name="试运行结果")).to_be_focused(timeout=60_000)
+    expect(side.get_by_role("heading", name="试运行结果")).to_be_focused()
     expect(side.locator(".well")).to_have_text("导入后将直接发布。")
     expect(side.locator("table.card tbody td").first).to_have_text("12")
     page.wait_for_function(SHOWN)
     assert rows(town, "SELECT 1 FROM building WHERE source = '街道台账'") == []
     assert faults_of(page) == []
     side.get_by_role("button", name="发布").click()
-    expect(page.locator("#notice")).to_contain_text("已发布", timeout=60_000)
+    expect(page.locator("#notice")).to_contain_text("已发布")
     page.wait_for_url("**/data/runs/*")
     expect(side.locator(".badge").first).to_have_text("已发布")
     expect(side.locator(".heading").first).to_contain_text("importer 上传")
     page.wait_for_function(SHOWN)
+    page.wait_for_function(IDLE)
     assert page.evaluate(COLOURS) == ["added"]
     names = rows(town, "SELECT name FROM building WHERE source = '街道台账' ORDER BY code")
     assert names[:2] == [("0号楼",), ("1号楼",)]
@@ -94,16 +94,16 @@ def test_clerk_sees_values_before_and_after_and_an_administrator_approves(desk, 
     upload(page, zipped("a", houses(12, code=codes("v", 12))))
     side.get_by_label("来源", exact=True).fill("复核")
     side.get_by_role("button", name="试运行").click()
-    side.get_by_role("button", name="发布").click(timeout=60_000)
-    page.wait_for_url("**/data/runs/*", timeout=60_000)
+    side.get_by_role("button", name="发布").click()
+    page.wait_for_url("**/data/runs/*")
     page.goto(page.url.split("/data")[0] + "/data/upload")
-    page.wait_for_function(READY, timeout=60_000)
+    page.wait_for_function(IDLE)
     edited = houses(12, code=codes("v", 12), households=[77] * 12)
     upload(page, zipped("b", edited))
     expect(side.get_by_label("来源", exact=True)).to_have_value("复核")
     expect(side).to_contain_text("文件中的编码属于来源“复核”")
     side.get_by_role("button", name="试运行").click()
-    expect(side).to_contain_text("变动较大，导入后等待管理员审批。", timeout=60_000)
+    expect(side).to_contain_text("变动较大，导入后等待管理员审批。")
     side.get_by_text("变动明细").click()
     change = side.locator("li", has=page.get_by_role("button", name="v000"))
     expect(change).to_contain_text("20 → 77")
@@ -111,15 +111,15 @@ def test_clerk_sees_values_before_and_after_and_an_administrator_approves(desk, 
     expect(side).to_contain_text("设置已修改，请重新试运行。")
     expect(side.get_by_role("button", name="提交审批")).to_have_count(0)
     side.get_by_role("button", name="试运行").click()
-    side.get_by_role("button", name="提交审批").click(timeout=60_000)
-    page.wait_for_url("**/data/runs/*", timeout=60_000)
+    side.get_by_role("button", name="提交审批").click()
+    page.wait_for_url("**/data/runs/*")
     expect(side.locator(".badge").first).to_have_text("待审批")
     expect(side).to_contain_text("上传的批次由管理员审批。")
     expect(side.get_by_role("button", name="批准")).to_have_count(0)
     chief = desk(page.url[page.url.index("/data/runs") :].split("#")[0], role="admin")
     chief.locator("#side").get_by_role("button", name="批准").click()
     chief.get_by_role("dialog").get_by_role("button", name="批准").click()
-    expect(chief.locator("#notice")).to_contain_text("已批准", timeout=60_000)
+    expect(chief.locator("#notice")).to_contain_text("已批准")
     counts = rows(town, "SELECT DISTINCT households FROM building WHERE source = '复核'")
     assert counts == [(77,)]
 
@@ -132,16 +132,28 @@ def test_clerk_is_told_what_is_wrong_and_corrects_it(desk, zipped):
     expect(side.locator(".trouble")).to_contain_text("尚缺必填项")
     side.get_by_role("button", name="试运行").click()
     message = side.locator(".said")
-    expect(message).to_contain_text("请选择与编码对应的列", timeout=60_000)
+    expect(message).to_contain_text("请选择与编码对应的列")
     side.get_by_label("“楼栋编码”对应").select_option(label="编码")
     side.get_by_role("button", name="试运行").click()
-    expect(side.get_by_role("heading", name="试运行结果")).to_be_visible(timeout=60_000)
+    expect(side.get_by_role("heading", name="试运行结果")).to_be_visible()
     side.get_by_role("button", name="删除该文件").click()
     page.wait_for_url("**/data/upload")
     page.locator("input[type=file]").set_input_files(
         {"name": "楼栋.shp", "mimeType": "application/octet-stream", "buffer": b"\0\0\x27\x0a"}
     )
-    expect(message).to_contain_text("打包成 zip", timeout=30_000)
+    expect(message).to_contain_text("打包成 zip")
+
+
+def test_dry_run_of_settings_that_changed_meanwhile_is_not_shown(desk, zipped):
+    page = desk()
+    side = page.locator("#side")
+    upload(page, zipped("g", houses(12, code=codes("o", 12))))
+    with hold_back(page, "**/dry-run"):
+        with page.expect_request("**/dry-run"):
+            side.get_by_role("button", name="试运行").click()
+        side.get_by_label("来源", exact=True).fill("改后的来源")
+    expect(side).to_contain_text("设置已修改，请重新试运行。")
+    expect(side.get_by_role("button", name="发布")).to_have_count(0)
 
 
 def test_file_is_uploaded_and_published_by_keyboard_alone(desk, zipped, town):
@@ -158,16 +170,16 @@ def test_file_is_uploaded_and_published_by_keyboard_alone(desk, zipped, town):
     page.on("filechooser", lambda chooser: chooser.set_files(file))
     tab_to("input[type=file]")
     page.keyboard.press("Enter")
-    page.locator(".columns li").first.wait_for(timeout=30_000)
+    page.locator(".columns li").first.wait_for()
     tab_to("[data-column='称呼']")
     page.keyboard.press("ArrowDown")  # the code is taken
     expect(page.locator("[data-column='称呼']")).to_have_value("name")
     tab_to("#side .actions button.primary")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="试运行结果")).to_be_focused(timeout=60_000)
+    expect(page.get_by_role("heading", name="试运行结果")).to_be_focused()
     tab_to("#side section .actions button.primary")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/data/runs/*", timeout=60_000)
+    page.wait_for_url("**/data/runs/*")
     assert rows(town, "SELECT name FROM building WHERE code = 'x003'") == [("3号楼",)]
 
 
@@ -180,7 +192,7 @@ def test_upload_fits_a_phone_in_english(desk, zipped):
     assert faults_of(page) == []
     side = page.locator("#side")
     side.get_by_role("button", name="Dry run").click()
-    expect(side.get_by_role("heading", name="Result of the dry run")).to_be_visible(timeout=60_000)
+    expect(side.get_by_role("heading", name="Result of the dry run")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert faults_of(page) == []
 
@@ -197,5 +209,5 @@ def test_dropped_file_is_uploaded(desk, zipped):
         }""",
         content,
     )
-    page.wait_for_url("**/data/uploads/*", timeout=30_000)
-    expect(page.locator(".columns li")).to_have_count(3, timeout=30_000)
+    page.wait_for_url("**/data/uploads/*")
+    expect(page.locator(".columns li")).to_have_count(3)

@@ -1,6 +1,7 @@
 """The page of ``gridatlas what-if`` as someone opens it who was sent the file."""
 
 import pytest
+from playwright.sync_api import expect
 from typer.testing import CliRunner
 
 from cli.main import app
@@ -20,9 +21,10 @@ def test_map_shows_the_grids_before_and_after_beside_the_figures(town, open_page
     page = open_page(file)
     page.wait_for_function("() => document.querySelector('.leaflet-control-scale')")
     before, after = page.get_by_role("radio").all()
-    assert after.is_checked()
+    expect(after).to_be_checked()
     labels = page.locator(".grid-label b")
-    assert labels.count() == page.evaluate(GRIDS) == 12
+    expect(labels).to_have_count(12)
+    assert page.evaluate(GRIDS) == 12
     assert page.evaluate(MOVED) == 32
     table = page.locator("table").inner_text()
     for words in ("Before", "After", "北门社区", "钟鼓楼社区", "together", "Border, m"):
@@ -33,8 +35,7 @@ def test_map_shows_the_grids_before_and_after_beside_the_figures(town, open_page
     assert [one for one in labels.all_inner_texts() if one == "1"] == ["1", "1"]
     page.mouse.click(*_middle(page))
     popup = page.locator(".leaflet-popup-content")
-    popup.wait_for()
-    assert "Households" in popup.inner_text()
+    expect(popup).to_contain_text("Households")
 
 
 def _middle(page) -> tuple[float, float]:

@@ -32,19 +32,20 @@ class UnreliableProxy:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length)
                 changes = self.command in ("POST", "PUT") and not self.path.startswith("/auth")
-                if proxy.mode == "refuse":
+                mode = proxy.mode  # until the answer
+                if mode == "refuse":
                     self.close_connection = True
                     return
-                if proxy.mode == "another page":
+                if mode == "another page":
                     self.send_response_only(200)
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                     return
                 if changes:
                     proxy.writes.append(self.path)
-                for _ in range(2 if changes and proxy.mode == "deliver twice" else 1):
+                for _ in range(2 if changes and mode == "deliver twice" else 1):
                     response, content = self.forward(body)
-                if changes and proxy.mode == "lose answers":
+                if changes and mode == "lose answers":
                     self.close_connection = True
                     return
                 self.answer(response, content)

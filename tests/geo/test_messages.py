@@ -64,7 +64,11 @@ def calls() -> list[tuple[str, str]]:
                     place = f"{file.relative_to(ROOT)}:{node.lineno}"
                     if name in ERRORS:
                         found.append((place, f"error.{first.value}"))
-                    elif name == "text" and "." in first.value and " " not in first.value:
+                    elif (
+                        name in {"text", "print_text"}
+                        and "." in first.value
+                        and " " not in first.value
+                    ):
                         found.append((place, first.value))
                     elif name in {"progress", "report"}:
                         found.append((place, f"progress.{first.value}"))

@@ -11,6 +11,7 @@ from geo import crs
 from geo.partition.cells.tessellation import Cells
 from geo.partition.community import Community
 from geo.partition.scoring.border_figures import (
+    BorderFigures,
     find_barriers_inside,
     linking_way_length,
     measure_borders,
@@ -39,7 +40,7 @@ from geo.partition.scoring.walking import (
     mean_straight_walk,
     measure_walks,
 )
-from geo.types import Bools, Floats, Ints, Points, Polygons, Strings
+from geo.types import Bools, Floats, Geometries, Ints, Points, Polygons, Strings
 
 GAP_HEALED_M = 1.0
 """Gaps between grids narrower than this are closed before borders are measured; they are still
@@ -57,7 +58,7 @@ Extent = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class ScoreCard:
+class ScoreCard(BorderFigures):
     """Figures of a plan; areas in m2, lengths in metres, shares from 0 to 1.
 
     Attributes
@@ -132,14 +133,6 @@ class ScoreCard:
     border_on_barrier: float
     compounds_split: int
     compounds_split_all: int
-    spikes: int
-    narrow_m2: float
-    beside_street_m: float
-    straddled_m: float
-    barriers_inside_m: float
-    arterial_inside_m: float
-    railway_inside_m: float
-    water_inside_m: float
     polsby_popper: float
     walk_m: float
     walk_ways_m: float | None = None
@@ -232,14 +225,12 @@ def score(
     households = np.bincount(placed.grid, placed.households, grids).astype(np.int64)
     general = np.ones(grids, bool) if dedicated is None else ~dedicated
     counted = households[general]
-    within = (counted >= limits.lower) & (counted <= limits.upper)
     healed = _make_coverage_valid(polygons)
     # Where the grids are a coverage already, nothing needs noding.
     unite = shapely.coverage_union_all if healed is polygons else shapely.union_all
     union = unite(polygons)
     missing = shapely.difference(community.polygon, union)
     outside = _land_outside(union, community.polygon, missing)
-    gap_m2, outside_m2 = float(shapely.area(missing)), float(shapely.area(outside))
     overlap = float(shapely.area(polygons).sum() - shapely.area(union))
     border, on_barrier = measure_inner_borders(healed, cells, ~general)
     inhabited: Points = np.asarray(shapely.points(members.xy[members.households > 0]), dtype=object)
@@ -266,23 +257,21 @@ def score(
     )
     connected = drop_islets(_join_touching_parts(polygons), inhabited)
     whole = np.array([is_in_one_piece(polygon, ways) for polygon in connected], dtype=bool)
+    system = community.buildings.crs
     faults = [
         *find_grids_in_pieces(connected, whole),
         *find_households_without_grid(members.grid, members.households, members.names),
-        *describe_land("land_in_no_grid", missing, community.buildings.crs),
+        *describe_land("land_in_no_grid", missing, system),
         *(find_overlaps(polygons) if overlap > MIN_FAULT_M2 else []),
-        *describe_land("grids_beyond", outside, community.buildings.crs),
+        *describe_land("grids_beyond", outside, system),
     ]
     return ScoreCard(
         grids=grids,
         households=int(households.sum()),
-        within_limits=float(within.mean()) if len(within) else 1.0,
-        smallest=int(counted.min(initial=np.iinfo(np.int64).max)) if len(counted) else 0,
-        largest=int(counted.max(initial=0)),
-        mean_deviation=float(np.abs(counted - limits.target).mean()) if len(counted) else 0.0,
+        **_describe_sizes(counted, limits),
         contiguous=bool(whole.all()),
-        gap_m2=gap_m2,
-        overlap_m2=max(0.0, overlap) + outside_m2,
+        gap_m2=float(shapely.area(missing)),
+        overlap_m2=max(0.0, overlap) + float(shapely.area(outside)),
         border_on_barrier=on_barrier,
         compounds_split=int((divided & (needed == 1)).sum()),
         compounds_split_all=int(divided.sum()),
@@ -301,6 +290,20 @@ def score(
         moved=moved,
         reasons=(*_find_grids_outside_limits(placed, households, general, limits), *faults),
     )
+
+
+def _describe_sizes(households: Ints, limits: Limits) -> dict[str, Any]:
+    """Return the figures of the households of the general grids."""
+    if not len(households):
+        return {"within_limits": 1.0, "smallest": 0, "largest": 0, "mean_deviation": 0.0}
+    return {
+        "within_limits": float(
+            ((households >= limits.lower) & (households <= limits.upper)).mean()
+        ),
+        "smallest": int(households.min()),
+        "largest": int(households.max()),
+        "mean_deviation": float(np.abs(households - limits.target).mean()),
+    }
 
 
 def _land_outside(
@@ -340,8 +343,7 @@ def _find_places(ends: Floats, community: Community) -> list[Extent]:
         return []
     lines = shapely.get_parts(shapely.line_merge(shapely.union_all(shapely.linestrings(ends))))
     lines = lines[np.argsort(-shapely.length(lines), kind="stable")][:MAX_PLACES]
-    degrees = crs.transform(lines, community.buildings.crs, crs.STORAGE)
-    return [tuple(bounds) for bounds in shapely.bounds(degrees).round(6).tolist()]
+    return _extents(lines, community)
 
 
 def _find_far_places(members: Members, walks: PlanWalks, community: Community) -> list[Extent]:
@@ -349,8 +351,11 @@ def _find_far_places(members: Members, walks: PlanWalks, community: Community) -
     rows = np.flatnonzero(walks.is_far)
     rows = rows[np.argsort(-members.households[rows], kind="stable")][:MAX_PLACES]
     points: Points = np.asarray(shapely.points(members.xy[rows]), dtype=object)
-    around = shapely.buffer(points, PLACE_RADIUS_M)
-    degrees = crs.transform(around, community.buildings.crs, crs.STORAGE)
+    return _extents(shapely.buffer(points, PLACE_RADIUS_M), community)
+
+
+def _extents(shapes: Geometries, community: Community) -> list[Extent]:
+    degrees = crs.transform(shapes, community.buildings.crs, crs.STORAGE)
     return [tuple(bounds) for bounds in shapely.bounds(degrees).round(6).tolist()]
 
 

@@ -154,7 +154,7 @@ def _choose_distinct(
     The next best fill the rest.
     """
     ranked = sorted(candidates, key=attrgetter("objective"))
-    ranked = [one for one in ranked if one.objective <= ranked[0].objective * MAX_COST_RATIO]
+    ranked = [plan for plan in ranked if plan.objective <= ranked[0].objective * MAX_COST_RATIO]
     chosen: list[_Candidate] = []
 
     def choose(candidate: _Candidate) -> bool:

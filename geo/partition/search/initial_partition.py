@@ -142,7 +142,7 @@ def _split(graph: Graph, label: Ints, locked: Bools, next_grid: int, seed: int) 
     return True
 
 
-def partition_with_metis(graph: Graph, count: int, seed: int, *, recursive: bool = True) -> Ints:
+def partition_with_metis(graph: Graph, count: int, seed: int) -> Ints:
     """Return (n,) int64 labels of a METIS partition, which may be disconnected.
 
     Recursive bisection takes a third of the time of METIS's k-way partition, and a search that
@@ -157,7 +157,7 @@ def partition_with_metis(graph: Graph, count: int, seed: int, *, recursive: bool
         vweights=graph.households.tolist(),
         eweights=weight[edge].tolist(),
         options=pymetis.Options(seed=seed % 2**30, contig=0, ncuts=1),
-        recursive=recursive,
+        recursive=True,
     )
     return np.asarray(part, dtype=np.int64)
 

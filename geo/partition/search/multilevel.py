@@ -91,16 +91,13 @@ def improve(problem: SearchProblem, drawing: SearchResult, seed: int, stop: Ints
         (1,) int64; another thread sets it to 1 to end the search.
     """
     piece = random_pieces(problem, len(np.unique(drawing.label)), seed, drawing.label)
-    return anneal_pieces(
-        problem, piece, drawing, MOVES_PER_PIECE, IMPROVEMENT_TEMPERATURE, seed, stop
-    )
+    return anneal_pieces(problem, piece, drawing, IMPROVEMENT_TEMPERATURE, seed, stop)
 
 
 def anneal_pieces(
     problem: SearchProblem,
     piece: Ints,
     drawing: SearchResult,
-    moves: int,
     hot: float,
     seed: int,
     stop: Ints,
@@ -111,8 +108,8 @@ def anneal_pieces(
     ----------
     piece
         (n,) int64 pieces, each in one grid of the drawing.
-    moves, hot
-        Moves per piece, and start temperature of the pieces.
+    hot
+        Start temperature of the pieces.
     stop
         (1,) int64; another thread sets it to 1 to end the search.
     """
@@ -121,7 +118,7 @@ def anneal_pieces(
         return drawing
     start = np.empty(len(small.graph), dtype=np.int64)
     start[piece] = drawing.label
-    moves = max(MIN_MOVES, moves * len(small.graph))
+    moves = max(MIN_MOVES, MOVES_PER_PIECE * len(small.graph))
     label = anneal_labels(small, start, moves, hot, seed, stop, cold=PIECE_END_TEMPERATURE).label
     child = _anneal_nodes(problem, label[piece], seed + 1, stop)
     return min(drawing, child, key=attrgetter("cost"))

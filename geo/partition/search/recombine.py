@@ -29,4 +29,4 @@ def recombine(
     """
     best = min(one, other, key=attrgetter("cost"))
     piece = common_pieces(problem, one.label, other.label)
-    return anneal_pieces(problem, piece, best, MOVES_PER_PIECE, PIECE_TEMPERATURE, seed, stop)
+    return anneal_pieces(problem, piece, best, PIECE_TEMPERATURE, seed, stop)

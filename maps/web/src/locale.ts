@@ -37,10 +37,12 @@ export let localeLoaded: Promise<void> = Promise.resolve();
 /** Load the texts of a language; `page` names the section of the catalogue. */
 export function loadLocale(lang: Language, page = "public"): Promise<void> {
   document.documentElement.lang = TAGS[lang];
-  localeLoaded = fetchCatalogue(`/locale/${lang}?page=${page}`).then((texts) =>
-    setLocale(lang, texts),
-  );
-  return localeLoaded;
+  const loading: Promise<void> = fetchCatalogue(`/locale/${lang}?page=${page}`).then((texts) => {
+    if (localeLoaded !== loading) return localeLoaded; // another language was chosen meanwhile
+    setLocale(lang, texts);
+  });
+  localeLoaded = loading;
+  return loading;
 }
 
 /** Use a language and its texts. */

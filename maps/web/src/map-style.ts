@@ -26,6 +26,11 @@ export async function loadStyle(
   return style;
 }
 
+/** Settles when a map has the layers of its style. */
+export async function waitForStyle(map: LibreMap): Promise<void> {
+  if (!map.getLayer("grid-selected")) await map.once("style.load");
+}
+
 /** Highlight a grid; an empty code highlights none. */
 export function selectGrid(map: LibreMap, code: string): void {
   map.setFilter("grid-selected", ["==", ["get", "code"], code]);

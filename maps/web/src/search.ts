@@ -96,6 +96,8 @@ export function attachSearch<Hit extends SearchHit>({ search, choose }: SearchOp
     }
   });
   field.addEventListener("blur", () => window.setTimeout(close, 150));
+  // words that were typed before
+  if (field === document.activeElement) void update();
 }
 
 /** The index one step on in a list, around its ends; -1 stands before the first. */

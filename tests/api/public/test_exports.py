@@ -28,8 +28,6 @@ from etl.input.source import open_dataset, open_layer
 from geo.db.security import ROLES
 from tests import town as t
 
-SYSTEMS = ["EPSG:4490", "EPSG:4326", "EPSG:4546", "EPSG:3857", "CRS84"]
-
 
 @pytest.fixture
 def opened(client, tmp_path):

@@ -17,7 +17,6 @@ from geo.casework.workflow import (
     check_required,
     find_transition,
     level_of,
-    replay,
     start_status,
 )
 from geo.errors import ConflictError, InputError, NotAllowedError
@@ -50,6 +49,15 @@ NEXT = {
     },
 }
 """States that may follow a state, independent of the table."""
+
+
+def replay(steps):
+    """Return the status to which the events of a case lead, the first of which files it."""
+    first, *others = steps
+    status = start_status(first)
+    for step in others:
+        status = apply_step(status, step)
+    return status
 
 
 def filing(flow):

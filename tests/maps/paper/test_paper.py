@@ -280,7 +280,7 @@ def test_every_swatch_of_the_legend_is_drawn(staffed, tmp_path):
         page_set = PageSet([], {})
         add_community_pages(page_set, connection, entry, laid, "zh")
     signs = {sign["words"]: sign["picture"] for sign in page_set.pages[0]["legend"]}
-    assert {"服务站", "相邻社区界线", "小区围墙", "铁路", "水域"} <= set(signs)
+    assert {"服务站", "相邻社区边界", "小区围墙", "铁路", "水域"} <= set(signs)
     for words, name in signs.items():
         (tmp_path / "sign.svg").write_bytes(page_set.pictures[name])
         (tmp_path / "swatch.typ").write_text(SWATCH, encoding="utf-8")

@@ -21,8 +21,12 @@ async function start(): Promise<void> {
   await show();
 }
 
+let requestCount = 0;
+
 async function show(): Promise<void> {
+  const count = ++requestCount;
   const accounts = await fetchAccounts();
+  if (count !== requestCount) return;
   elementById("side").replaceChildren(
     element(
       "div",

@@ -72,6 +72,10 @@ class CasePage {
   private query = 0;
   /** Number of the last request for the cases on the map. */
   private pointsQuery = 0;
+  /** Number of the last choice of what the panel shows. */
+  private caseQuery = 0;
+  /** Changes that arrive while a list is read, by the request for it. */
+  private readonly laterChanges = new Set<CaseSummary[]>();
   private isLoadingMore = false;
   private hasReadPoints = false;
   private areCountsDue = false;
@@ -133,15 +137,26 @@ class CasePage {
     }
   }
 
+  /** The answer to a request for cases, and the changes that arrived meanwhile: it may lack them. */
+  private async withChanges<Body>(request: Promise<Body>): Promise<[Body, CaseSummary[]]> {
+    const changes: CaseSummary[] = [];
+    this.laterChanges.add(changes);
+    try {
+      return [await request, changes];
+    } finally {
+      this.laterChanges.delete(changes);
+    }
+  }
+
   private merge(changed: CaseSummary): void {
+    for (const changes of this.laterChanges) changes.push(changed);
     this.cases = mergeChanged(this.cases, changed, this.filter, this.next !== null);
     this.showQueue();
     void this.map.then((map) => map.merge(changed, matchesFilter(changed, this.filter)));
     void this.refreshCounts();
     const { opened } = this;
     if (opened?.number === changed.number && opened.revision < changed.revision) {
-      // keep what is being typed; the server refuses a step on an old revision
-      if (!elementById("panel").querySelector("form")) void this.openCase(changed.number, false);
+      void this.openCase(changed.number, false);
     }
   }
 
@@ -150,9 +165,13 @@ class CasePage {
     const query = ++this.query;
     const limit = Math.min(Math.max(PAGE_SIZE, this.cases.length), MAX_PAGE_SIZE);
     const { order } = this.filter;
-    const page = await fetchCases(filterQuery(this.filter), order, "", limit);
+    const request = fetchCases(filterQuery(this.filter), order, "", limit);
+    const [page, changes] = await this.withChanges(request);
     if (query !== this.query) return;
     [this.cases, this.next] = [page.items, page.next];
+    for (const changed of changes) {
+      this.cases = mergeChanged(this.cases, changed, this.filter, this.next !== null);
+    }
     this.showQueue();
     void this.refreshCounts();
     await this.loadPoints();
@@ -165,9 +184,10 @@ class CasePage {
     map.onStale = () => void this.loadPoints();
     const query = ++this.pointsQuery;
     const view = map.view();
-    const points = await fetchPoints(filterQuery(filter), view);
+    const [points, changes] = await this.withChanges(fetchPoints(filterQuery(filter), view));
     if (filter !== this.filter || query !== this.pointsQuery) return;
     map.show(points);
+    for (const changed of changes) map.merge(changed, matchesFilter(changed, filter));
     if (map.isPartial() && map.view().bbox !== view.bbox) await this.loadPoints();
   }
 
@@ -222,11 +242,22 @@ class CasePage {
   }
 
   private async openCase(number: string, isNew: boolean): Promise<void> {
+    const query = isNew ? ++this.caseQuery : this.caseQuery;
     try {
-      this.show(await fetchCase(number), isNew);
+      const one = await fetchCase(number);
+      if (query !== this.caseQuery) return;
+      if (isNew || this.isNewer(one)) this.show(one, isNew);
     } catch (error) {
-      notify((error as Error).message);
+      if (query === this.caseQuery) notify((error as Error).message);
     }
+  }
+
+  /** Whether a case replaces the one in the panel, unless something is being typed there. */
+  private isNewer({ number, revision }: CaseDetails): boolean {
+    // the server refuses a step on an old revision
+    const isTyping = elementById("panel").querySelector("form") !== null;
+    const { opened } = this;
+    return !isTyping && opened?.number === number && opened.revision < revision;
   }
 
   private show(one: CaseDetails, isNew: boolean): void {
@@ -252,6 +283,7 @@ class CasePage {
   }
 
   private openFiling(): void {
+    this.caseQuery += 1;
     this.opened = null;
     this.showQueue();
     showFilingForm({
@@ -271,6 +303,7 @@ class CasePage {
   }
 
   private close(): void {
+    this.caseQuery += 1;
     this.opened = null;
     closePanel();
     this.showQueue();

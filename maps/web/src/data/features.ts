@@ -24,8 +24,9 @@ import { columnName, formatColumn, label } from "./labels";
 
 const CLICK_TOLERANCE_PX = 5;
 
-export async function showLayers(): Promise<void> {
+export async function showLayers(signal: AbortSignal): Promise<void> {
   const { items } = await fetchLayers();
+  signal.throwIfAborted();
   const rows = items.map(({ layer, features }) =>
     element(
       "li",
@@ -49,12 +50,14 @@ export async function showLayer(
   layer: string,
   words: string,
   navigate: (path: string) => void,
+  signal: AbortSignal,
 ): Promise<void> {
   const list = element("ul", { class: "runs" });
   const count = element("p", {}, "");
   const features: LayerFeature[] = [];
   const add = async () => {
     const page = await searchFeatures(layer, words, features.length);
+    if (signal.aborted) return;
     features.push(...page.features);
     list.append(...page.features.map((feature) => featureItem(layer, feature)));
     more.hidden = features.length >= page.numberMatched;
@@ -125,8 +128,9 @@ function attachClick(layer: string, navigate: (path: string) => void): void {
   detachClick = () => void attached.then((subscription) => subscription.unsubscribe());
 }
 
-export async function showFeature(layer: string, code: string): Promise<void> {
+export async function showFeature(layer: string, code: string, signal: AbortSignal): Promise<void> {
   const { items } = await fetchHistory(layer, code);
+  signal.throwIfAborted();
   const { properties, geometry, valid_to } = items[0]!;
   setSidebar(
     heading(nameOf(properties) || code, `${label("layer", layer)} · ${code}`),

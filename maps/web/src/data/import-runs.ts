@@ -43,9 +43,14 @@ const STATUSES: RunStatus[] = [
 const FATES = ["added", "changed", "removed", "unchanged"];
 const MAX_DIFFERENCES = 100;
 
-export async function showRuns(requested: string, navigate: (path: string) => void): Promise<void> {
+export async function showRuns(
+  requested: string,
+  navigate: (path: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const status = STATUSES.find((name) => name === requested) ?? null;
   const { items, numberMatched } = await fetchRuns(0, status);
+  signal.throwIfAborted();
   const list = element("ul", { class: "runs" }, ...items.map(runItem));
   const add = async () => {
     const next = await fetchRuns(list.children.length, status);
@@ -63,8 +68,9 @@ export async function showRuns(requested: string, navigate: (path: string) => vo
   showFeatures([]);
 }
 
-export async function showRun(id: number, reload: () => void): Promise<void> {
+export async function showRun(id: number, reload: () => void, signal: AbortSignal): Promise<void> {
   const run = await fetchRun(id);
+  signal.throwIfAborted();
   const quarantine = element("section");
   const layers = layerNames(run.layer);
   const decisions = decisionsFor(run, session()?.role === "admin");
@@ -87,7 +93,7 @@ export async function showRun(id: number, reload: () => void): Promise<void> {
     ...timingLists(run),
     quarantine,
   );
-  await showQuarantine(id, quarantine, reload);
+  await showQuarantine(id, quarantine, reload, signal);
   showFeatures(changeFeatures(run.report));
 }
 

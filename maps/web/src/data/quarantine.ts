@@ -21,8 +21,10 @@ export async function showQuarantine(
   run: number | null,
   container: HTMLElement,
   reload: () => void,
+  signal: AbortSignal,
 ): Promise<void> {
   const { items, numberMatched } = await fetchQuarantine(run);
+  signal.throwIfAborted();
   const title = element(run === null ? "h1" : "h2", {}, text("data.quarantine"));
   const count = text("data.held_said", { count: formatNumber(numberMatched) });
   container.replaceChildren(

@@ -65,14 +65,19 @@ export function showUploadForm(navigate: Navigate): void {
 }
 
 /** How an uploaded file is read, to be corrected; then what it would change. */
-export async function showUpload(id: string, navigate: Navigate): Promise<void> {
-  const page = new UploadPage(id, navigate);
+export async function showUpload(
+  id: string,
+  navigate: Navigate,
+  signal: AbortSignal,
+): Promise<void> {
+  const page = new UploadPage(id, navigate, signal);
   await page.load({});
 }
 
 class UploadPage {
   private preview!: Preview;
   private mapping!: UploadMapping;
+  private loadCount = 0;
   private readonly columns = element("section");
   private readonly sourceHints = element("div");
   private readonly message = element("p", { class: "said", role: "alert" });
@@ -82,13 +87,17 @@ class UploadPage {
   constructor(
     private readonly id: string,
     private readonly navigate: Navigate,
+    private readonly signal: AbortSignal,
   ) {
     this.trial = button(text("data.dry_run"), () => void this.dryRun(), { class: "primary" });
   }
 
   /** Read the file again, as a layer or in an encoding that was chosen. */
   async load(query: { layer?: string; file_layer?: string; encoding?: string }): Promise<void> {
-    this.preview = await fetchUpload(this.id, query);
+    const count = ++this.loadCount;
+    const preview = await fetchUpload(this.id, query);
+    if (this.signal.aborted || count !== this.loadCount) return;
+    this.preview = preview;
     const { encoding } = query;
     this.mapping = { ...proposedMapping(this.preview), ...(encoding ? { encoding } : {}) };
     const { name, expires_at } = this.preview;
@@ -119,8 +128,11 @@ class UploadPage {
 
   private change(change: Partial<UploadMapping>): void {
     this.mapping = { ...this.mapping, ...change };
-    if (this.result.childElementCount)
-      this.result.replaceChildren(element("p", { class: "none" }, text("data.dry_run_outdated")));
+    if (this.result.childElementCount) this.showOutdated();
+  }
+
+  private showOutdated(): void {
+    this.result.replaceChildren(element("p", { class: "none" }, text("data.dry_run_outdated")));
   }
 
   private readingForm(): HTMLElement {
@@ -319,9 +331,13 @@ class UploadPage {
 
   private dryRun(): Promise<void> {
     this.result.replaceChildren();
-    return this.work(text("data.dry_running"), async () =>
-      this.showResult(await dryRunUpload(this.id, this.mapping)),
-    );
+    const { mapping } = this;
+    return this.work(text("data.dry_running"), async () => {
+      const run = await dryRunUpload(this.id, mapping);
+      if (this.signal.aborted) return;
+      if (mapping === this.mapping) this.showResult(run);
+      else this.showOutdated();
+    });
   }
 
   private showResult(run: RunWithReport): void {
@@ -359,7 +375,7 @@ class UploadPage {
     return this.work(text("data.importing"), async () => {
       const run = await importUpload(this.id, this.mapping);
       notify(text(`data.imported_${run.status}`), undefined, "calm");
-      this.navigate(`/data/runs/${run.id}`);
+      if (!this.signal.aborted) this.navigate(`/data/runs/${run.id}`);
     });
   }
 }

@@ -26,15 +26,23 @@ function navigate(path: string): void {
   void show();
 }
 
+/** Aborted when the reader goes elsewhere. */
+let navigation = new AbortController();
+
 /** Show the view that the address names. */
 async function show(): Promise<void> {
+  navigation.abort();
+  navigation = new AbortController();
+  const { signal } = navigation;
   setSidebar(element("p", { class: "none" }, text("data.loading")));
   try {
     await route(
       location.pathname.split("/").slice(2).map(decodeURIComponent),
       new URLSearchParams(location.search),
+      signal,
     );
   } catch (error) {
+    if (signal.aborted) return;
     setSidebar(
       heading(text("data.not_shown"), (error as Error).message),
       button(text("data.again"), () => void show(), { class: "primary" }),
@@ -43,16 +51,20 @@ async function show(): Promise<void> {
 }
 
 /** /data, /data/runs/ID, /data/upload, /data/uploads/ID, /data/quarantine, /data/layers, /data/layers/LAYER, /data/layers/LAYER/CODE */
-async function route([kind, name, code]: string[], query: URLSearchParams): Promise<void> {
-  if (kind === "runs" && name) await showRun(Number(name), () => void show());
+async function route(
+  [kind, name, code]: string[],
+  query: URLSearchParams,
+  signal: AbortSignal,
+): Promise<void> {
+  if (kind === "runs" && name) await showRun(Number(name), () => void show(), signal);
   else if (kind === "upload") showUploadForm(navigate);
-  else if (kind === "uploads" && name) await showUpload(name, navigate);
+  else if (kind === "uploads" && name) await showUpload(name, navigate, signal);
   else if (kind === "quarantine")
-    await showQuarantine(null, elementById("side"), () => void show());
-  else if (kind === "layers" && name && code) await showFeature(name, code);
-  else if (kind === "layers" && name) await showLayer(name, query.get("q") ?? "", navigate);
-  else if (kind === "layers") await showLayers();
-  else await showRuns(query.get("status") ?? "", navigate);
+    await showQuarantine(null, elementById("side"), () => void show(), signal);
+  else if (kind === "layers" && name && code) await showFeature(name, code, signal);
+  else if (kind === "layers" && name) await showLayer(name, query.get("q") ?? "", navigate, signal);
+  else if (kind === "layers") await showLayers(signal);
+  else await showRuns(query.get("status") ?? "", navigate, signal);
 }
 
 function showCrumbs(): void {

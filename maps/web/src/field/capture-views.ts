@@ -47,7 +47,12 @@ export async function caseForm(bundle: Bundle, buildingCode: string, onStored: O
     const chosen = bundle.buildings.find(({ code }) => code === building.value);
     if (chosen) moveTo(meanCorner(chosen.geometry as Polygon));
   });
-  const locate = button(text("field_app.my_position"), () => findPosition(moveTo));
+  let position: Promise<unknown> | undefined;
+  const locate = button(text("field_app.my_position"), () => {
+    const before = place.value;
+    // another place may be chosen before the position arrives
+    position = findPosition((found) => place.value === before && moveTo(found));
+  });
   const children = [
     field(kind, "kind"),
     field(textArea({ required: "" }), "description"),
@@ -59,7 +64,8 @@ export async function caseForm(bundle: Bundle, buildingCode: string, onStored: O
     field(photos, "photos", text("field_app.photos", { most: MAX_PHOTOS })),
   ];
   const form = await draftForm(`case ${buildingCode}`, children, async (values) => {
-    const [lon, lat] = (values.place || centreOf(map)).split(" ").map(Number);
+    await position; // which may arrive after the button to save was pressed
+    const [lon, lat] = (place.value || centreOf(map)).split(" ").map(Number);
     if (lon === undefined || lat === undefined) throw new Error(text("field_app.place_missing"));
     await capture({
       kind: "case",
@@ -98,11 +104,14 @@ function centreOf(map: LibreMap | undefined): string {
   return centre ? `${centre.lng.toFixed(7)} ${centre.lat.toFixed(7)}` : "";
 }
 
-function findPosition(found: (place: [number, number]) => void): void {
-  navigator.geolocation.getCurrentPosition(
-    ({ coords }) => found([coords.longitude, coords.latitude]),
-    () => notify(text("field_app.no_position")),
-    { enableHighAccuracy: true, timeout: 20_000 },
+/** Settles when the position is found or cannot be found. */
+function findPosition(found: (place: [number, number]) => unknown): Promise<unknown> {
+  return new Promise((resolve) =>
+    navigator.geolocation.getCurrentPosition(
+      ({ coords }) => resolve(found([coords.longitude, coords.latitude])),
+      () => resolve(notify(text("field_app.no_position"))),
+      { enableHighAccuracy: true, timeout: 20_000 },
+    ),
   );
 }
 

@@ -61,8 +61,8 @@ async function start(): Promise<void> {
   if (session()?.role !== ROLE) await signInAsManager("");
   await openStoreOfSession();
   window.addEventListener("hashchange", () => void show());
-  await show();
   startSync({ started, finished, ended: (reason) => void endSession(reason) });
+  await show();
 }
 
 /** The worker that keeps the app on the phone; without it the app needs a connection to open. */

@@ -12,7 +12,7 @@ import { session } from "../session";
 import { openStaffPage, runPage } from "../staff-page";
 import { showTourOnFirstVisit } from "../tour";
 import { parseAddress } from "./address";
-import { fetchBuildingAt, fetchLayout, type Layout, searchBuildings } from "./fire-api";
+import { fetchLayout, type Layout, searchBuildings } from "./fire-api";
 import { fireStyle, setAnswer, setPipesVisible } from "./fire-layers";
 import { showLayerLegend } from "./layer-legend";
 import { Measure } from "./measure";
@@ -50,7 +50,10 @@ async function start(): Promise<void> {
     },
   );
   const setMode = (next: Mode) => {
-    if (next === "measure") measure.clear();
+    if (next === "measure") {
+      results.dropRequests();
+      measure.clear();
+    }
     applyMode(next, mapLoaded);
   };
   showModes(setMode);
@@ -131,10 +134,7 @@ async function handleClick(results: Results, event: MapMouseEvent): Promise<void
   try {
     if (mode === "incident") await results.showIncident({ lon, lat });
     else if (mode === "isolation") await results.handlePipeClick(event, { lon, lat });
-    else {
-      const code = await fetchBuildingAt({ lon, lat });
-      if (code) await results.showBuilding(code, false);
-    }
+    else await results.showBuildingAt({ lon, lat });
   } catch (error) {
     if (error instanceof ProblemError && error.status === 404) {
       notify(text("desk.nothing_here"), undefined, "calm");

@@ -22,6 +22,8 @@ const SEVERITIES: Severity[] = ["high", "medium", "low", "missing"];
 const FINDING_VIEW = { maxZoom: 18.5, padding: 120 };
 
 const activeOverlays = new Set<Overlay["id"]>();
+/** Counts the requests for findings: answers to earlier ones are dropped. */
+let requestCount = 0;
 
 export async function showOverlayList(map: LibreMap): Promise<void> {
   const findings = element("ul", { class: "findings" });
@@ -114,6 +116,7 @@ function severityLegend(): HTMLElement {
 
 /** List the findings of the active overlays in view. */
 async function showFindings(map: LibreMap, list: HTMLElement): Promise<void> {
+  const count = ++requestCount;
   if (activeOverlays.size === 0) return list.replaceChildren();
   const requested = [...activeOverlays];
   const hasBlocks = activeOverlays.has("separation");
@@ -125,7 +128,7 @@ async function showFindings(map: LibreMap, list: HTMLElement): Promise<void> {
       fetchFindings(overlay, extent, overlay === "separation" ? "missing" : undefined),
     ),
   );
-  if (requested.join() !== [...activeOverlays].join()) return;
+  if (count !== requestCount) return;
   const inView = blocks.filter((block) => isInView(map, block)).length;
   const total = pages.reduce((sum, page) => sum + page.numberMatched, inView);
   const rows = pages

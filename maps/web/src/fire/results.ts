@@ -11,6 +11,7 @@ import { formatAddress, type View } from "./address";
 import {
   attachPlan,
   type FireItemsRequest,
+  fetchBuildingAt,
   fetchIncident,
   fetchIsolation,
   fetchKeyUnits,
@@ -83,6 +84,18 @@ export class Results {
     renderBuilding(layout, this.actions);
     const map = await this.mark(layoutMarkers(layout));
     if (zoom) fitExtent(map, extentOf(layout.geometry), resultPadding());
+  }
+
+  /** Show the building at a place; a place without one is a problem 404. */
+  async showBuildingAt(place: Place): Promise<void> {
+    const count = ++this.requestCount;
+    const code = await fetchBuildingAt(place);
+    if (code && count === this.requestCount) await this.showBuilding(code, false);
+  }
+
+  /** Drop the answers that are still to come: the panel shows something else. */
+  dropRequests(): void {
+    this.requestCount += 1;
   }
 
   /** List the key units of the city, those with the least collected first. */
@@ -168,7 +181,9 @@ export class Results {
     if (pipe) {
       return this.showIsolation(String(pipe.properties.network), String(pipe.properties.code));
     }
+    const count = ++this.requestCount;
     const nearest = await fetchNearestPipe(place);
+    if (count !== this.requestCount) return;
     if (nearest) await this.showIsolation(nearest.network, nearest.code);
     else notify(text("desk.no_pipe_here"), undefined, "calm");
   }

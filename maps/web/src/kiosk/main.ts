@@ -4,7 +4,7 @@ import { button, element, elementById, notify } from "../dom";
 import { api, bodyOf } from "../http";
 import { palette } from "../legend";
 import { languageTag, loadLocale, otherLanguage, preferredLanguage, text } from "../locale";
-import { selectGrid } from "../map-style";
+import { selectGrid, waitForStyle } from "../map-style";
 import { showGrid } from "../public/grid-card";
 import { fetchGrid, fetchShareLink, type Grid } from "../public/public-api";
 import { readSelection } from "../public/view-address";
@@ -28,7 +28,7 @@ class Kiosk {
   private mapBox: HTMLElement | null = null;
   private onPlace: (picker: PlacePicker) => void = () => undefined;
   private kinds: Kind[] = [];
-  /** Counts visitors: answers for an earlier one are dropped. */
+  /** Counts visitors, and changes of the language: answers for an earlier one are dropped. */
   private visitor = 0;
   private focusBefore: HTMLElement | null = null;
   private readonly timer: IdleTimer;
@@ -51,7 +51,6 @@ class Kiosk {
 
   /** Forget the visitor: everything entered, the map's view, storage, language. */
   async reset(): Promise<void> {
-    this.visitor += 1;
     this.timer.stop();
     this.picker?.remove();
     this.picker = null;
@@ -62,13 +61,16 @@ class Kiosk {
     elementById("notice").hidden = true;
     elementById("notice").replaceChildren();
     elementById("countdown").textContent = "";
-    elementById("screen").replaceChildren();
     await this.speak(preferredLanguage());
   }
 
+  /** Go home in a language; meanwhile there is nothing to touch. */
   private async speak(language: "zh" | "en"): Promise<void> {
+    const visitor = ++this.visitor;
+    elementById("screen").replaceChildren();
     await loadLocale(language, "kiosk").catch(() => undefined); // the texts from before stay
     const loaded = await fetchKinds().catch((error: Error) => notify(error.message));
+    if (visitor !== this.visitor) return;
     if (loaded) this.kinds = loaded;
     this.home();
   }
@@ -183,12 +185,12 @@ class Kiosk {
   private async showCard(grid: Grid): Promise<void> {
     if (!document.getElementById("panel")) return;
     const map = this.picker!.map!;
-    const visitor = this.visitor;
     const [{ properties }, link] = await Promise.all([
       fetchGrid(grid.code),
       fetchShareLink(grid.code, ""),
+      waitForStyle(map),
     ]);
-    if (visitor !== this.visitor || !document.getElementById("panel")) return;
+    if (this.picker?.grid !== grid || !document.getElementById("panel")) return;
     selectGrid(map, grid.code);
     const fill = palette(map.getStyle())[grid.colour] ?? "";
     const print = () => window.print();
@@ -249,14 +251,11 @@ class Kiosk {
   }
 
   private async openCase(ticket: Ticket): Promise<void> {
-    const visitor = this.visitor;
-    const show = (content: HTMLElement) => {
-      if (visitor === this.visitor) this.show(content);
-    };
+    const shown = shownScreen();
     try {
-      await openCase(ticket, { show, leave: this.home, isTouchOnly: true });
+      await openCase(shown, ticket, { show: this.show, leave: this.home, isTouchOnly: true });
     } catch (error) {
-      if (visitor === this.visitor) notify((error as Error).message);
+      if (shown.isConnected) notify((error as Error).message);
     }
   }
 
@@ -285,18 +284,22 @@ class Kiosk {
   }
 
   private async showPrivacy(): Promise<void> {
-    const visitor = this.visitor;
+    const shown = shownScreen();
     const language = languageTag().slice(0, 2);
     const response = await fetch(`/legal?lang=${language}`).catch(() => null);
-    if (visitor !== this.visitor) return;
+    const words = (await response?.text()) ?? "";
+    if (!shown.isConnected) return;
     if (!response?.ok) return notify(text("page.unreachable"));
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const page = new DOMParser().parseFromString(words, "text/html");
     const content = element("div", { class: "legal" });
     content.append(...page.querySelector("main")!.childNodes);
     const { root } = stepButtons(this.home, null);
     this.show(screen({ title: text("kiosk.privacy") }, content, root));
   }
 }
+
+/** The screen that is shown; answers that were asked for there are dropped when it is left. */
+const shownScreen = (): HTMLElement => elementById("screen").firstElementChild as HTMLElement;
 
 /** The frame around the screens. */
 function buildFrame(restart: () => void): void {

@@ -27,12 +27,17 @@ import {
 } from "./plan-api";
 
 /** Show the communities as a list and on a map; return how to close the map. */
-export async function showCommunityList(lang: Language): Promise<{ close(): void }> {
+export async function showCommunityList(
+  lang: Language,
+  signal: AbortSignal,
+): Promise<{ close(): void }> {
   const scope = session()?.scope ?? "";
   let all = await loadCommunities(scope);
   let drafts = await fetchDrafts(scope);
   const cities = citiesOf({ features: all.map(asRegion) }, await fetchCityNames());
+  signal.throwIfAborted();
   let city = cities.length > 1 ? await chooseOpeningCity(cities, false) : null;
+  signal.throwIfAborted();
   const inCity = () => all.filter(({ code }) => !city || code.startsWith(city.code));
   const search = element("input", {
     type: "search",
@@ -47,8 +52,9 @@ export async function showCommunityList(lang: Language): Promise<{ close(): void
   const queue = element("div");
   const progress = element("div", { class: "progress", role: "status" });
   let map: HomeMap | null = null;
+  const listed = () => filterCommunities(inCity(), state.value as State, search.value.trim());
   const fill = () => {
-    const rows = filterCommunities(inCity(), state.value as State, search.value.trim());
+    const rows = listed();
     legend.replaceChildren(viewLegend(inCity(), view.value as View));
     list.replaceChildren(
       ...(rows.length
@@ -104,9 +110,10 @@ export async function showCommunityList(lang: Language): Promise<{ close(): void
   show();
   // the list is there at once, and also where the map can't be shown
   try {
-    map = await openHomeMap(lang, communitiesExtent(inCity()));
-    fill();
+    map = await openHomeMap(lang, communitiesExtent(inCity()), signal);
+    map.show(listed(), view.value as View); // and leave the list, which may have the focus
   } catch (error) {
+    signal.throwIfAborted();
     notify((error as Error).message);
   }
   return { close: () => map?.close() };

@@ -26,9 +26,11 @@ export async function showCommunity(
   code: string,
   job: number | null,
   loadGridColours: () => Promise<string[]>,
+  signal: AbortSignal,
 ): Promise<void> {
   const plans = await fetchPlans(code);
   const name = plans[0]?.community ?? (await fetchCommunityName(code));
+  signal.throwIfAborted();
   const compared = new Set(
     plans
       .filter((plan) => plan.status !== "archived")

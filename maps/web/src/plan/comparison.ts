@@ -21,23 +21,27 @@ export async function showComparison(
   id: number,
   other: number,
   lang: Language,
+  signal: AbortSignal,
 ): Promise<{ plan: Plan; close(): void }> {
   const [one, two] = await Promise.all([
     Draft.open(id, () => undefined),
     Draft.open(other, () => undefined),
   ]);
+  signal.throwIfAborted();
   elementById("other").hidden = false;
   const extent = draftExtent(one);
   const [left, right] = await Promise.all([
-    PlanMap.open(lang, extent, "other"),
-    PlanMap.open(lang, extent),
+    PlanMap.open(lang, extent, "other", signal),
+    PlanMap.open(lang, extent, "map", signal),
   ]);
   left.load(two);
   right.load(one);
   linkMaps(left.map, right.map);
   attachSwipe();
-  const comparison = new Comparison(one, two, left, right);
+  const comparison = new Comparison(one, two, left, right, signal);
   await comparison.update();
+  if (signal.aborted) for (const view of [left, right]) view.close();
+  signal.throwIfAborted();
   const polling = window.setInterval(() => void comparison.poll(), POLL_INTERVAL_MS);
   Object.assign(window, { gridatlas: { map: right.map } });
   const close = () => {
@@ -54,6 +58,7 @@ class Comparison {
     private readonly two: Draft,
     private readonly left: PlanMap,
     private readonly right: PlanMap,
+    private readonly signal: AbortSignal,
   ) {}
 
   /** Show the differences of the two plans as they are now. */
@@ -63,6 +68,7 @@ class Comparison {
       fetchComparison(id, other),
       fetchMovedAtoms(id, other),
     ]);
+    if (this.signal.aborted) return;
     for (const view of [this.left, this.right]) view.showDifferences(moved);
     const versions = { left: this.two.plan.version, right: this.one.plan.version };
     elementById("side").replaceChildren(

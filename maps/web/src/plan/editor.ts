@@ -90,10 +90,16 @@ export class Editor {
     view.map.on("click", ({ lngLat }) => this.writeComment([lngLat.lng, lngLat.lat]));
   }
 
-  static async open(id: number, lang: Language, isReadOnly: boolean): Promise<Editor> {
+  static async open(
+    id: number,
+    lang: Language,
+    isReadOnly: boolean,
+    signal: AbortSignal,
+  ): Promise<Editor> {
     let editor: Editor | undefined;
     const draft = await Draft.open(id, (event) => editor?.handleDraftEvent(event), isReadOnly);
-    const view = await PlanMap.open(lang, draftExtent(draft));
+    signal.throwIfAborted();
+    const view = await PlanMap.open(lang, draftExtent(draft), "map", signal);
     view.load(draft);
     editor = new Editor(draft, view);
     editor.start();
@@ -404,10 +410,8 @@ export class Editor {
   // -- the server and other editors
 
   private handleDraftEvent(event: DraftEvent): void {
-    if (this.active && !this.draft.grids.has(this.active)) this.active = null;
-    this.merging = new Set([...this.merging].filter((code) => this.draft.grids.has(code)));
-    this.borderTool.refresh();
-    this.show();
+    // an edit may be answered after the reader has gone elsewhere
+    if (!this.view.isClosed) this.showEdit();
     if (event.kind === "offline") {
       notify(text("plan.offline", { reason: event.reason }), {
         label: text("plan.send_again"),
@@ -421,6 +425,13 @@ export class Editor {
         run: () => this.draft.send(event.edit),
       });
     }
+  }
+
+  private showEdit(): void {
+    if (this.active && !this.draft.grids.has(this.active)) this.active = null;
+    this.merging = new Set([...this.merging].filter((code) => this.draft.grids.has(code)));
+    this.borderTool.refresh();
+    this.show();
   }
 
   /** Take over the figures of the server once it has scored the plan. */

@@ -26,8 +26,13 @@ export interface HomeMap {
   close(): void;
 }
 
-export async function openHomeMap(lang: Language, extent: Extent | undefined): Promise<HomeMap> {
+export async function openHomeMap(
+  lang: Language,
+  extent: Extent | undefined,
+  signal: AbortSignal,
+): Promise<HomeMap> {
   const style = await loadStyle(lang, "published");
+  signal.throwIfAborted();
   const hidden = /^(grid|community)-/;
   style.layers = style.layers.filter(({ id }) => !hidden.test(id));
   style.sources.communities = { type: "geojson", data: EMPTY };

@@ -59,6 +59,7 @@ export class PlanComments {
   }
 
   private show(comments: PlanComment[]): void {
+    if (this.view.isClosed) return;
     const open = comments.filter(({ resolved_at }) => resolved_at === null);
     this.summary.textContent = text("plan.comments", { count: open.length });
     for (const marker of this.markers) marker.remove();

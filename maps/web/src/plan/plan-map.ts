@@ -26,7 +26,7 @@ export class PlanMap {
   private pendingData = new Map<string, () => Feature | FeatureCollection>();
   private pin: Marker | null = null;
   private isUpdatePending = false;
-  private isClosed = false;
+  isClosed = false;
   shading: Shading = "grid";
 
   private constructor(
@@ -38,6 +38,7 @@ export class PlanMap {
     lang: Language,
     extent: Extent | undefined,
     container = "map",
+    signal?: AbortSignal,
   ): Promise<PlanMap> {
     const isWide = window.innerWidth >= 900;
     const padding = isWide
@@ -45,6 +46,7 @@ export class PlanMap {
       : { top: 20, right: 20, bottom: 20, left: 20 };
     const hash = container === "map" ? "map" : false;
     const style = await loadStyle(lang, "published");
+    signal?.throwIfAborted();
     const fills = palette(style);
     const map = createMap(planStyle(style, fills), extent, {
       container,
@@ -53,7 +55,10 @@ export class PlanMap {
       isFadeless: true,
       title: text(container === "map" ? "plan.map" : "plan.map_other"),
     });
+    const remove = () => map.remove();
+    signal?.addEventListener("abort", remove);
     await waitForLoad(map);
+    signal?.removeEventListener("abort", remove);
     return new PlanMap(map, fills);
   }
 

@@ -21,7 +21,8 @@ interface OpenPage {
 }
 
 let openPage: OpenPage | null = null;
-let navigationCount = 0;
+/** Aborted when the reader goes elsewhere. */
+let navigation = new AbortController();
 
 export async function start(lang: Language): Promise<void> {
   elementById("side").tabIndex = 0; // it scrolls, so the keyboard has to reach it
@@ -30,7 +31,9 @@ export async function start(lang: Language): Promise<void> {
 }
 
 async function navigate(place: Place, lang: Language): Promise<void> {
-  const count = ++navigationCount;
+  navigation.abort();
+  navigation = new AbortController();
+  const { signal } = navigation;
   openPage?.close();
   openPage = null;
   const hasMap = place.page !== "community";
@@ -43,13 +46,13 @@ async function navigate(place: Place, lang: Language): Promise<void> {
   elementById("side").replaceChildren(element("p", { class: "none" }, text("plan.loading")));
   showCrumbs(place);
   try {
-    const opened = await renderPlace(place, lang);
-    if (count !== navigationCount) return opened?.close();
+    const opened = await renderPlace(place, lang, signal);
     openPage = opened;
     showCrumbs(place, opened?.plan);
     document.title = `${elementById("side").querySelector("h1")?.textContent ?? ""} · ${text("plan.title")}`;
     showTourOnFirstVisit(place.page === "plan" ? "edit" : "plan");
   } catch (error) {
+    if (signal.aborted) return;
     elementById("side").replaceChildren(
       element(
         "div",
@@ -66,13 +69,18 @@ async function navigate(place: Place, lang: Language): Promise<void> {
   }
 }
 
-async function renderPlace(place: Place, lang: Language): Promise<OpenPage | null> {
-  if (place.page === "plan") return Editor.open(place.id, lang, place.isReadOnly);
-  if (place.page === "compare") return showComparison(place.id, place.other, lang);
+/** Show a place; throw where the signal is aborted before it can be shown. */
+async function renderPlace(
+  place: Place,
+  lang: Language,
+  signal: AbortSignal,
+): Promise<OpenPage | null> {
+  if (place.page === "plan") return Editor.open(place.id, lang, place.isReadOnly, signal);
+  if (place.page === "compare") return showComparison(place.id, place.other, lang, signal);
   if (place.page === "community")
-    await showCommunity(place.code, place.job, () => loadGridColours(lang));
-  else if (place.page === "staff") await showStaff();
-  else return showCommunityList(lang);
+    await showCommunity(place.code, place.job, () => loadGridColours(lang), signal);
+  else if (place.page === "staff") await showStaff(signal);
+  else return showCommunityList(lang, signal);
   return null;
 }
 

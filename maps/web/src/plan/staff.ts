@@ -10,8 +10,9 @@ type StaffImport = Answer<"/staff/import", "post">;
 const PAGE_SIZE = 1000;
 const COLUMNS = ["grid", "community", "name", "phone", "tasks", "duties", "informants"] as const;
 
-export async function showStaff(): Promise<void> {
+export async function showStaff(signal?: AbortSignal): Promise<void> {
   const rows = await fetchStaff();
+  signal?.throwIfAborted();
   const search = element("input", {
     type: "search",
     placeholder: text("staff.search"),

@@ -13,6 +13,7 @@ export class StepHistory {
     element("summary", {}, text("plan.history")),
     this.list,
   );
+  private requestedRevision = -1;
   private shownRevision = -1;
 
   constructor(private readonly draft: Draft) {
@@ -22,14 +23,25 @@ export class StepHistory {
   /** Load the steps again if they are shown and the plan has changed. */
   async refresh(): Promise<void> {
     const { id, revision } = this.draft.plan;
-    if (!this.section.open || this.draft.isSaving || revision === this.shownRevision) return;
-    this.shownRevision = revision;
+    this.disableOutdated();
+    if (!this.section.open || this.draft.isSaving || revision === this.requestedRevision) return;
+    this.requestedRevision = revision;
     try {
-      this.show(await fetchEdits(id));
+      const edits = await fetchEdits(id);
+      if (revision !== this.requestedRevision) return;
+      this.shownRevision = revision;
+      this.show(edits);
+      this.disableOutdated();
     } catch (error) {
-      this.shownRevision = -1;
+      this.requestedRevision = -1;
       notify((error as Error).message);
     }
+  }
+
+  /** Disable the buttons of an older revision: each takes as many steps as were right for that. */
+  private disableOutdated(): void {
+    const isOutdated = this.draft.isSaving || this.draft.plan.revision !== this.shownRevision;
+    for (const step of this.list.querySelectorAll("button")) step.disabled = isOutdated;
   }
 
   private show(edits: PlanEdit[]): void {

@@ -35,7 +35,9 @@ export function showGrid(
   const swatch = element("span", { class: "swatch" });
   swatch.style.background = fill;
   const title = grid.name || text("page.grid_number", { serial: grid.serial });
-  const hadFocus = panel.contains(document.activeElement);
+  const focused = panel.contains(document.activeElement) ? document.activeElement : null;
+  // the figures are shown first, then again with the manager: the link to share stays
+  const link = panel.dataset.grid === grid.code ? panel.querySelector(".share") : null;
   panel.replaceChildren(
     close,
     element("h2", {}, swatch, title),
@@ -56,8 +58,9 @@ export function showGrid(
       button(text("page.share"), actions.share, { class: "share-button" }),
       button(text("page.print"), actions.print, { class: "print-button" }),
     ),
+    ...(link ? [link] : []),
   );
-  if (hadFocus) close.focus(); // the figures are shown first, then again with the manager
+  if (focused) (link?.contains(focused) ? (focused as HTMLElement) : close).focus();
   panel.dataset.grid = grid.code;
   panel.hidden = false;
   document.body.classList.add("chosen");

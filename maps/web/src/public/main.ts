@@ -72,7 +72,7 @@ async function openCityMap(state: PageState, style: StyleSpecification): Promise
   return new CityMap(state, style);
 }
 
-/** Let the controls work from when they can be seen: what they need may arrive later. */
+/** Show the controls, which work from then on: what they need may arrive later. */
 function attachControls(contentLoaded: Promise<PageContent>): void {
   const withMap = (act: (map: CityMap) => unknown) =>
     void contentLoaded.then(({ map }) => map).then(act);
@@ -90,6 +90,7 @@ function attachControls(contentLoaded: Promise<PageContent>): void {
     toggleList(false);
     withMap((map) => map.clearSelection());
   });
+  elementById("bar").hidden = false;
 }
 
 /** Load the plans in force, or the drafts where none is published, and choose the city. */

@@ -7,7 +7,7 @@ import { elementById, notify } from "../dom";
 import { palette } from "../legend";
 import { text } from "../locale";
 import { Marker } from "../map";
-import { selectGrid } from "../map-style";
+import { selectGrid, waitForStyle } from "../map-style";
 import { hidePanel, showGrid } from "./grid-card";
 import { fetchGrid, fetchGridAt, type Grid, type Status } from "./public-api";
 import { showShareLink } from "./share";
@@ -19,6 +19,8 @@ const PLACE_MARGIN_PX = 48;
 
 let pin: Marker | undefined;
 let chosenExtent: Extent | undefined;
+/** Counts the choices of the reader: answers to earlier ones are dropped. */
+let choiceCount = 0;
 
 /** The extent of the chosen grid. */
 export const selectedExtent = (): Extent | undefined => chosenExtent;
@@ -42,25 +44,28 @@ export async function openGridByCode(
   code: string,
   view: "fit" | "stay" = "fit",
 ): Promise<void> {
+  const choice = ++choiceCount;
   try {
-    const { properties, bbox } = await fetchGrid(code);
+    const [{ properties, bbox }] = await Promise.all([fetchGrid(code), waitForStyle(map)]);
+    if (choice !== choiceCount) return;
     await showCard(map, properties, bbox);
     if (bbox && view === "fit") fitExtent(map, bbox, paddingBesideCard());
   } catch (error) {
-    notify((error as Error).message);
+    if (choice === choiceCount) notify((error as Error).message);
   }
 }
 
-/** Open the card of the grid at a place; return whether there is one. */
+/** Open the card of the grid at a place; return whether it is known that there is none. */
 export async function openGridAt(map: LibreMap, place: Place, status: Status): Promise<boolean> {
+  const choice = ++choiceCount;
   try {
-    const found = await fetchGridAt(...place, status);
-    if (found) await showCard(map, found.properties, found.bbox);
+    const [found] = await Promise.all([fetchGridAt(...place, status), waitForStyle(map)]);
+    if (choice !== choiceCount) return false;
+    if (found) await showCard(map, found.properties, found.bbox, place);
     else closeCard(map);
-    keepInView(map, place);
-    return found !== null;
+    return found === null;
   } catch (error) {
-    notify(text("page.failed", { reason: (error as Error).message }));
+    if (choice === choiceCount) notify(text("page.failed", { reason: (error as Error).message }));
     return false;
   }
 }
@@ -81,14 +86,16 @@ export async function goToPlace(
   map.jumpTo({ center: place, zoom: Math.max(map.getZoom(), zoom) });
   placePin(map, place);
   rememberSelection({ place });
-  const hasGrid = await openGridAt(map, place, status);
-  if (!hasGrid) notify(text("page.no_grid_here"), undefined, "calm");
+  const isOutside = await openGridAt(map, place, status);
+  if (isOutside) notify(text("page.no_grid_here"), undefined, "calm");
 }
 
 /** Go to the position of the reader, if the browser gives it and it is in a city of the atlas. */
 export function locateReader(map: LibreMap, cities: Extent[], status: Status): void {
+  const choice = choiceCount;
   navigator.geolocation.getCurrentPosition(
     ({ coords: { longitude, latitude } }) => {
+      if (choice !== choiceCount) return; // the reader chose something else meanwhile
       const place: Place = [longitude, latitude];
       if (isInside(place, cities)) void goToPlace(map, place, status);
       else notify(text("page.outside_city"), undefined, "calm");
@@ -103,21 +110,29 @@ export function clearSelection(map: LibreMap): void {
   closeCard(map);
 }
 
-/** Show the figures of a grid at once, and its manager when loaded. */
-async function showCard(map: LibreMap, grid: Grid, extent: Extent | undefined): Promise<void> {
+/** Show the figures of a grid at once, and its manager when loaded, beside a place in the grid. */
+async function showCard(
+  map: LibreMap,
+  grid: Grid,
+  extent: Extent | undefined,
+  place?: Place,
+): Promise<void> {
   const fill = palette(map.getStyle())[grid.colour] ?? "";
   const actions = { close: () => clearSelection(map), share, print: () => printPage(map) };
   chosenExtent = extent;
   selectGrid(map, grid.code);
   rememberSelection({ grid: grid.code });
   showGrid(grid, fill, actions);
+  if (place) keepInView(map, place);
   if (grid.status !== "published" || "manager" in grid) return;
   const { properties } = await fetchGrid(grid.code);
   if (elementById("panel").dataset.grid !== grid.code) return;
   showGrid({ ...grid, ...properties }, fill, actions);
+  if (place) keepInView(map, place);
 }
 
 function closeCard(map: LibreMap): void {
+  choiceCount += 1;
   chosenExtent = undefined;
   hidePanel();
   rememberSelection({ grid: null });

@@ -9,7 +9,9 @@ export async function showShareLink(grid: string, place: string): Promise<void> 
   const panel = elementById("panel");
   const shown = panel.querySelector(".share");
   if (shown) return shown.remove();
+  const card = panel.dataset.grid;
   const { url, qr } = await fetchShareLink(grid, place);
+  if (panel.dataset.grid !== card || panel.querySelector(".share")) return;
   const link = element("input", { readonly: "", value: url, "aria-label": text("page.link") });
   link.addEventListener("focus", () => link.select());
   const copy = button(text("page.copy_link"), () => void copyLink(link));

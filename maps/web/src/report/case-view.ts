@@ -30,11 +30,13 @@ export interface CaseViewOptions {
 /** Show a case, and show it again after each change. */
 export function caseView(ticket: Ticket, one: FollowUp, options: CaseViewOptions): HTMLElement {
   const { show, leave, isTouchOnly = false } = options;
-  const update = (changed: FollowUp) => show(caseView(ticket, changed, options));
+  const update = (changed: FollowUp) => {
+    if (view.isConnected) show(caseView(ticket, changed, options));
+  };
   const reload = () => {
     fetchCase(ticket).then(update, (error: Error) => notify(error.message));
   };
-  return element(
+  const view = element(
     "div",
     { class: "case" },
     element("h2", { tabindex: "-1" }, `${one.kind_name} · ${one.number}`),
@@ -58,6 +60,7 @@ export function caseView(ticket: Ticket, one: FollowUp, options: CaseViewOptions
       button(text("online.follow_other"), leave),
     ),
   );
+  return view;
 }
 
 function dueText({ due_at, is_provisional, is_overdue }: FollowUp): string {
@@ -122,7 +125,10 @@ function noteForm(ticket: Ticket, update: Update): HTMLElement {
   });
   const photos = photoField(text("online.note_photos"), text("online.photos_help"));
   const fields = { note, photos };
-  const read = () => ({ fields: { note: note.control.value.trim() }, photos: photos.photos() });
+  const read = async () => ({
+    fields: { note: note.control.value.trim() },
+    photos: await photos.photos(),
+  });
   const check = ({ fields: { note } }: Message) =>
     note ? {} : { note: text("online.missing_note") };
   const path = `/reports/${ticket.number}/notes`;
@@ -183,17 +189,19 @@ function onceForm(
   path: string,
   ticket: Ticket,
   fields: Record<string, Field>,
-  read: () => Message,
+  read: () => Message | Promise<Message>,
   check: (message: Message) => Record<string, string>,
   done: Update,
 ): (form: HTMLFormElement) => Promise<void> {
   const sender = new OnceSender();
   return async (form) => {
-    const message = read();
+    const submit = form.querySelector<HTMLButtonElement>("button.primary")!;
+    submit.disabled = true;
+    const message = await read();
+    submit.disabled = false;
     const missing = check(message);
     showMessages(fields, missing);
     if (Object.keys(missing).length > 0) return;
-    const submit = form.querySelector<HTMLButtonElement>("button.primary")!;
     submit.disabled = true;
     try {
       done(await sender.send<FollowUp>(path, message, ticket));

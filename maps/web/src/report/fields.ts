@@ -93,11 +93,13 @@ export function showMessages(
 }
 
 export interface PhotoField extends Field {
-  photos(): Blob[];
+  /** The photos, once those that were added last are shrunk. */
+  photos(): Promise<Blob[]>;
 }
 
 export function photoField(label: string, help = ""): PhotoField {
   let photos: Blob[] = [];
+  let adding = Promise.resolve();
   const input = element("input", { type: "file", accept: "image/*", multiple: "" });
   const list = element("ul", { class: "photos" });
   const field = textField(label, input, { help });
@@ -112,15 +114,19 @@ export function photoField(label: string, help = ""): PhotoField {
     show();
     input.focus();
   };
-  input.addEventListener("change", async () => {
-    const added = await Promise.all([...(input.files ?? [])].map(shrinkPhoto));
-    input.value = "";
+  const add = async (files: File[]) => {
+    const added = await Promise.all(files.map(shrinkPhoto));
     const isTooMany = photos.length + added.length > MAX_PHOTOS;
     photos = [...photos, ...added].slice(0, MAX_PHOTOS);
     field.showMessage(isTooMany ? text("online.photos_many", { most: MAX_PHOTOS }) : "");
     show();
+  };
+  input.addEventListener("change", () => {
+    const files = [...(input.files ?? [])];
+    input.value = "";
+    adding = adding.then(() => add(files));
   });
-  return { ...field, photos: () => photos };
+  return { ...field, photos: () => adding.then(() => photos) };
 }
 
 function photoItem(photo: Blob, count: number, remove: (photo: Blob) => void): HTMLElement {

@@ -35,7 +35,7 @@ export function followUpForm(show: (content: HTMLElement) => void, given?: Ticke
     try {
       const leave = () => show(followUpForm(show));
       const ticket = ticketOf(number.control.value, secret.control.value);
-      await openCase(ticket, { show, leave });
+      await openCase(form, ticket, { show, leave });
     } catch (error) {
       const messages = messagesByField(error, { fields: {}, photos: [] });
       trouble.textContent = showMessages({ number, secret }, messages);
@@ -49,9 +49,14 @@ export function followUpForm(show: (content: HTMLElement) => void, given?: Ticke
   return form;
 }
 
-/** Read a case and show it. */
-export async function openCase(ticket: Ticket, options: CaseViewOptions): Promise<void> {
-  options.show(caseView(ticket, await fetchCase(ticket), options));
+/** Read a case and show it, unless `shown` has been replaced meanwhile. */
+export async function openCase(
+  shown: HTMLElement,
+  ticket: Ticket,
+  options: CaseViewOptions,
+): Promise<void> {
+  const one = await fetchCase(ticket);
+  if (shown.isConnected) options.show(caseView(ticket, one, options));
 }
 
 /** Number and secret without the spaces that people type; neither is empty in a request. */

@@ -32,17 +32,20 @@ async function start(): Promise<void> {
   await loadLocale(preferredLanguage(), "report");
   const kindsLoaded = fetchKinds(); // in the language that is now known
   writeFrame();
-  const placeField = createPlaceField();
-  const shown = elementById("place").querySelector("output")!;
   const picker = new PlacePicker((changed) => {
-    shown.textContent = describePlace(changed);
+    elementById("place").querySelector("output")!.textContent = describePlace(changed);
     placeField.showMessage("");
   });
-  const site = new Site(await kindsLoaded, picker, placeField);
+  const placeField = createPlaceField(picker);
+  const siteLoaded = kindsLoaded.then((kinds) => new Site(kinds, picker, placeField));
+  const choose = (hit: CityHit) => void siteLoaded.then((site) => site.goToHit(hit));
+  attachSearch({ search: searchCity, choose });
+  const site = await siteLoaded;
   site.open(ticket);
   // show the form first: it works without the map, whose code is large
   await waitForPaintedText();
   await openPlaceMap(picker);
+  (elementById("centre") as HTMLButtonElement).disabled = false;
   site.handleMap();
 }
 
@@ -63,9 +66,6 @@ class Site {
     );
     const draft = draftPlace();
     if (draft) picker.setPlace(draft, true);
-    attachSearch({ search: searchCity, choose: (hit) => this.goToHit(hit) });
-    elementById("here").addEventListener("click", () => picker.locate());
-    elementById("centre").addEventListener("click", () => picker.setPlaceToCentre());
     window.addEventListener("hashchange", () => this.showTab(tabOfAddress()));
     window.addEventListener("online", () => this.form.retry());
   }
@@ -109,14 +109,15 @@ class Site {
     elementById("place").hidden = true;
     const followUp = (ticket: Ticket) => {
       const leave = () => show(followUpForm(show));
-      openCase(ticket, { show, leave }).catch((error: Error) => notify(error.message));
+      openCase(shown, ticket, { show, leave }).catch((error: Error) => notify(error.message));
     };
     const another = () => {
       this.picker.clear();
       this.form = this.createForm();
       this.showTab("new");
     };
-    show(receipt(filed, { followUp, another }));
+    const shown = receipt(filed, { followUp, another });
+    show(shown);
   }
 
   private reportKind({ key }: Kind): void {
@@ -124,7 +125,8 @@ class Site {
     location.hash = "#new";
   }
 
-  private goToHit(hit: CityHit): void {
+  /** Go to a place that was searched for. */
+  goToHit(hit: CityHit): void {
     if (hit.kind === "region" || hit.kind === "grid") {
       this.picker.map?.fitBounds(hit.bbox, { duration: 0 });
       return;
@@ -163,7 +165,7 @@ function writeFrame(): void {
 }
 
 /** Search, map and chosen place; messages about the place appear under them. */
-function createPlaceField(): Field {
+function createPlaceField(picker: PlacePicker): Field {
   const search = element("input", {
     id: "search",
     type: "search",
@@ -172,7 +174,10 @@ function createPlaceField(): Field {
     "aria-expanded": "false",
     "aria-controls": "found",
   });
-  const nothing = () => undefined;
+  const centre = button(text("online.place_centre"), () => picker.setPlaceToCentre(), {
+    id: "centre",
+    disabled: "", // until there is a map
+  });
   const field = fieldGroup(
     text("online.place"),
     text("online.place_help"),
@@ -182,8 +187,8 @@ function createPlaceField(): Field {
     element(
       "div",
       { class: "ways" },
-      button(text("online.here"), nothing, { id: "here" }),
-      button(text("online.place_centre"), nothing, { id: "centre" }),
+      button(text("online.here"), () => picker.locate(), { id: "here" }),
+      centre,
     ),
     element("output", {}, text("online.no_place")),
   );

@@ -10,18 +10,21 @@ const RADIUS_M = 1000;
 /** The list of released cases around a place, if it is known; `mark` shows them on the map. */
 export function nearbyList(
   placeOf: () => Place | null,
-  mark: (places: Place[]) => void,
+  mark: (places: Place[]) => Promise<void>,
 ): { root: HTMLElement; refresh(): Promise<void> } {
   const list = element("ul", { class: "nearby", "aria-live": "polite" });
+  let requestCount = 0;
   const refresh = async () => {
     const place = placeOf();
     if (!place) return;
+    const count = ++requestCount;
     const items = await fetchNearby(...place, RADIUS_M).catch((error: Error) => error);
+    if (count !== requestCount) return;
     if (items instanceof Error) {
       list.replaceChildren(element("li", {}, items.message));
       return;
     }
-    mark(items.map(({ lon, lat }) => [lon, lat]));
+    void mark(items.map(({ lon, lat }) => [lon, lat]));
     list.replaceChildren(...items.map(nearbyItem));
     if (items.length === 0) {
       list.append(element("li", {}, text("online.nearby_none", { radius: RADIUS_M })));

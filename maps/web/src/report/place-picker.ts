@@ -4,7 +4,7 @@ import type { GeoJSONSource, Map as LibreMap, Marker } from "maplibre-gl";
 import { fetchOpeningExtent } from "../cities";
 import { notify } from "../dom";
 import { type Language, languageTag, text } from "../locale";
-import { loadStyle } from "../map-style";
+import { loadStyle, waitForStyle } from "../map-style";
 import { fetchGridAt, type Grid } from "../public/public-api";
 import type { Place } from "../public/view-address";
 
@@ -83,15 +83,21 @@ export class PlacePicker {
 
   /** Go to the position of the device, if the browser gives it. */
   locate(): void {
+    const { place } = this;
     navigator.geolocation.getCurrentPosition(
-      ({ coords: { longitude, latitude } }) => this.setPlace([longitude, latitude], true),
+      ({ coords: { longitude, latitude } }) => {
+        if (this.place === place) this.setPlace([longitude, latitude], true); // none chosen since
+      },
       () => notify(text("page.no_position"), undefined, "calm"),
       { enableHighAccuracy: true, timeout: 10_000 },
     );
   }
 
   /** Mark places of released cases. */
-  showNearby(places: Place[]): void {
+  async showNearby(places: Place[]): Promise<void> {
+    const { map } = this;
+    if (!map) return;
+    await waitForStyle(map);
     const data = {
       type: "FeatureCollection" as const,
       features: places.map((coordinates) => ({
@@ -100,14 +106,13 @@ export class PlacePicker {
         geometry: { type: "Point" as const, coordinates },
       })),
     };
-    if (!this.map) return;
-    const source = this.map.getSource<GeoJSONSource>(NEARBY);
+    const source = map.getSource<GeoJSONSource>(NEARBY);
     if (source) {
       source.setData(data);
       return;
     }
-    this.map.addSource(NEARBY, { type: "geojson", data });
-    this.map.addLayer({
+    map.addSource(NEARBY, { type: "geojson", data });
+    map.addLayer({
       id: NEARBY,
       type: "circle",
       source: NEARBY,

@@ -67,10 +67,10 @@ export function createReportForm(
   const sender = new OnceSender();
   let isUnanswered = false;
 
-  const read = (): Message => {
+  const read = (): Record<string, string> => {
     const values = { kind: kind.value(), channel: "page" } as Record<string, string>;
     for (const [name, { control }] of Object.entries(typed)) values[name] = control.value.trim();
-    return { fields: reportFields(picker, values), photos: photos.photos() };
+    return reportFields(picker, values);
   };
   const refuse = (messages: Record<string, string>) => {
     const rest = showMessages(fields, messages);
@@ -78,7 +78,9 @@ export function createReportForm(
     trouble.textContent = rest || text("online.check_fields", { count });
   };
   const send = async () => {
-    const message = read();
+    submit.disabled = true;
+    const message = { fields: read(), photos: await photos.photos() };
+    submit.disabled = false;
     const missing = missingFields(message);
     showMessages(fields, missing);
     trouble.textContent = "";
@@ -116,7 +118,7 @@ export function createReportForm(
   });
   restoreDraft(kind, typed);
   window.addEventListener("pagehide", () => {
-    if (root.isConnected) keepDraft(read().fields);
+    if (root.isConnected) keepDraft(read());
   });
   return {
     root,
