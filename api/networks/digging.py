@@ -29,6 +29,7 @@ from api.networks.network_responses import (
     BurialResponse,
     ConflictKind,
     ConflictsResponse,
+    PipeRule,
     PipeRulesResponse,
 )
 from geo import crs as systems
@@ -138,8 +139,7 @@ def _visible_networks(caller: Caller) -> set[Network]:
 @router.get("/rules", responses=problems.ok_response(PipeRulesResponse))
 def list_pipe_rules(request: Request, lang: Lang) -> Response:
     """List the figures that pipes are checked against, with clause and force."""
-    names = ("standard", "clause", "force", "superseded_by", "verified", "text")
-    rules = [{name: rule[name] for name in names} for rule in describe_rules(lang)]
+    rules = [{name: rule[name] for name in PipeRule.model_fields} for rule in describe_rules(lang)]
     return etag_response(request, orjson.dumps({"rules": rules}), JSON)
 
 

@@ -80,8 +80,8 @@ class BurialResponse(DatedResponse):
 ConflictKind = Literal["under_building", "building", "crossing", "parallel", "cover"]
 
 
-class PipeRule(StrictModel):
-    """Figures for pipes, how binding they are, and the clause they come from."""
+class PipeClause(StrictModel):
+    """How binding figures for pipes are, and the clause they come from."""
 
     standard: str
     clause: str
@@ -91,7 +91,7 @@ class PipeRule(StrictModel):
     text: str
 
 
-class Conflict(PipeRule):
+class Conflict(PipeClause):
     """Where a pipe comes closer to another, to a building or to the surface than it may."""
 
     kind: ConflictKind
@@ -102,6 +102,13 @@ class Conflict(PipeRule):
     measured: float | None
     required: float
     shortfall: float | None
+
+
+class PipeRule(PipeClause):
+    """Figures for pipes in metres, by the names under which a city sets its own."""
+
+    figures: dict[str, float]
+    overridden: bool
 
 
 class PipeRulesResponse(StrictModel):

@@ -33,6 +33,9 @@ ANSWER_COLUMNS = ("kind", "rule", "code", "other", "measured", "required")
 
 HIGH_RISE_M = 24.0
 
+_CENTRAL_M = 500.0
+"""A station stands this near to the middle of its office where it can."""
+
 _INTEGERS = (
     *("storeys_above", "storeys_below", "fire_class", "year_built", "households", "population"),
     *("lanes", "storeys", "ducts"),
@@ -42,8 +45,8 @@ _INTEGERS = (
 def sample_offices(size: str, seed: int) -> Iterator[tuple[Office, LayerSet]]:
     """Yield the layers of each street office; the first includes the divisions above it.
 
-    Each office depends only on the seed and its place. They come from the north-east on, because
-    pipes end in nodes of the offices to the east and north.
+    Each office depends only on the seed, its place and its neighbours. They come from the
+    north-east on, because pipes end in nodes of the offices to the east and north.
 
     Parameters
     ----------
@@ -53,9 +56,9 @@ def sample_offices(size: str, seed: int) -> Iterator[tuple[Office, LayerSet]]:
         Seed of the random numbers.
     """
     offices = sorted(street_plan.offices(size), key=lambda office: (-office.row, -office.column))
-    places = {(office.column, office.row) for office in offices}
+    filled = _FilledOffices(offices, seed)
     for office in offices:
-        layers = _build_office(office, places, seed, f"sample:{size}:{seed}")
+        layers = _build_office(office, filled, f"sample:{size}:{seed}")
         if office is offices[0]:
             above = _regions_above(offices, f"sample:{size}:{seed}")
             layers["region"] = _concat_frames([above, layers["region"]])
@@ -168,31 +171,81 @@ def _build_frame(rows: list[dict[str, Any]], source: str) -> gpd.GeoDataFrame:
     return frame.assign(source=source)
 
 
-def _build_office(office: Office, places: set[tuple[int, int]], seed: int, source: str) -> LayerSet:
-    """Build the layers of one office."""
+class _FilledOffices:
+    """The blocks of offices, filled when they are first needed and dropped once their office is
+    built."""
+
+    def __init__(self, offices: list[Office], seed: int) -> None:
+        self._by_place = {(office.column, office.row): office for office in offices}
+        self._seed = seed
+        self._rows: dict[tuple[int, int], _OfficeRows] = {}
+
+    def has(self, column: int, row: int) -> bool:
+        """Return whether there is an office at a place."""
+        return (column, row) in self._by_place
+
+    def take(self, office: Office) -> "_OfficeRows":
+        """Return the rows of an office, which later ones do not need."""
+        rows = self._fill(office.column, office.row)
+        del self._rows[office.column, office.row]
+        return rows
+
+    def walls_beside(self, office: Office) -> list[BaseGeometry]:
+        """Return the buildings of the offices to the west and south, across its outer streets."""
+        places = (office.column - 1, office.row), (office.column, office.row - 1)
+        there = (self._fill(*place) for place in places if self.has(*place))
+        return [building["geom"] for rows in there for building in rows.buildings]
+
+    def _fill(self, column: int, row: int) -> "_OfficeRows":
+        if (column, row) not in self._rows:
+            office = self._by_place[column, row]
+            self._rows[column, row] = _fill_office(office, self.edges_of(office), self._seed)
+        return self._rows[column, row]
+
+    def edges_of(self, office: Office) -> list[streets.Edge]:
+        """Return the streets of an office."""
+        east, north = self.sides_of(office)
+        return streets.edges_of_office(office, east=east, north=north)
+
+    def sides_of(self, office: Office) -> tuple[bool, bool]:
+        """Return whether the city ends east and north of an office."""
+        east, north = (office.column + 1, office.row), (office.column, office.row + 1)
+        return not self.has(*east), not self.has(*north)
+
+
+def _fill_office(office: Office, edges: list[streets.Edge], seed: int) -> "_OfficeRows":
+    """Fill the blocks of an office and plant faults in it."""
     random = np.random.default_rng([seed, office.column + 1000, office.row + 1000])
-    east = (office.column + 1, office.row) not in places
-    north = (office.column, office.row + 1) not in places
-    edges = streets.edges_of_office(office, east=east, north=north)
-    rows = _OfficeRows(office)
+    rows = _OfficeRows(office, random)
     kinds = _draw_kinds(office, random)
     for i, j in office.blocks():
+        first_lane = len(rows.lanes)
         for number, land in enumerate(streets.block_land(office, i, j)):
             kind = kinds[(i, j)] if number == 0 or kinds[(i, j)] != "giant" else "slabs"
             south = streets.block_sides(office, i, j)[0]
             by_street = land.distance(south.line) < south.width / 2 + streets.SIDEWALK_M + 1.0
             built = quarters.fill_block(land, kind, random, south_gate=by_street)
-            rows.add_block(i, j, built, random)
+            rows.add_block(i, j, built)
+        rows.bridge_canal(first_lane)
     rows.assign_public_buildings()
-    rows.clear_some_attributes(random)
+    rows.clear_some_attributes()
     # By high-rises a lane that no engine passes would break other rules too.
     lanes = [lane for lane in rows.lanes if lane["width_m"] == quarters.SLAB_LANE_M]
     planted_faults.obstruct_lanes(lanes, random)
     planted_faults.leave_gap(lanes, [(edge.line, edge.width) for edge in edges])
     rows.add_planted_faults()
+    return rows
+
+
+def _build_office(office: Office, filled: _FilledOffices, source: str) -> LayerSet:
+    """Build the layers of one office."""
+    east, north = filled.sides_of(office)
+    edges, beside, rows = filled.edges_of(office), filled.walls_beside(office), filled.take(office)
     corners = _corners_of_office(office, east=east, north=north)
     footprints = {building["code"]: building["geom"] for building in rows.buildings}
-    laid = pipe_networks.lay_networks(office, edges, corners, rows.taps, footprints, random)
+    laid = pipe_networks.lay_networks(
+        office, edges, corners, rows.taps, footprints, beside, rows.random
+    )
     return _build_layers(office, rows, edges, laid, source)
 
 
@@ -221,8 +274,9 @@ def _corners_of_office(office: Office, *, east: bool, north: bool) -> list[tuple
 class _OfficeRows:
     """Rows of the layers of an office, block by block."""
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: Office, random: np.random.Generator) -> None:
         self.office = office
+        self.random = random
         self.buildings: list[dict[str, Any]] = []
         self.units: list[dict[str, Any]] = []
         self.compounds: list[dict[str, Any]] = []
@@ -232,16 +286,14 @@ class _OfficeRows:
         self.taps: dict[Any, list[tuple[str, BaseGeometry]]] = defaultdict(list)
         self._serial: dict[str, int] = defaultdict(int)
 
-    def add_block(
-        self, i: int, j: int, built: quarters.BlockContent, random: np.random.Generator
-    ) -> None:
+    def add_block(self, i: int, j: int, built: quarters.BlockContent) -> None:
         """Add the content of a block."""
         community = self.office.community_of(i, j)
         sides = streets.block_sides(self.office, i, j)
         compound = self._add_compound(community, built)
-        self._house_number = int(random.integers(1, 199))
+        self._house_number = int(self.random.integers(1, 199))
         for number, building in enumerate(built.buildings, start=1):
-            self._add_building(community, compound, built, building, number, sides, random)
+            self._add_building(community, compound, built, building, number, sides)
         for facility in built.facilities:
             code = self._next_code(community, "F", 3)
             self.facilities.append(facility | {"code": code, "region_code": community})
@@ -253,7 +305,15 @@ class _OfficeRows:
         around = shapely.Polygon(street_plan.block_corners(self.office, i, j))
         line = shapely.intersection(lane["geom"], around)
         usual = {"name": "", "bridge": False, "surface": "concrete"}
+        line = streets.lead_to_streets(line, streets.block_sides(self.office, i, j))
         self.lanes.append(usual | lane | {"geom": line})
+
+    def bridge_canal(self, first: int) -> None:
+        """Lead the lanes of a block, from a first one on, over the canal that divides it."""
+        lanes = self.lanes[first:]
+        bridged = streets.bridge_canal(lanes, streets.canal(self.office))
+        for lane, line in zip(lanes, bridged, strict=True):
+            lane["geom"] = line
 
     def _next_code(self, community: str, letter: str, digits: int) -> str:
         self._serial[community + letter] += 1
@@ -275,7 +335,6 @@ class _OfficeRows:
         building: dict[str, Any],
         number: int,
         sides: list[streets.Edge],
-        random: np.random.Generator,
     ) -> None:
         units = building.pop("units")
         code = self._next_code(community, "B", 4)
@@ -292,7 +351,7 @@ class _OfficeRows:
             "height_m": round(height, 1),
             "high_rise": height > (27.0 if dwelt else HIGH_RISE_M),
             "households": households,
-            "population": int(random.poisson(households * 2.5)),
+            "population": int(self.random.poisson(households * 2.5)),
             "households_source": "register",
             "compound_code": compound,
             "region_code": community,
@@ -304,7 +363,7 @@ class _OfficeRows:
                 "building_code": code,
                 "name": f"{serial}单元",
             }
-            people = int(random.poisson(unit["households"] * 2.5))
+            people = int(self.random.poisson(unit["households"] * 2.5))
             self.units.append(unit | identity | {"population": people})
         # Old houses share a standpipe: one in four has a service of its own.
         if households and (building["storeys_above"] > 2 or number % 4 == 0):
@@ -312,7 +371,9 @@ class _OfficeRows:
 
     def assign_public_buildings(self) -> None:
         """Turn buildings without dwellings into fire, police and service stations."""
+        middle = shapely.centroid(_office_land(self.office))
         free = [b for b in self.buildings if b["use"] in {"commercial", "office"}]
+        free.sort(key=lambda building: building["geom"].distance(middle) > _CENTRAL_M)
         for building, category, name in zip(
             free, ("fire_station", "police"), ("消防救援站", "派出所"), strict=False
         ):
@@ -330,12 +391,12 @@ class _OfficeRows:
         row |= {"address": building["address"], "region_code": community}
         self.facilities.append(row | {"geom": building["geom"].centroid})
 
-    def clear_some_attributes(self, random: np.random.Generator) -> None:
+    def clear_some_attributes(self) -> None:
         """Clear 4 % of the fire classes and 3 % of the years, which registers often lack."""
         for building in self.buildings:
-            if random.random() < 0.04:
+            if self.random.random() < 0.04:
                 building["fire_class"] = None
-            if random.random() < 0.03:
+            if self.random.random() < 0.03:
                 building["year_built"] = None
 
     def add_planted_faults(self) -> None:

@@ -49,6 +49,7 @@ def lay_networks(
     corners: list[tuple[int, int]],
     taps: Taps,
     footprints: dict[str, BaseGeometry],
+    beside: list[BaseGeometry],
     random: np.random.Generator,
 ) -> Pipes:
     """Lay all networks of an office.
@@ -59,6 +60,8 @@ def lay_networks(
         Streets and corners that belong to this office.
     footprints
         All buildings by code, under which no gas may pass.
+    beside
+        Buildings of other offices across its streets, of which hydrants stand clear too.
     """
     pipes = Pipes(office.code[:9], int(random.integers(1998, 2018)))
     north = office.row >= 0
@@ -69,7 +72,7 @@ def lay_networks(
     misplaced = dict(
         zip([n for n in range(len(edges)) if n not in dry], MISPLACED_KERB_M, strict=False)
     )
-    walls = shapely.STRtree(list(footprints.values()))
+    walls = shapely.STRtree([*footprints.values(), *beside])
     for number, edge in enumerate(edges):
         supplied = taps.get((edge.start, edge.end), [])
         stops = (

@@ -57,9 +57,8 @@ def fill_block(
     turned = shapely.affinity.rotate(land, -angle, origin=pivot)
     built = BLOCK_KINDS[kind][1](turned, random)
     _connect_lanes(built, turned, south_gate=south_gate)
-    if built.buildings and not south_gate and kind in _BESIDE_STREETS:
-        south = min(building["geom"].bounds[1] for building in built.buildings)
-        _add_crossing_lane(built, turned, south - 9.0, _LANE_M)
+    if built.buildings and kind in _BESIDE_STREETS:
+        _add_southern_lane(built, turned, south_gate=south_gate)
 
     def back(geometry: Any) -> Any:
         return shapely.affinity.rotate(geometry, angle, origin=pivot)
@@ -74,6 +73,22 @@ def fill_block(
 
 _BESIDE_STREETS = ("shops", "market")
 """Kinds of block whose southern row has a lane of its own where no street runs along it."""
+
+
+def _add_southern_lane(built: BlockContent, land: BaseGeometry, *, south_gate: bool) -> None:
+    """Add a lane south of the southern row where it has no street, or one too far from a tower."""
+    south = min(building["geom"].bounds[1] for building in built.buildings)
+    row = [building for building in built.buildings if building["geom"].bounds[1] == south]
+    gaps = [
+        south - _border(land, x)[0]
+        for building in row
+        if building["storeys_above"] > _LOW_RISE_STOREYS
+        for x in building["geom"].bounds[::2]
+    ]
+    if not south_gate:
+        _add_crossing_lane(built, land, south - 9.0, _LANE_M)
+    elif max(gaps, default=0.0) > _BESIDE_M - _SIDEWALK_M:
+        _add_crossing_lane(built, land, south - min(9.0, min(gaps) + 1.0), _LANE_M)
 
 
 def angle_of(land: BaseGeometry) -> float:
@@ -171,7 +186,7 @@ def _add_lanes_between(
             width = max(_LANE_M, gap - 2 * _BESIDE_M)
             _add_crossing_lane(built, land, y + depth + gap / 2, width)
     y, west, east = rows[-1]
-    to_border = [_border_north(land, x) - y - depth for x in (west, east)]
+    to_border = [_border(land, x)[1] - y - depth for x in (west, east)]
     if max(to_border) > _BESIDE_M - _SIDEWALK_M:
         _add_crossing_lane(built, land, y + depth + min(9.0, min(to_border) + 1.0), _LANE_M)
 
@@ -181,18 +196,23 @@ _BESIDE_M = 14.5
 """A lane runs along a wall up to 15 m away."""
 
 
-def _border_north(land: BaseGeometry, x: float) -> float:
-    """Return where the northern border of a block is."""
+def _border(land: BaseGeometry, x: float) -> tuple[float, float]:
+    """Return where the southern and the northern border of a block are."""
     upright = shapely.LineString([(x, -1e7), (x, 1e7)])
-    return float(shapely.intersection(land, upright).bounds[3])
+    _, south, _, north = shapely.intersection(land, upright).bounds
+    return south, north
 
 
 def _add_crossing_lane(built: BlockContent, land: BaseGeometry, y: float, width: float) -> None:
     """Add a lane across a block, from the street in the west to that in the east."""
+    built.lanes.append({"geom": _line_across(land, y), "road_class": "internal", "width_m": width})
+
+
+def _line_across(land: BaseGeometry, y: float) -> BaseGeometry:
+    """Return the line across a block that ends in the carriageways of the streets beside it."""
     west, _, east, _ = land.bounds
     across = shapely.LineString([(west - 20, y), (east + 20, y)])
-    line = shapely.intersection(across, shapely.buffer(land, 9))
-    built.lanes.append({"geom": line, "road_class": "internal", "width_m": width})
+    return shapely.intersection(across, shapely.buffer(land, 9))
 
 
 def _connect_lanes(built: BlockContent, land: BaseGeometry, *, south_gate: bool) -> None:
@@ -273,9 +293,11 @@ def towers(land: BaseGeometry, random: Random) -> BlockContent:
     inner = shapely.buffer(land, -14, join_style="mitre")
     lanes: list[float] = []
     middle = (land.bounds[0] + land.bounds[2]) / 2
-    for y, west, east in _rows(inner, 18.0, 72.0):
+    for y, west, east in _rows(inner, _TOWER_DEPTH_M, 72.0):
+        if not _has_ladder_ground(land, y, west, east):
+            continue
         # Beside every tower, with the open ground of the yard to turn on.
-        lanes.append(y + 18.0 + 9.0 if not lanes else y - 9.0)
+        lanes.append(y + _TOWER_DEPTH_M + 9.0 if not lanes else y - 9.0)
         for low, high in ((west, middle - 7), (middle + 7, east)):
             x = low
             while x + 26.0 <= high:
@@ -287,12 +309,25 @@ def towers(land: BaseGeometry, random: Random) -> BlockContent:
     return built
 
 
+_TOWER_DEPTH_M = 18.0
+_LADDER_GROUND_M = 15.5
+"""A ladder area of 10 m begins 5 m from the wall, and ends before the fence."""
+
+
+def _has_ladder_ground(land: BaseGeometry, y: float, west: float, east: float) -> bool:
+    """Return whether a row of towers has room for ladder areas to one of its sides."""
+    borders = [_border(land, x) for x in (west, east)]
+    south = y - max(border[0] for border in borders)
+    north = min(border[1] for border in borders) - y - _TOWER_DEPTH_M
+    return max(south, north) > _LADDER_GROUND_M
+
+
 def _add_tower(
     built: BlockContent, x: float, y: float, units: int, storeys: int, random: Random
 ) -> None:
     a_floor = int(random.choice([2, 4, 4, 6]))
     tower = built.add(
-        shapely.box(x, y, x + units * 26.0, y + 18.0),
+        shapely.box(x, y, x + units * 26.0, y + _TOWER_DEPTH_M),
         use="residential",
         storeys_above=storeys,
         storeys_below=2,
@@ -309,7 +344,8 @@ def giant(land: BaseGeometry, random: Random) -> BlockContent:
     built = _compound(land, random)
     inner = shapely.buffer(land, -14, join_style="mitre")
     rows = list(_rows(inner, 20.0, 52.0))
-    for number, (y, west, _) in enumerate(rows[:2]):
+    wide = [row for row in rows if row[2] - row[1] > 86.0]
+    for number, (y, west, _) in enumerate(wide[:2]):
         tower = built.add(
             shapely.box(west + 8, y, west + 86, y + 20.0),
             use="residential",
@@ -335,18 +371,21 @@ def _add_guard_house(built: BlockContent, land: BaseGeometry) -> None:
     x = (west + east) / 2 + 4
     line = shapely.intersection(land, shapely.LineString([(x + 2, -1e7), (x + 2, 1e7)]))
     house = shapely.box(x, line.bounds[1] + 1.5, x + 4, line.bounds[1] + 5.0)
-    if house.within(land) and all(house.distance(b["geom"]) > 3 for b in built.buildings):
+    apart = (house.distance(building["geom"]) for building in built.buildings)
+    if house.within(land) and all(metres > _FROM_GUARD_HOUSE_M for metres in apart):
         built.add(house, use="ancillary", storeys_above=1, structure="brick_concrete", fire_class=2)
+
+
+_FROM_GUARD_HOUSE_M = 9.0
+"""A high-rise stands this far from a low house of fire class 2."""
 
 
 def alleys(land: BaseGeometry, random: Random) -> BlockContent:
     """Return an old quarter: brick houses of one or two storeys along alleys."""
     built = BlockContent()
-    west0, _, east0, _ = land.bounds
     for number, (y, west, east) in enumerate(_rows(land, 20.0, 24.0)):
         if number:
-            across = shapely.LineString([(west0 - 20, y - 2), (east0 + 20, y - 2)])
-            lane = shapely.intersection(across, shapely.buffer(land, 9))
+            lane = _line_across(land, y - 2)
             built.lanes.append({"geom": lane, "road_class": "alley", "width_m": 3.5})
         for side in (0.0, 10.5):
             x = west
@@ -374,12 +413,10 @@ def village(land: BaseGeometry, random: Random) -> BlockContent:
     """Return an urban village: self-built houses of three to five storeys, close together."""
     built = BlockContent(compound=land, compound_name=names.village(random), gated=False)
     inner = shapely.buffer(land, -3, join_style="mitre")
-    west0, _, east0, _ = land.bounds
     rows = list(_rows(inner, 24.0, 28.5))
     for number, (y, west, east) in enumerate(rows):
         if number:
-            across = shapely.LineString([(west0 - 20, y - 2), (east0 + 20, y - 2)])
-            lane = shapely.intersection(across, shapely.buffer(land, 9))
+            lane = _line_across(land, y - 2)
             # One alley in the middle is wide enough for an engine.
             width = 4.0 if number == len(rows) // 2 else 3.0
             built.lanes.append({"geom": lane, "road_class": "alley", "width_m": width})
@@ -464,7 +501,8 @@ def hospital(land: BaseGeometry, random: Random) -> BlockContent:
     name = names.hospital(random)
     built = _grounds(land, "hospital", name)
     inner = shapely.buffer(land, -14, join_style="mitre")
-    rows = list(_rows(inner, 22.0, 60.0))[:3]
+    # A ward that is deeper than long would have its long sides away from the lanes.
+    rows = [row for row in _rows(inner, 22.0, 60.0) if (row[2] - row[1]) * 0.6 > 22.0][:3]
     for number, (y, west, east) in enumerate(rows):
         built.add(
             shapely.box(west + 5, y, west + 5 + min(85.0, (east - west) * 0.6), y + 22.0),

@@ -41,7 +41,7 @@ FANCHENG, XIANGCHENG, XIANGZHOU = "420606000000", "420602000000", "420607000000"
 FIRST_OFFICE = "420606007000"
 """Office of size S: 米公街道, on the north bank."""
 
-SIZE_OFFICES = {"S": (1, 1, 0), "M": (5, 3, 2), "L": (16, 9, 7)}
+SIZE_OFFICES = {"S": (1, 1, 0), "S4": (2, 1, 1), "M": (5, 3, 2), "L": (16, 9, 7)}
 """Columns of offices, rows north of the river, rows south of it."""
 
 

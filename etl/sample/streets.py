@@ -129,6 +129,79 @@ def block_land(office: Office, i: int, j: int) -> list[shapely.Polygon]:
     return [part for part in shapely.get_parts(free) if part.area > 2500]
 
 
+def lead_to_streets(lane: shapely.LineString, sides: list[Edge]) -> shapely.LineString:
+    """Return a lane of a block, led on to the carriageways that it stops just short of."""
+    carriageways = [shapely.buffer(side.line, side.width / 2) for side in sides]
+    coords = shapely.get_coordinates(lane)
+    for end, inner in ((0, 1), (-1, -2)):
+        direction = (coords[end] - coords[inner]) / np.hypot(*(coords[end] - coords[inner]))
+        beyond = shapely.LineString([coords[end], coords[end] + _SHORT_OF_STREET_M * direction])
+        met = [way for way in carriageways if shapely.intersects(way, beyond)]
+        if met and not any(shapely.intersects_xy(way, *coords[end]) for way in met):
+            coords[end] = shapely.get_coordinates(beyond)[-1] + direction
+    return shapely.LineString(coords)
+
+
+_SHORT_OF_STREET_M = 4.0
+
+
+def bridge_canal(
+    lanes: list[dict[str, Any]], canal_line: shapely.LineString
+) -> list[shapely.LineString]:
+    """Return the lanes of a block, those that end in the canal led over it or kept to their bank.
+
+    Two lanes that meet over the water stay as they are.
+    """
+    lines = [lane["geom"] for lane in lanes]
+    half = np.array([lane["width_m"] / 2 for lane in lanes])
+    banks = shapely.buffer(canal_line, CANAL_M)
+    over = [k for k, line in enumerate(lines) if line.distance(canal_line) < CANAL_M / 2]
+    at_canal = {k: _end_near(lines[k], canal_line) for k in over}
+    apart = [
+        k
+        for k in over
+        if not any(
+            at_canal[k].distance(lines[other]) <= half[other]
+            and at_canal[other].distance(lines[k]) <= half[k]
+            for other in over
+            if other != k
+        )
+    ]
+    for k in apart:
+        parts = shapely.get_parts(shapely.difference(lines[k], banks))
+        lines[k] = parts[int(shapely.length(parts).argmax())]
+    places = {k: _end_near(lines[k], canal_line) for k in apart}
+    for k, end in places.items():
+        across = [
+            place
+            for place in places.values()
+            if shapely.LineString([end, place]).intersects(canal_line)
+        ]
+        place = min(across, key=end.distance, default=None)
+        if place is None or end.distance(place) >= _LONGEST_BRIDGE_M:
+            continue
+        if not any(shapely.dwithin(lines[other], end, 0.01) for other in places if other != k):
+            lines[k] = _lead_to(lines[k], end, place)
+    return lines
+
+
+def _end_near(line: shapely.LineString, other: shapely.LineString) -> shapely.Point:
+    """Return the end of a line that is nearer to another line."""
+    return min((shapely.get_point(line, k) for k in (0, -1)), key=other.distance)
+
+
+def _lead_to(
+    line: shapely.LineString, end: shapely.Point, place: shapely.Point
+) -> shapely.LineString:
+    """Return a line led on from one of its ends to a place."""
+    corners = list(line.coords)
+    ordered = corners[::-1] if shapely.get_point(line, 0).equals(end) else corners
+    return shapely.LineString([*ordered, place.coords[0]])
+
+
+_LONGEST_BRIDGE_M = 16.8
+
+
 def canal(office: Office) -> shapely.LineString:
     """Return the canal through an office, from its far side to the river or the next office."""
     x = line_x(office.corner[0] + CANAL_COLUMN + 0.5)

@@ -3,7 +3,6 @@
 import geopandas as gpd
 import numpy as np
 import shapely
-from scipy.sparse import coo_array, csr_array
 
 from geo.fire.finding import Finding
 from geo.fire.rules import TOLERANCE_M, Rules, Severity
@@ -60,31 +59,12 @@ def _routes_singly(snapshot: CitySnapshot, rows: Ints) -> tuple[Floats, Ints]:
 
 
 def _nearest(snapshot: CitySnapshot, usable: Ints) -> tuple[Floats, Ints]:
-    """Return metres from every node to the nearest of some hydrants, and which one it is.
-
-    A hydrant stands beside the road: it becomes a node with one edge of that length to the road.
-    """
+    """Return metres from every node to the nearest of some hydrants, and which one it is."""
     access = snapshot.access
-    walk, nodes = access.walking_costs, access.graph.nodes
-    extra = np.arange(len(usable)) + nodes
-    feeds = coo_array(
-        (np.maximum(access.hydrant_gap[usable], 1e-9), (extra, access.hydrant[usable])),
-        shape=(nodes + len(usable),) * 2,
+    metres, place = routing.shortest_from_places(
+        access.walking_costs, access.hydrant[usable], access.hydrant_gap[usable], ROUTE_LIMIT_M
     )
-    best, _, source = routing.shortest_from_nearest(_add_feeds(walk, feeds), extra, ROUTE_LIMIT_M)
-    rows = np.full(len(source), -1, dtype=np.int64)
-    reached = source >= nodes
-    rows[reached] = usable[source[reached] - nodes]
-    return best[:nodes], rows[:nodes]
-
-
-def _add_feeds(walk: csr_array, feeds: coo_array) -> csr_array:
-    """Return a cost matrix with further edges added."""
-    edges = walk.tocoo()
-    data = np.concatenate([edges.data, feeds.data])
-    rows = np.concatenate([edges.row, feeds.row])
-    columns = np.concatenate([edges.col, feeds.col])
-    return csr_array((data, (rows, columns)), shape=feeds.shape)
+    return metres, np.where(place >= 0, usable[place], -1)
 
 
 def check_hydrant_coverage(

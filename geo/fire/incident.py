@@ -246,7 +246,7 @@ def _describe_hydrants(
     frame = snapshot.hydrant
     points = frame.geometry.to_numpy()
     distances = shapely.distance(points, destination.shape)
-    lengths, _ = supply_routes.hose_lengths(context, destination)
+    lengths, _, _ = supply_routes.hose_lengths(context, destination)
     order = supply_routes.order_hydrants(lengths, distances, snapshot.hydrant_works)
     rows = order[distances[order] <= radius_m]
     figures = [

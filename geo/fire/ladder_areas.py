@@ -2,8 +2,10 @@
 
 GB 50016-2014, 7.2.1 and 7.2.2: along one long side, or a quarter of the perimeter that is no
 shorter than a long side; 15 x 10 m at least (20 x 10 m above 50 m), the near edge 5 to 10 m from
-the wall; up to 50 m of height in pieces no more than 30 m apart; no podium deeper than 4 m between
-area and wall; joined to a lane that an engine reaches; no steeper than 3 %.
+the wall; no podium deeper than 4 m between area and wall; joined to a lane that an engine reaches;
+no steeper than 3 %. Up to 50 m of height it may be in pieces no more than 30 m apart that are as
+long together and serve the whole side (GB 55037-2022, 3.4.6): a truck reaches half of a gap to
+either side, so that they may extend as far beyond the ends.
 """
 
 from dataclasses import dataclass, replace
@@ -295,14 +297,34 @@ def _search(
         start = min(depth + TOLERANCE_M, offset) if podium else offset
         taken, blockers = _blocked_spans(hard, frame.length, offset, width, buildings, start)
         in_way += blockers
-        spans = _free(taken, frame.length, required, least)
-        found = _usable_length(spans, rules.figure("ladder_gap"), tall=tall)
+        gap = rules.figure("ladder_gap")
+        spans, found = _longest_spans(taken, frame.length, required, least, gap, tall=tall)
         if found > best.found + 1e-6:
             rectangles = [frame.back(shapely.box(a, -offset - width, b, -offset)) for a, b in spans]
             best = LadderAreas(required, found, rectangles, "too_short", [], side)
         if best.found >= required - 0.1:
             return replace(best, reason=None), in_way
     return best, in_way
+
+
+def _longest_spans(
+    taken: list[tuple[float, float]],
+    length: float,
+    required: float,
+    least: float,
+    gap: float,
+    *,
+    tall: bool,
+) -> tuple[list[tuple[float, float]], float]:
+    """Return the free spans along a side, in pieces beyond its ends if only they suffice, and the
+    usable metres."""
+    spans = _free(taken, length, max(required, least) - length, least)
+    found = _usable_length(spans, gap, tall=tall)
+    if tall or found >= required - 0.1:
+        return spans, found
+    pieces = _free(taken, length, gap, least)
+    together = _usable_length(pieces, gap, tall=tall)
+    return (pieces, together) if together >= required - 0.1 else (spans, found)
 
 
 def _blocked_spans(
@@ -332,13 +354,16 @@ def _blocked_spans(
 
 
 def _free(
-    taken: list[tuple[float, float]], length: float, required: float, least: float
+    taken: list[tuple[float, float]], length: float, beyond: float, least: float
 ) -> list[tuple[float, float]]:
     """Return the free spans between blocked ones, of at least a length.
 
-    An area longer than the side may extend beyond it: it is centred on the side.
+    Parameters
+    ----------
+    beyond
+        Metres beyond the side, one half at each end.
     """
-    over = max(0.0, (max(required, least) - length) / 2)
+    over = max(0.0, beyond / 2)
     at, end = -over, length + over
     free = []
     for low, high in taken:

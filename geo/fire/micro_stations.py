@@ -19,8 +19,8 @@ SEARCH_LIMIT_M = 5000.0
 def seconds_from_micro_stations(snapshot: CitySnapshot, rules: Rules) -> Floats:
     """Return (b,) seconds from the alarm until the nearest crew is at each building's wall.
 
-    Crews start on the nearest street and use every street and path in both directions, at the speed
-    of the settings; infinite beyond the search.
+    Crews go from their station to the nearest street and use every street and path in both
+    directions, at the speed of the settings; infinite beyond the search.
     """
     access = snapshot.access
     points = snapshot.micro_station.geometry.to_numpy()
@@ -30,7 +30,8 @@ def seconds_from_micro_stations(snapshot: CitySnapshot, rules: Rules) -> Floats:
     metres = np.full(graph.nodes, np.inf)
     if len(nodes):
         costs = graph.walking_costs()
-        metres, _, _ = routing.shortest_from_nearest(costs, np.unique(nodes), SEARCH_LIMIT_M)
+        gaps = starts.gap[is_near]
+        metres, _ = routing.shortest_from_places(costs, nodes, gaps, SEARCH_LIMIT_M)
     there = np.where(access.building >= 0, metres[access.building], np.inf) + access.building_gap
     speed = settings().micro_station_speed_kmh / 3.6
     return np.asarray(there / speed + rules.figure("micro_turnout"))

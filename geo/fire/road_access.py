@@ -119,16 +119,6 @@ def locate_points(graph: RoadGraph, points: Geometries) -> RoadPositions:
     return RoadPositions(piece, _offset(graph, piece, points), gap)
 
 
-def nearest_node(graph: RoadGraph, point: shapely.Point) -> tuple[int, float]:
-    """Return the nearer end of the nearest piece of road, and the metres to it; -1 for none."""
-    pieces = graph.tree.query_nearest(point, max_distance=MAX_ROAD_DISTANCE_M, all_matches=False)
-    if not len(pieces):
-        return -1, np.inf
-    ends = graph.ends[int(pieces[0])]
-    distances = np.hypot(*(graph.xy[ends] - shapely.get_coordinates(point)[0]).T)
-    return int(ends[distances.argmin()]), float(distances.min())
-
-
 def build_road_access(
     graph: RoadGraph, anchors: BuildingAnchors, hydrants: RoadPositions, stations: RoadPositions
 ) -> RoadAccess:

@@ -176,10 +176,12 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     _verified("ladder_near", _LADDER, 5, "m", _MEDIUM, _SHOULD, BUILDING, "7.2.2"),
     _verified("ladder_far", _LADDER, 10, "m", _MEDIUM, _SHALL, BUILDING, "7.2.2"),
     _verified("ladder_gap", _LADDER, 30, "m", _MEDIUM, _SHOULD, BUILDING, "7.2.1"),
-    Rule("ladder_podium", _LADDER, 4, "m", _HIGH, _SHALL, BUILDING, "7.2.1", _AREAS),
-    Rule("ladder_lane", _LADDER, 0, "", _HIGH, _SHALL, BUILDING, "7.2.2", "GB 55037-2022 3.4.7"),
+    _verified("ladder_podium", _LADDER, 4, "m", _HIGH, _SHALL, BUILDING, "7.2.1", _AREAS),
+    _verified(
+        "ladder_lane", _LADDER, 0, "", _HIGH, _SHALL, BUILDING, "7.2.2", "GB 55037-2022 3.4.7"
+    ),
     Rule("ladder_lane_within", _LADDER, 15, "m"),
-    Rule("ladder_slope", _LADDER, 3, "%", _LOW, _SHOULD, BUILDING, "7.2.2"),
+    _verified("ladder_slope", _LADDER, 3, "%", _LOW, _SHOULD, BUILDING, "7.2.2"),
     _verified("response_time", _RESPONSE, 300, "s", _HIGH, _SHALL, PLANNING, "4.1.3"),
     Rule("response_turnout", _RESPONSE, 60, "s"),
     _verified("station_area_first", _RESPONSE, 7, "km²", _LOW, _SHOULD, STATIONS, "14"),
@@ -194,7 +196,7 @@ HIGH_RISE_M = {"residential": 27.0, "other": 24.0}
 """Height above which a building is a high-rise (GB 50016-2014, 2.1.1); apartments and dormitories
 follow the rules of public buildings (5.1.1, note 2)."""
 
-CACHE_VERSION = "6"
+CACHE_VERSION = "7"
 """Version of the checks; a new one makes all stored findings stale after an update."""
 
 HEAVY_ENGINE_T = 12.0

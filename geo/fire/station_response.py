@@ -21,8 +21,10 @@ from geo.settings import settings
 from geo.types import Bools, Floats, Geometries, Ints
 
 HOSE_PACE_S_PER_M = 1.0
-"""Seconds a metre from where the engine stops to the building: a crew with hoses, 1 m/s."""
+"""Seconds a metre from where the engine stops to the wall: a crew with hoses, 1 m/s."""
 
+YARD_CLASS = "internal"
+"""Class of road at whose speed an engine drives from its station to the nearest road."""
 
 _HALF_STUB_M = np.array([0.5, 0.0])
 
@@ -34,7 +36,8 @@ class DrivingTimes:
     Attributes
     ----------
     seconds
-        (n,) driving time from the nearest station to each node, infinite where none gets there.
+        (n,) driving time from leaving the nearest station to each node, infinite where none gets
+        there.
     station
         (n,) row of that station, -1 for none.
     pace
@@ -51,15 +54,26 @@ def driving_times(
 ) -> DrivingTimes:
     """Return the driving times from stations: (k,) int64 rows, all by default."""
     access = snapshot.access
-    graph = access.graph
     rows = np.arange(len(snapshot.station)) if stations is None else stations
     rows = rows[access.station[rows] >= 0]
     matrix, pace = driving_costs(snapshot, rules)
-    seconds, _, source = routing.shortest_from_nearest(matrix, access.station[rows])
-    row_at = np.full(graph.nodes + 1, -1, dtype=np.int64)
-    row_at[access.station[rows]] = rows
-    station = np.where(np.isfinite(seconds), row_at[np.where(source >= 0, source, -1)], -1)
-    return DrivingTimes(seconds, station, pace)
+    seconds, place = routing.shortest_from_places(
+        matrix, access.station[rows], seconds_from_yard(access.station_gap[rows])
+    )
+    if not len(rows):
+        return DrivingTimes(seconds, place, pace)
+    return DrivingTimes(seconds, np.where(place >= 0, rows[place], -1), pace)
+
+
+def seconds_from_yard(metres: Floats) -> Floats:
+    """Return the (k,) seconds in which an engine drives from stations to the nearest road.
+
+    Parameters
+    ----------
+    metres
+        (k,) from each station to the road.
+    """
+    return metres / (travel_time_model().speed_kmh[YARD_CLASS] / 3.6)
 
 
 def driving_costs(snapshot: CitySnapshot, rules: Rules) -> tuple[csr_array, Floats]:
@@ -87,7 +101,8 @@ def seconds_to_buildings(
 ) -> Floats:
     """Return (b,) seconds from leaving the station to the wall of each building.
 
-    Where the engine stops short the crew walks the rest; infinite beyond the reach of hoses.
+    From where the engine stops, at the latest on the road nearest to the wall, the crew lays hoses
+    to it; infinite beyond their reach.
     """
     access = snapshot.access
     node = access.building
@@ -98,7 +113,8 @@ def seconds_to_buildings(
     walked = np.where(
         stop >= 0, driving.seconds[stop] + reach.metres[node] * HOSE_PACE_S_PER_M, np.inf
     )
-    return np.where(access.behind, np.inf, np.minimum(direct, walked))
+    at_wall = np.minimum(direct, walked) + access.building_gap * HOSE_PACE_S_PER_M
+    return np.where(access.behind, np.inf, at_wall)
 
 
 def check_response_times(
@@ -233,15 +249,22 @@ def rank_station_candidates(
     late = before > limit
     households = snapshot.building["households"].to_numpy(dtype=int)
     matrix, pace = driving_costs(snapshot, rules)
+    graph = snapshot.access.graph
+    positions = road_access.locate_points(graph, places)
     candidates = []
-    for name, place in zip(names, places, strict=True):
-        node, _ = road_access.nearest_node(snapshot.access.graph, place)
-        if node < 0:
+    for k, name in enumerate(names):
+        piece = int(positions.piece[k])
+        if piece < 0:
             candidates.append(
                 StationCandidate(name, 0, 0, int(households[late].sum()), on_network=False)
             )
             continue
-        seconds, _ = routing.shortest_from_node(matrix, node, limit)
+        along = np.array([positions.offset[k], graph.length[piece] - positions.offset[k]])
+        approach = seconds_from_yard(positions.gap[k]) + along * pace[piece]
+        ways = np.isfinite(approach)
+        seconds, _ = routing.shortest_from_places(
+            matrix, graph.ends[piece][ways], approach[ways], limit
+        )
         there = DrivingTimes(seconds, np.zeros(len(seconds), dtype=np.int64), pace)
         gained = late & (seconds_to_buildings(snapshot, there, reach) <= limit)
         rest = late & ~gained

@@ -12,7 +12,7 @@ from geo.fire import reviews, road_access
 from geo.fire.building_record import Details, plain_value
 from geo.fire.context import FireContext
 from geo.fire.hydrants import ROUTE_LIMIT_M
-from geo.fire.station_response import HOSE_PACE_S_PER_M
+from geo.fire.station_response import HOSE_PACE_S_PER_M, seconds_from_yard
 from geo.messages import Language, text
 from geo.network import routing
 from geo.types import Bools, Floats, Ints
@@ -28,17 +28,21 @@ class Destination:
 
     Attributes
     ----------
-    node
-        Its node on the access graph, -1 where no road is near.
-    gap
-        Metres from that node to the wall.
+    ends
+        The nodes of the access graph that it is reached from, the nearest first, each with the
+        metres from there to the wall; empty where no road is near.
+    road_gap
+        Metres from the road to the wall.
     shape
         A building's outline, or a point, in metres.
+    is_enclosed
+        Whether other buildings stand between every road and it.
     """
 
-    node: int
-    gap: float
+    ends: tuple[tuple[int, float], ...]
+    road_gap: float
     shape: shapely.Geometry
+    is_enclosed: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,11 +74,11 @@ class DriveRoute:
     station
         Row of the station.
     seconds
-        Driving time, and walking time for the rest.
+        Driving time from leaving the station, and walking time with hoses for the rest.
     length
         Metres of the drive.
     stops_short
-        Metres of hose from where the engine stops.
+        Metres of hose from where the engine stops to the wall.
     """
 
     station: int
@@ -88,13 +92,21 @@ def building_destination(context: FireContext, row: int) -> Destination:
     """Return a building as a destination."""
     access = context.snapshot.access
     gap = float(access.building_gap[row])
-    return Destination(int(access.building[row]), gap, context.snapshot.walls[row])
+    ends = ((int(access.building[row]), gap),) if access.building[row] >= 0 else ()
+    return Destination(ends, gap, context.snapshot.walls[row], bool(access.behind[row]))
 
 
 def point_destination(context: FireContext, point: shapely.Point) -> Destination:
     """Return a point in metres as a destination."""
-    node, gap = road_access.nearest_node(context.snapshot.access.graph, point)
-    return Destination(node, gap, point)
+    graph = context.snapshot.access.graph
+    position = road_access.locate_points(graph, np.array([point], dtype=object))
+    piece, offset, gap = int(position.piece[0]), float(position.offset[0]), float(position.gap[0])
+    if piece < 0:
+        return Destination((), gap, point)
+    along = offset, float(graph.length[piece]) - offset
+    pairs = zip(graph.ends[piece].tolist(), along, strict=True)
+    ends = sorted(((node, gap + metres) for node, metres in pairs), key=lambda end: end[1])
+    return Destination(tuple(ends), gap, point)
 
 
 def nearest_hose_routes(
@@ -105,7 +117,7 @@ def nearest_hose_routes(
     Where fewer routes are known, the nearest other hydrants in a straight line follow.
     """
     snapshot, access = context.snapshot, context.snapshot.access
-    lengths, predecessors = hose_lengths(context, destination)
+    lengths, predecessors, via = hose_lengths(context, destination)
     points = snapshot.hydrant.geometry.to_numpy()
     straight = shapely.distance(points, destination.shape)
     routes = []
@@ -113,7 +125,8 @@ def nearest_hose_routes(
         length, line = None, None
         if np.isfinite(lengths[row]):
             length, node = float(lengths[row]), int(access.hydrant[row])
-            line = _route_line(context, predecessors, node, points[row], destination.shape)
+            before = predecessors[via[row]]
+            line = _route_line(context, before, node, points[row], destination.shape)
         elif not snapshot.hydrant_works[row] or straight[row] > ROUTE_LIMIT_M:
             continue
         routes.append(HoseRoute(row, length, float(straight[row]), line))
@@ -135,7 +148,7 @@ def order_hydrants(lengths: Floats, straight: Floats, works: Bools) -> Ints:
     return np.lexsort((straight, lengths, ~works))
 
 
-def hose_lengths(context: FireContext, destination: Destination) -> tuple[Floats, Ints]:
+def hose_lengths(context: FireContext, destination: Destination) -> tuple[Floats, list[Ints], Ints]:
     """Return the length of hose from every hydrant to a destination.
 
     Returns
@@ -143,18 +156,28 @@ def hose_lengths(context: FireContext, destination: Destination) -> tuple[Floats
     lengths
         (h,) metres; infinite where the hydrant does not work or no route leads.
     predecessors
-        (n,) node before each node of the access graph on the route from the destination.
+        For each end of the destination, (n,) node before each node of the access graph on the route
+        from there.
+    via
+        (h,) end of the destination that the route leads through.
     """
     snapshot, access = context.snapshot, context.snapshot.access
-    if destination.node < 0:
-        nowhere = np.full(access.graph.nodes, routing.NO_PREDECESSOR)
-        return np.full(len(snapshot.hydrant), np.inf), nowhere
-    metres, predecessors = routing.shortest_from_node(
-        access.walking_costs, destination.node, ROUTE_LIMIT_M
+    count = len(snapshot.hydrant)
+    if not destination.ends:
+        return np.full(count, np.inf), [], np.zeros(count, dtype=np.int64)
+    searches = [
+        routing.shortest_from_node(access.walking_costs, node, ROUTE_LIMIT_M)
+        for node, _ in destination.ends
+    ]
+    by_end = np.array(
+        [
+            metres[access.hydrant] + gap
+            for (metres, _), (_, gap) in zip(searches, destination.ends, strict=True)
+        ]
     )
-    lengths = metres[access.hydrant] + access.hydrant_gap + destination.gap
     usable = snapshot.hydrant_works & (access.hydrant >= 0)
-    return np.where(usable, lengths, np.inf), predecessors
+    lengths = np.where(usable, by_end.min(axis=0) + access.hydrant_gap, np.inf)
+    return lengths, [before for _, before in searches], by_end.argmin(axis=0)
 
 
 def nearest_drive_routes(
@@ -162,19 +185,22 @@ def nearest_drive_routes(
 ) -> list[DriveRoute]:
     """Return the drives from the nearest stations by an engine's driving time, the nearest first.
 
-    Where the engine stops short of the place, the seconds include the walk from there.
+    The seconds include the walk from where the engine stops to the wall.
     """
     snapshot, access, reach = context.snapshot, context.snapshot.access, context.vehicle_reach
-    if destination.node < 0 or snapshot.station.empty:
+    if not destination.ends or snapshot.station.empty:
         return []
-    stop = int(reach.stop[destination.node])
+    node, gap = destination.ends[0]
+    stop = int(reach.stop[node])
     if stop < 0:
         return []
-    stops_short = float(reach.metres[destination.node])
+    on_foot = float(reach.metres[node])
+    stops_short = on_foot + (gap if on_foot else destination.road_gap)
     is_on_network = access.station >= 0
     for limit in (NEAR_S, DRIVE_LIMIT_S):
         driving, predecessors = routing.shortest_from_node(context.costs_to_stations, stop, limit)
-        seconds = driving[access.station] + stops_short * HOSE_PACE_S_PER_M
+        seconds = driving[access.station] + seconds_from_yard(access.station_gap)
+        seconds = seconds + stops_short * HOSE_PACE_S_PER_M
         seconds = np.where(is_on_network, seconds, np.inf)
         if np.isfinite(seconds).sum() >= count:
             break
@@ -275,7 +301,8 @@ def describe_nearest_stations(context: FireContext, destination: Destination) ->
             "phone": frame["phone"].iloc[route.station],
             "drive_s": round(route.seconds, 1),
             "response_s": round(route.seconds + turnout, 1),
-            "reached": route.seconds + turnout <= rules.figure("response_time"),
+            "reached": not destination.is_enclosed
+            and route.seconds + turnout <= rules.figure("response_time"),
             "distance_m": round(route.length, 1),
             "stops_short_m": round(route.stops_short, 1),
             "point": frame.geometry.iloc[route.station],

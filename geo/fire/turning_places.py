@@ -1,5 +1,7 @@
 """Places where an engine can turn at a dead end: free squares, and T and Y heads."""
 
+from functools import cache
+
 import numpy as np
 import shapely
 
@@ -7,6 +9,9 @@ from geo.fire.snapshot import CitySnapshot
 from geo.types import Floats, Geometries
 
 _STEP_M = 3.0
+_CLEAR_M = 0.001
+"""Ground beside walls, so that no rounding of coordinates decides where an engine turns."""
+
 _ANGLES = (0.0, 45.0)
 _ARM_WIDTH_M = 4.0
 _SHORTEST_ARM_M = 12.0
@@ -76,23 +81,35 @@ def _fits(
     obstacles: Geometries, end: Floats, line: shapely.Geometry, angle: float, side: float
 ) -> bool:
     """Return whether a free square with a side in metres touches the end of a lane."""
-    steps = np.arange(-side, side + 0.1, _STEP_M)
-    x, y = (axis.ravel() for axis in np.meshgrid(steps, steps))
-    half = side / 2
-    squares = shapely.box(x - half, y - half, x + half, y + half)
-    for turn in _ANGLES:
-        placed = _rotate_and_move(squares, angle + turn, end)
-        touching = placed[shapely.intersects(placed, line)]
-        blocked = np.zeros(len(touching), dtype=bool)
-        for obstacle in obstacles:
-            blocked |= shapely.intersects(touching, obstacle)
-        if not blocked.all():
-            return True
-    return False
+    placed = _rotate_and_move(_squares(side), angle, end)
+    return _is_any_free(placed[shapely.intersects(placed, line)], obstacles)
 
 
 def _has_head(obstacles: Geometries, end: Floats, angle: float, arm: float) -> bool:
-    """Return whether there is free ground for a T or Y head with arms of a length in metres.
+    """Return whether there is free ground for a T or Y head with arms of a length in metres."""
+    return _is_any_free(_rotate_and_move(_heads(arm), angle, end), obstacles)
+
+
+def _is_any_free(places: Geometries, obstacles: Geometries) -> bool:
+    """Return whether one of some (k,) places meets none of (n,) obstacles."""
+    blocked = shapely.intersects(places[:, None], obstacles[None, :]).any(axis=1)
+    return not blocked.all()
+
+
+@cache
+def _squares(side: float) -> Geometries:
+    """Return (k,) squares around the origin with a side in metres, in both directions."""
+    ahead = np.arange(0.0, side + 0.1, _STEP_M)
+    steps = np.concatenate([-ahead[:0:-1], ahead])
+    x, y = (axis.ravel() for axis in np.meshgrid(steps, steps))
+    half = side / 2 + _CLEAR_M
+    squares = np.asarray(shapely.box(x - half, y - half, x + half, y + half), dtype=object)
+    return np.concatenate([_rotate_and_move(squares, turn, np.zeros(2)) for turn in _ANGLES])
+
+
+@cache
+def _heads(arm: float) -> Geometries:
+    """Return (k,) T and Y heads at the origin, with arms of a length in metres.
 
     The arms begin at the edge of the lane and are as wide as it.
     """
@@ -104,11 +121,7 @@ def _has_head(obstacles: Geometries, end: Floats, angle: float, arm: float) -> b
     for fork in _FORKS:
         arms = [shapely.affinity.rotate(forward, turn, origin=(0, 0)) for turn in (fork, -fork)]
         heads.append(shapely.union_all(arms))
-    placed = _rotate_and_move(np.array(heads, dtype=object), angle, end)
-    blocked = np.zeros(len(placed), dtype=bool)
-    for obstacle in obstacles:
-        blocked |= shapely.intersects(placed, obstacle)
-    return not blocked.all()
+    return np.array(heads, dtype=object)
 
 
 def _rotate_and_move(shapes: Geometries, degrees: float, origin: Floats) -> Geometries:

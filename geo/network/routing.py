@@ -56,6 +56,41 @@ def shortest_from_nearest(
     return cost, before.astype(np.int64), source.astype(np.int64)
 
 
+def shortest_from_places(
+    costs: csr_array, nodes: Ints, approach: Floats, limit: float = UNREACHABLE
+) -> tuple[Floats, Ints]:
+    """Return the cost of every node from the nearest of several places beside the graph.
+
+    Parameters
+    ----------
+    costs
+        (n, n) cost of each edge.
+    nodes, approach
+        (k,) node where each place joins the graph, and the cost from the place to it.
+    limit
+        Nodes that cost more are not reached.
+
+    Returns
+    -------
+    cost
+        (n,) infinite where no path leads.
+    place
+        (n,) which of the places it is; -1 where no path leads.
+    """
+    count = costs.shape[0]
+    starts = np.arange(len(nodes)) + count
+    edges = costs.tocoo()
+    data = np.concatenate([edges.data, np.maximum(approach, _LEAST_COST)])
+    ends = np.concatenate([edges.row, starts]), np.concatenate([edges.col, nodes])
+    joined = csr_array((data, ends), shape=(count + len(nodes),) * 2)
+    cost, _, source = shortest_from_nearest(joined, starts, limit)
+    return cost[:count], np.where(source >= count, source - count, -1)[:count]
+
+
+_LEAST_COST = 1e-9
+"""An edge that costs nothing would be none."""
+
+
 def path_to_start(before: Ints, node: int) -> list[int]:
     """Return the nodes of a path, from a node back to the start.
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import insert
 
 from geo.model import PipeNode, PipeSegment
+from geo.settings import settings
 from tests import town as little_town
 from tests.api.conformance import hold_to_description
 from tests.waiting import TIMEOUT_S
@@ -177,6 +178,19 @@ def test_figures_of_pipes_are_listed_with_clause_and_force(client: httpx.Client)
     sewer = [rule for rule in rules if "gas and sewage" in rule["text"]]
     assert any("1 / 1.2 / 1.2 / 1.5 / 2 m" in rule["text"] for rule in sewer)
     assert {rule["verified"] for rule in rules} == {True, False}
+    assert not any(rule["overridden"] for rule in rules)
+
+
+def test_figure_of_pipes_that_the_city_has_set_is_marked(client: httpx.Client, monkeypatch):
+    monkeypatch.setenv("GRIDATLAS_PIPE_FIGURES", '{"cover_gas_carriageway": "1.2 m"}')
+    settings.cache_clear()
+    try:
+        rules = client.get("/networks/rules").json()["rules"]
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
+    own = [rule["figures"] for rule in rules if rule["overridden"]]
+    assert [figures["cover_gas_carriageway"] for figures in own] == [1.2]
 
 
 def test_pipe_shows_what_is_on_record_of_it(client: httpx.Client):

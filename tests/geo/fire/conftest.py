@@ -4,7 +4,7 @@ import geopandas as gpd
 import pandas as pd
 import pytest
 
-from etl.sample.city import SAMPLE_FILE, read_sample
+from etl.sample.city import SAMPLE_FILE, read_sample, sample_city
 from geo.fire import rules
 from geo.fire.rules import Rules
 from geo.fire.snapshot import LAYER_COLUMNS, CitySnapshot, snapshot_from_frames
@@ -46,10 +46,16 @@ def in_force() -> Rules:
     return rules.rules_in_force({})
 
 
+IN_BOTH_SIZES = pytest.mark.parametrize("sample", ["S", "S4"], indirect=True)
+"""Runs a test on the sample city, and on one of four offices on both banks of the river."""
+
+
 @pytest.fixture(scope="session")
-def sample() -> dict[str, gpd.GeoDataFrame]:
+def sample(request) -> dict[str, gpd.GeoDataFrame]:
     """Return the layers of the sample city in metres."""
-    return {name: frame.to_crs(METRIC) for name, frame in read_sample(SAMPLE_FILE).items()}
+    size = getattr(request, "param", "S")
+    layers = read_sample(SAMPLE_FILE) if size == "S" else sample_city(size, 1)
+    return {name: frame.to_crs(METRIC) for name, frame in layers.items()}
 
 
 @pytest.fixture(scope="session")

@@ -111,3 +111,10 @@ def test_stub_beside_a_dead_end_helps_if_an_engine_fits_into_it(in_force, stub, 
     city = snapshot_of(**layout)
     findings = fire_lanes.check_dead_ends(city, in_force, city.graph.road)
     assert [finding.feature for finding in findings] == found
+
+
+@pytest.mark.parametrize("length", [10.0, 13.0, 16.0])
+def test_engine_of_any_length_turns_where_a_square_as_long_is_free(in_force, length):
+    city = snapshot_of(**dead_end(100.0, max(length, 12.0)))
+    engine = replace(vehicle_from_settings(in_force), weight_t=10.0, length_m=length)
+    assert fire_lanes.check_dead_ends(city, in_force, city.graph.road, engine) == []

@@ -169,3 +169,44 @@ def test_in_a_city_without_roads_no_station_reaches_anything(in_force):
     assert candidate.name == "new"
     [finding] = station_response.check_response_times(city, in_force)
     assert finding.feature == "b"
+
+
+@pytest.mark.parametrize(("yard", "seconds"), [(0.0, 0.0), (50.0, 12.0)])
+def test_engine_drives_from_its_yard_to_the_road_at_15_kmh(in_force, yard, seconds):
+    there = house(10, 10, 895, 5)
+    place = translate(shapely.Point(0, -yard), EAST, NORTH)
+    fire_station = {"code": "fs", "category": "fire_station", "name": "fs", "geom": place}
+    city = snapshot_of(
+        building=[there], road=[lane("r", (0, 0), (900, 0))], facility=[fire_station]
+    )
+    driving = station_response.driving_times(city, in_force)
+    on_road = 895 / (30 / 3.6)
+    assert driving.seconds[city.access.building[0]] == pytest.approx(on_road + seconds)
+
+
+@pytest.mark.parametrize("x", [0.0, 450.0, 700.0])
+def test_place_for_a_station_reaches_what_a_station_there_reaches(in_force, x):
+    """Houses every 100 m beside a street of 4 km, some of them too far away."""
+    houses = [house(10, 10, 100 * k, 5, code=f"b{k:02d}", households=1) for k in range(40)]
+    roads = [lane("r", (0, 0), (4000, 0))]
+    place = translate(shapely.Point(x, -30), EAST, NORTH)
+    built = {"code": "fs", "category": "fire_station", "name": "fs", "geom": place}
+    city = snapshot_of(building=houses, road=roads)
+    [candidate] = station_response.rank_station_candidates(
+        city, in_force, ["new"], shapely.points([place.coords[0]])
+    )
+    with_station = snapshot_of(building=houses, road=roads, facility=[built])
+    late = station_response.check_response_times(with_station, in_force)
+    assert 0 < len(late) < 40
+    assert candidate.gained_buildings == 40 - len(late)
+    assert candidate.remaining_households == len(late)
+
+
+def test_crew_of_a_micro_station_walks_from_it_to_the_street(in_force):
+    def seconds(y: float) -> float:
+        building = {"code": "b", "geom": translate(shapely.box(100, 55, 110, 65), *SHIFT)}
+        off_street = micro(6, 0) | {"geom": translate(shapely.Point(0, y), *SHIFT)}
+        city = snapshot_of(building=[building], facility=[off_street], road=[street(1000)])
+        return float(micro_stations.seconds_from_micro_stations(city, in_force)[0])
+
+    assert seconds(75) - seconds(50) == pytest.approx(10.0)
