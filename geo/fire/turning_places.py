@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 
 from geo.fire.snapshot import CitySnapshot
-from geo.types import Floats, Geometries
+from geo.types import Floats, Geometries, Ints
 
 _STEP_M = 3.0
 _CLEAR_M = 0.001
@@ -39,14 +39,16 @@ def largest_turning_place(
         Side of the largest free square, or length of the arms of the largest head of at least
         12 m; 0 for none.
     """
-    obstacles = obstacles_around(snapshot, end, 2 * required_side)
-    line = lines[0]
-    angle = _heading(line, end)
+    heading = _heading(lines[0], end)
+    obstacles = _in_frame(obstacles_around(snapshot, end, 2 * required_side), end, heading)
+    line = _in_frame(lines[:1], end, heading)
     for side in (required_side, 15.0, 12.0, 10.0, 8.0, 6.0, 4.0):
         if side > required_side:
             continue
-        has_head = side >= _SHORTEST_ARM_M and _has_head(obstacles, end, angle, side)
-        if has_head or _fits(obstacles, end, line, angle, side):
+        heads, squares = _heads(side), _squares(side)
+        if side >= _SHORTEST_ARM_M and _is_any_free(heads, np.arange(len(heads)), obstacles):
+            return side
+        if _is_any_free(squares, squares.query(line, predicate="intersects")[1], obstacles):
             return side
     return 0.0
 
@@ -77,39 +79,36 @@ def _heading(line: shapely.Geometry, end: Floats) -> float:
     return float(np.degrees(np.arctan2(along[1], along[0])))
 
 
-def _fits(
-    obstacles: Geometries, end: Floats, line: shapely.Geometry, angle: float, side: float
-) -> bool:
-    """Return whether a free square with a side in metres touches the end of a lane."""
-    placed = _rotate_and_move(_squares(side), angle, end)
-    return _is_any_free(placed[shapely.intersects(placed, line)], obstacles)
+def _in_frame(shapes: Geometries, end: Floats, heading: float) -> Geometries:
+    """Return shapes as seen from the end of a lane, which is the origin, its heading along x."""
+    c, s = np.cos(np.radians(heading)), np.sin(np.radians(heading))
+    turned: Geometries = shapely.transform(
+        shapes, lambda xy: (xy - end) @ np.array([[c, -s], [s, c]])
+    )
+    return turned
 
 
-def _has_head(obstacles: Geometries, end: Floats, angle: float, arm: float) -> bool:
-    """Return whether there is free ground for a T or Y head with arms of a length in metres."""
-    return _is_any_free(_rotate_and_move(_heads(arm), angle, end), obstacles)
-
-
-def _is_any_free(places: Geometries, obstacles: Geometries) -> bool:
-    """Return whether one of some (k,) places meets none of (n,) obstacles."""
-    blocked = shapely.intersects(places[:, None], obstacles[None, :]).any(axis=1)
-    return not blocked.all()
+def _is_any_free(places: shapely.STRtree, rows: Ints, obstacles: Geometries) -> bool:
+    """Return whether one of some (k,) rows of places meets none of (n,) obstacles."""
+    blocked = places.query(obstacles, predicate="intersects")[1]
+    return not np.isin(rows, blocked).all()
 
 
 @cache
-def _squares(side: float) -> Geometries:
-    """Return (k,) squares around the origin with a side in metres, in both directions."""
+def _squares(side: float) -> shapely.STRtree:
+    """Return squares around the origin with a side in metres, in both directions."""
     ahead = np.arange(0.0, side + 0.1, _STEP_M)
     steps = np.concatenate([-ahead[:0:-1], ahead])
     x, y = (axis.ravel() for axis in np.meshgrid(steps, steps))
     half = side / 2 + _CLEAR_M
     squares = np.asarray(shapely.box(x - half, y - half, x + half, y + half), dtype=object)
-    return np.concatenate([_rotate_and_move(squares, turn, np.zeros(2)) for turn in _ANGLES])
+    origin = np.zeros(2)
+    return shapely.STRtree(np.concatenate([_in_frame(squares, origin, turn) for turn in _ANGLES]))
 
 
 @cache
-def _heads(arm: float) -> Geometries:
-    """Return (k,) T and Y heads at the origin, with arms of a length in metres.
+def _heads(arm: float) -> shapely.STRtree:
+    """Return T and Y heads at the origin, with arms of a length in metres.
 
     The arms begin at the edge of the lane and are as wide as it.
     """
@@ -121,12 +120,4 @@ def _heads(arm: float) -> Geometries:
     for fork in _FORKS:
         arms = [shapely.affinity.rotate(forward, turn, origin=(0, 0)) for turn in (fork, -fork)]
         heads.append(shapely.union_all(arms))
-    return np.array(heads, dtype=object)
-
-
-def _rotate_and_move(shapes: Geometries, degrees: float, origin: Floats) -> Geometries:
-    """Return shapes rotated around the origin and moved to a place."""
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    turn = np.array([[c, s], [-s, c]])
-    turned: Geometries = shapely.transform(shapes, lambda xy: xy @ turn + origin)
-    return turned
+    return shapely.STRtree(heads)
