@@ -15,7 +15,7 @@ from api.core import problems
 from api.core.audit import record
 from api.core.caller import Caller, CurrentCaller, allow
 from api.core.parameters import Connection, Lang
-from api.core.responses import Collection, GeoJson, file_response
+from api.core.responses import Collection, GeoJson, feature_collection, file_response
 from api.public.prints import XLSX
 from geo.casework import assessment
 from geo.casework.assessment import AreaFigures
@@ -159,7 +159,7 @@ def figures_map(
         for area in areas
         if area.code in shapes
     ]
-    return GeoJson({"type": "FeatureCollection", "features": features})
+    return GeoJson(feature_collection(features, len(features)))
 
 
 @router.get("/trend", responses=problems.PROTECTED)

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from api.casework.case_queries import CASE, CaseFilter, select_cases
 from api.casework.case_responses import handler_name, is_overdue, kind_group
+from api.core.responses import feature_collection
 from geo.casework.kinds import case_kinds
 from geo.casework.workflow import state_name
 from geo.clock import format_time
@@ -122,7 +123,7 @@ def case_points(connection: Connection, filters: CaseFilter, most: int) -> dict[
         Greatest number of points.
     """
     matched = _count(connection, filters.conditions)
-    return _collection(_points(connection, filters.conditions, most), matched)
+    return feature_collection(_points(connection, filters.conditions, most), matched)
 
 
 def case_view(connection: Connection, filters: CaseFilter, zoom: float) -> dict[str, Any]:
@@ -145,22 +146,12 @@ def case_view(connection: Connection, filters: CaseFilter, zoom: float) -> dict[
         zoom = zoom if filters.box is not None else min(zoom, WORLD_ZOOM)
         features = _clusters(connection, conditions, zoom)
     grids = {code: cases for code, cases in counts.items() if code is not None}
-    return _collection(features, matched) | {"grids": grids}
+    return feature_collection(features, matched) | {"grids": grids}
 
 
 def _count(connection: Connection, conditions: Conditions) -> int:
     count = select(func.count()).select_from(CASE).where(*conditions)
     return int(connection.execute(count).scalar_one())
-
-
-def _collection(features: list[dict[str, Any]], matched: int) -> dict[str, Any]:
-    return {
-        "type": "FeatureCollection",
-        "numberMatched": matched,
-        "numberReturned": len(features),
-        "links": [],
-        "features": features,
-    }
 
 
 def _points(connection: Connection, conditions: Conditions, most: int) -> list[dict[str, Any]]:

@@ -5,7 +5,9 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel
+from pydantic.json_schema import SkipJsonSchema
 
+from api.core.responses import Link, Point, StrictModel
 from geo.casework.actors import Actor
 from geo.casework.case_store import possible_transitions, status_of
 from geo.casework.kinds import Catalogue, Kind, case_kinds
@@ -162,6 +164,26 @@ class GridCount(BaseModel):
     grid: str
     running: int
     overdue: int
+
+
+class CaseMapFeature(StrictModel):
+    """A case, or without ``id`` a cluster of ``point_count`` cases."""
+
+    type: Literal["Feature"]
+    id: str | SkipJsonSchema[None] = None
+    geometry: Point
+    properties: dict[str, Any]
+
+
+class CaseMap(StrictModel):
+    """Cases on a map; ``numberMatched`` counts all, ``grids`` those of each grid."""
+
+    type: Literal["FeatureCollection"]
+    numberMatched: int  # noqa: N815
+    numberReturned: int  # noqa: N815
+    links: list[Link]
+    features: list[CaseMapFeature]
+    grids: dict[str, int] | SkipJsonSchema[None] = None
 
 
 class SummaryResponse(BaseModel):

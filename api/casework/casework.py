@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Query, Request
 from sqlalchemy import select
@@ -42,6 +42,7 @@ from api.casework.case_queries import (
     summarize,
 )
 from api.casework.case_responses import (
+    CaseMap,
     CaseResponse,
     CasesResponse,
     ContactResponse,
@@ -57,7 +58,7 @@ from api.core.audit import record
 from api.core.caller import Caller, CurrentCaller, allow, transaction_as
 from api.core.parameters import Connection, WritableConnection, retry_conflicts
 from api.core.read_audit import audit_reads
-from api.core.responses import JSON, Collection, GeoJson, etag_response, file_response
+from api.core.responses import JSON, GeoJson, etag_response, file_response
 from api.public.prints import XLSX
 from geo.casework.case_store import StepRequest, take_step
 from geo.casework.confidential import open_contact
@@ -107,7 +108,7 @@ def summary(connection: Connection) -> SummaryResponse:
     "/map",
     dependencies=AUDITED,
     response_class=GeoJson,
-    responses=problems.protected_response(Collection[dict[str, Any]]),
+    responses=problems.protected_response(CaseMap),
 )
 def case_map(
     connection: Connection,

@@ -211,15 +211,22 @@ def collection(
     extent: RowMapping | None = None,
 ) -> Response:
     """Return a page of features with links to the pages around it."""
-    body: dict[str, Any] = {
+    body = feature_collection(features, matched, _links(request, page, matched, GEOJSON))
+    box = bbox_of(extent)
+    return etag_response(request, orjson.dumps(body | ({"bbox": box} if box else {})), GEOJSON)
+
+
+def feature_collection(
+    features: list[dict[str, Any]], matched: int, links: Sequence[dict[str, str]] = ()
+) -> dict[str, Any]:
+    """Return features as the GeoJSON of a page, or of a whole list, which has no links."""
+    return {
         "type": "FeatureCollection",
         "numberMatched": matched,
         "numberReturned": len(features),
-        "links": _links(request, page, matched, GEOJSON),
+        "links": list(links),
         "features": features,
     }
-    box = bbox_of(extent)
-    return etag_response(request, orjson.dumps(body | ({"bbox": box} if box else {})), GEOJSON)
 
 
 def feature(row: RowMapping, properties: dict[str, Any], **id_of: str) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 import io
 from datetime import UTC, datetime
+from typing import Any
 
 import openpyxl
 import pypdfium2
 import pytest
 from sqlalchemy import text
 
+from api.core.responses import Collection
 from geo.casework import assessment
 from geo.casework.indicators import load_indicators
 from geo.errors import InputError
@@ -182,8 +184,9 @@ def test_trend_lists_closed_months_of_own_areas(signed_in):
 
 
 def test_map_shows_the_areas_with_their_figures(signed_in):
-    shapes = signed_in("admin").get("/assessment/months/2026-05/map").json()["features"]
-    own = next(one for one in shapes if one["properties"]["code"] == OWN_GRID)
+    shapes = signed_in("admin").get("/assessment/months/2026-05/map").json()
+    Collection[dict[str, Any]].model_validate(shapes)
+    own = next(one for one in shapes["features"] if one["properties"]["code"] == OWN_GRID)
     assert own["geometry"]["type"].endswith("Polygon")
     assert own["properties"]["filed"] == 4
 

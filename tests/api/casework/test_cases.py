@@ -16,13 +16,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from api.casework import case_export
+from api.casework.case_responses import CaseMap
 from api.core.caller import ACT_AS, Caller
 from geo.casework.case_store import read_steps, status_of
-from geo.casework.workflow import replay
 from tests import town as t
 from tests.api.casework.conftest import HERE, OTHER_GRID, OWN_GRID, THERE, picture, take
 from tests.api.conftest import bearer
 from tests.conftest import on_server
+from tests.geo.casework.test_workflow import replay
 from tests.waiting import TIMEOUT_S
 
 EN = {"Accept-Language": "en"}
@@ -499,6 +500,8 @@ def test_map_of_many_cases_has_clusters_of_the_view_and_counts_of_all(
     monkeypatch.setattr(case_export, "MAX_POINTS", 4)
     view = street.get("/casework/map", params=asked).json()
     assert sum(one["properties"]["point_count"] for one in view["features"]) == 6
+    for described in (every, view):
+        CaseMap.model_validate(described)
     assert view["numberMatched"] == 6
     assert view["grids"] == every["grids"] == {OWN_GRID: 3, OTHER_GRID: 3}
     west, south = HERE
