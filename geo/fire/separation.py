@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import combinations
+from math import isnan
 
 import geopandas as gpd
 import numpy as np
@@ -106,11 +107,13 @@ def check_separation(
     required = np.array([rules.figure(name) for name in names], dtype=float)
     too_close = np.flatnonzero(distance < required - TOLERANCE_M)
     lines = shapely.shortest_line(snapshot.walls[one[too_close]], snapshot.walls[other[too_close]])
-    pairs = zip(one[too_close].tolist(), other[too_close].tolist(), strict=True)
-    figures = zip(distance[too_close].tolist(), names[too_close].tolist(), strict=True)
+    pairs = one[too_close], other[too_close]
+    proofs = _required_proofs(rules, properties, *pairs, distance[too_close], required[too_close])
+    figures = (distance[too_close], names[too_close], proofs)
+    columns = (values.tolist() for values in (*pairs, lines, *figures))
     findings = [
-        _finding(snapshot, rules, properties, pair, line, *figure)
-        for pair, line, figure in zip(pairs, lines, figures, strict=True)
+        _finding(snapshot, rules, properties, (first, second), *rest)
+        for first, second, *rest in zip(*columns, strict=True)
     ]
     asked_rows = set(range(len(snapshot.walls)) if only is None else only.tolist())
     return findings + _unknown(
@@ -151,7 +154,9 @@ def required_proof(
     distance, required
         Metres.
     """
-    return _required_proof(rules, fire_properties(snapshot), pair, distance, required)
+    columns = (np.array([value]) for value in (*pair, distance, required))
+    proof: str | None = _required_proofs(rules, fire_properties(snapshot), *columns)[0]
+    return proof
 
 
 def _is_table(name: str) -> bool:
@@ -223,12 +228,11 @@ def _finding(
     line: shapely.Geometry,
     distance: float,
     name: str,
+    proof: str | None,
 ) -> Finding:
     """Return the finding of two buildings that stand too close."""
     one, other = pair
-    required = rules.figure(name)
     adjoining = distance <= rules.figure("separation_adjoining")
-    proof = _required_proof(rules, properties, pair, distance, required)
     severity = _SEVERITY.get(proof, Severity.MEDIUM)
     return Finding(
         "separation_adjoining" if adjoining else name,
@@ -237,7 +241,7 @@ def _finding(
         snapshot.codes[one],
         line,
         measured=distance,
-        required=required,
+        required=rules.figure(name),
         other=snapshot.codes[other],
         detail={
             "kind": "adjoining" if adjoining else "close",
@@ -253,70 +257,63 @@ _SEVERITY = {None: Severity.HIGH, "openings": Severity.LOW, "group": Severity.LO
 
 
 def _class(properties: FireProperties, row: int) -> int | None:
-    return None if np.isnan(properties.fire_class[row]) else int(properties.fire_class[row])
-
-
-def _required_proof(
-    rules: Rules,
-    properties: FireProperties,
-    pair: tuple[int, int],
-    distance: float,
-    required: float,
-) -> str | None:
-    """Return which evidence would allow a pair that stands too close, None where none would.
-
-    Notes to table 5.2.2. Note 1: multi-storey buildings with unprotected openings up to 5 % of each
-    wall, a quarter less. 5.2.4: a group of dwellings or offices of class 2 or better that cover no
-    more than 2,500 m2 together, 4 m. Notes 4 and 5: the lower building of class 2 or better and
-    protected, 3.5 m (4 m by high-rises). Notes 2 and 3: a fire wall, no distance at all. Above
-    100 m nothing is reduced (5.2.6).
-    """
-    one, other = pair
-    first, second = (_float_or_zero(float(properties.height[row])) for row in (one, other))
-    if max(first, second) > rules.figure("separation_no_reduction"):
-        return None
-    is_any_high = bool(properties.high[one] or properties.high[other])
-    share = 1 - rules.figure("separation_openings_share") / 100
-    if not is_any_high and distance >= required * share:
-        return "openings"
-    if not is_any_high and _is_group(rules, properties, one, other, distance):
-        return "group"
-    least = rules.figure("separation_protected_high" if is_any_high else "separation_protected")
-    lower = one if first <= second else other
-    if distance >= least and properties.fire_class[lower] <= 2:
-        return "protected"
-    return _fire_wall(properties, one, other, abs(first - second))
-
-
-def _is_group(
-    rules: Rules, properties: FireProperties, one: int, other: int, distance: float
-) -> bool:
-    """Return whether two buildings may stand as a group (5.2.4)."""
-    sound = properties.fire_class[one] <= 2 and properties.fire_class[other] <= 2
-    covers = properties.footprint[one] + properties.footprint[other]
-    small = covers <= rules.figure("separation_group_area")
-    grouped = properties.groups[one] and properties.groups[other]
-    return bool(sound and small and grouped and distance >= rules.figure("separation_group"))
-
-
-def _fire_wall(properties: FireProperties, one: int, other: int, higher: float) -> str:
-    """Return which fire wall would suffice: of the higher building, or of either if equally high.
-
-    Note 3 requires class 2 of both for the latter; for lower classes the table allows nothing.
-    """
-    if higher > _EQUAL_HEIGHT_M or np.isnan(properties.height[[one, other]]).any():
-        return "fire_wall"
-    sound = properties.fire_class[one] <= 2 and properties.fire_class[other] <= 2
-    return "fire_wall_equal" if sound else "fire_wall_low_class"
+    fire_class = float(properties.fire_class[row])
+    return None if isnan(fire_class) else int(fire_class)
 
 
 _EQUAL_HEIGHT_M = 0.5
 """Heights that differ by less count as equal."""
 
 
-def _float_or_zero(value: float) -> float:
-    """Return a figure, zero where it is NaN."""
-    return 0.0 if value != value else value
+def _required_proofs(
+    rules: Rules,
+    properties: FireProperties,
+    one: Ints,
+    other: Ints,
+    distance: Floats,
+    required: Floats,
+) -> NDArray[np.object_]:
+    """Return (k,) which evidence would allow pairs that stand too close, None where none would.
+
+    Notes to table 5.2.2. Note 1: multi-storey buildings with unprotected openings up to 5 % of each
+    wall, a quarter less. 5.2.4: a group of dwellings or offices of class 2 or better that cover no
+    more than 2,500 m2 together, 4 m. Notes 4 and 5: the lower building of class 2 or better and
+    protected, 3.5 m (4 m by high-rises). Notes 2 and 3: a fire wall of the higher building, or of
+    either if equally high and both of class 2, no distance at all. Above 100 m nothing is reduced
+    (5.2.6).
+    """
+    heights = properties.height[one], properties.height[other]
+    first, second = np.nan_to_num(heights)
+    is_any_high = properties.high[one] | properties.high[other]
+    class_one, class_other = properties.fire_class[one], properties.fire_class[other]
+    is_sound = (class_one <= 2) & (class_other <= 2)
+    covers = properties.footprint[one] + properties.footprint[other]
+    is_group = (
+        (is_sound & properties.groups[one] & properties.groups[other])
+        & (covers <= rules.figure("separation_group_area"))
+        & (distance >= rules.figure("separation_group"))
+    )
+    share = 1 - rules.figure("separation_openings_share") / 100
+    protected, protected_high = (
+        rules.figure(name) for name in ("separation_protected", "separation_protected_high")
+    )
+    is_lower_sound = np.where(first <= second, class_one, class_other) <= 2
+    is_unequal = (np.abs(first - second) > _EQUAL_HEIGHT_M) | np.isnan(heights).any(axis=0)
+    proofs = (
+        (None, np.maximum(first, second) > rules.figure("separation_no_reduction")),
+        ("openings", ~is_any_high & (distance >= required * share)),
+        ("group", ~is_any_high & is_group),
+        (
+            "protected",
+            is_lower_sound & (distance >= np.where(is_any_high, protected_high, protected)),
+        ),
+        ("fire_wall", is_unequal),
+        ("fire_wall_equal", is_sound),
+        ("fire_wall_low_class", np.ones(len(one), dtype=bool)),
+    )
+    names, conditions = zip(*proofs, strict=True)
+    proven: NDArray[np.object_] = np.array(names, dtype=object)[np.argmax(conditions, axis=0)]
+    return proven
 
 
 def _unknown(
