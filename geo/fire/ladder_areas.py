@@ -190,7 +190,7 @@ def _check_ground(
     bounds = (shapely.bounds(frame.into(np.array([area], dtype=object))[0]) for area in joined)
     spans = sorted((float(box[0]), float(box[2])) for box in bounds)
     usable = _usable_length(spans, rules.figure("ladder_gap"), tall=tall)
-    if usable < areas.required - 0.1:
+    if usable < areas.required - 0.1 or not _serves(spans, frame.length):
         return replace(areas, reason="no_lane")
     slope = _steepest_slope(snapshot, joined)
     if slope > rules.figure("ladder_slope") + 1e-9:
@@ -324,7 +324,9 @@ def _longest_spans(
         return spans, found
     pieces = _free(taken, length, gap, least)
     together = _usable_length(pieces, gap, tall=tall)
-    return (pieces, together) if together >= required - 0.1 else (spans, found)
+    if together >= required - 0.1 and _serves(pieces, length):
+        return pieces, together
+    return spans, found
 
 
 def _blocked_spans(
@@ -373,6 +375,12 @@ def _free(
     if at < end:
         free.append((at, end))
     return [(a, b) for a, b in free if b - a >= least - 1e-6]
+
+
+def _serves(spans: list[tuple[float, float]], length: float) -> bool:
+    """Return whether spans lie before a third of a side at least, not only beyond its ends."""
+    before = sum(max(0.0, min(b, length) - max(a, 0.0)) for a, b in spans)
+    return before >= length / 3
 
 
 def _usable_length(spans: list[tuple[float, float]], gap: float, *, tall: bool) -> float:

@@ -535,6 +535,13 @@ def test_rule_is_broken_beyond_its_figure_alone(case, set_figure):
         assert (found in find(case.layout(turned))) == (case.turns == "complies")
 
 
+def test_pieces_of_a_ladder_area_beyond_a_side_alone_do_not_serve_it():
+    beyond = open_between((-20, 0), (25, 45), height=40.0, wide=25.0)
+    assert "ladder_area" in find(beyond)
+    half = open_between((-20, 12.6), (25, 45), height=40.0, wide=25.0)
+    assert "ladder_area" not in find(half)
+
+
 @pytest.mark.parametrize(
     ("height", "gap", "proof"),
     [
