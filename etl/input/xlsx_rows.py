@@ -38,8 +38,8 @@ _UNCOMPUTED = re.compile(
 )
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
-_NOT_SHOWN = re.compile(r"\[(?![<>=])[^\]]*\]|_.|\*.")
-"""Colours, languages, and room for signs, in number formats."""
+_NOT_SHOWN = re.compile(r'("[^"]*"|\\.)|\[(?![<>=])[^\]]*\]|_.|\*.')
+"""Colours, languages, and room for signs, in number formats; as a group the signs to keep."""
 
 _PADDED = re.compile(r'(?:0|[-/ ]|"[^"]*"|\\.)*0(?:0|[-/ ]|"[^"]*"|\\.)*')
 """Number formats of zeros and literal signs, such as ``00000`` or ``"B"000``."""
@@ -233,7 +233,7 @@ def format_number(value: float, number_format: str) -> str:
     """
     is_whole = isinstance(value, int) or value.is_integer()
     plain = str(int(value)) if is_whole else repr(value)
-    section = _NOT_SHOWN.sub("", number_format.split(";", 1)[0])
+    section = _NOT_SHOWN.sub(lambda found: found[1] or "", number_format.split(";", 1)[0])
     if section in ("General", "0", "@"):
         return plain
     if is_whole and value >= 0 and _PADDED.fullmatch(section):
