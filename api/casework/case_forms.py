@@ -37,8 +37,9 @@ CLOCK_TOLERANCE = timedelta(hours=1)
 
 _LINES = rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f{UNFIT}]*$"
 _TAG = re.compile(r"<[A-Za-z/!?]")
-_OTHER_ENCODING = re.compile(r"[\xa1-\xfe]{4}")
-"""What Chinese text of another encoding than UTF-8 becomes when a form is read."""
+_OTHER_ENCODING = re.compile(r"(?=.{0,3}[\xc0-\xd6\xd8-\xf6\xf8-\xfe])[\xa1-\xfe]{4}")
+"""What Chinese text of another encoding than UTF-8 becomes when a form is read; ×××× and ···· are
+no such text."""
 
 _INVISIBLE = " \t\r\n\u3000\u200b\u200e\u200f\u2060\ufeff"
 _DIRECTION_MARKS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")

@@ -470,6 +470,12 @@ def test_list_pages_by_key_and_filters(office, report):
     assert office.get("/casework/cases", params={"filed_to": "9999-12-31"}).status_code == 400
 
 
+@pytest.mark.parametrize("words", ["电话 138××××5678", "××××小区", "等等····", "138×××·5"])
+def test_signs_that_hide_a_number_are_no_other_encoding(office, report, words):
+    number = report(description=words)["number"]
+    assert office.get(f"/casework/cases/{number}").json()["description"] == words
+
+
 def test_exports_and_map_hold_the_cases_of_the_list(office, report):
     report("stray_dog", description="=HYPERLINK(1)")
     asked = {"kind": "stray_dog"}
