@@ -16,6 +16,7 @@ const TOPICS = [
   ...["greeting", "conditions", "opinion", "dispute"],
   ...["safety", "policy", "help", "other"],
 ];
+const POSITION_TIMEOUT_MS = 20_000;
 const OCCUPANCIES = ["", "owner", "rented", "vacant", "business"];
 
 /** Called when something was stored in the outbox, with the view to go to. */
@@ -106,13 +107,15 @@ function centreOf(map: LibreMap | undefined): string {
 
 /** Settles when the position is found or cannot be found. */
 function findPosition(found: (place: [number, number]) => unknown): Promise<unknown> {
-  return new Promise((resolve) =>
+  return new Promise((resolve) => {
+    // the device's own limit begins only when the person has allowed or refused
+    setTimeout(resolve, POSITION_TIMEOUT_MS);
     navigator.geolocation.getCurrentPosition(
       ({ coords }) => resolve(found([coords.longitude, coords.latitude])),
       () => resolve(notify(text("field_app.no_position"))),
-      { enableHighAccuracy: true, timeout: 20_000 },
-    ),
-  );
+      { enableHighAccuracy: true, timeout: POSITION_TIMEOUT_MS },
+    );
+  });
 }
 
 function kindSelect({ kinds }: Bundle): HTMLSelectElement {
