@@ -80,7 +80,7 @@ ROLES = tuple(role.value for role in Role)
 _READERS = ("public", "fire", "utility", "importer", "grid_manager", "office")
 EDITORS = _rows(ALL_ROWS, "importer", "admin")
 _KEEPER = _rows(ALL_ROWS, "keeper")
-_KEPT = _rows(ALL_ROWS, "admin", "keeper")
+_ADMIN_AND_KEEPER = _rows(ALL_ROWS, "admin", "keeper")
 _ALL = _rows(ALL_ROWS, *ROLES, "publisher")
 _OF_COMMUNITY = (
     "region_code >= gridatlas_scope() AND region_code <= gridatlas_scope() || '999999999999' "
@@ -130,9 +130,9 @@ _HANDLED = "EXISTS (SELECT FROM service_case c WHERE c.id = case_id AND c.handle
 _OWN_KEY = "owner = current_setting('gridatlas.actor', true)"
 _PIPES = Rule(read={"fire": _FIRE_PIPES, "utility": _OWN_PIPES} | EDITORS, write=EDITORS)
 _FIRE = Rule(read=_rows(ALL_ROWS, "fire") | EDITORS, write=EDITORS)
-_COLLECTED = replace(_FIRE, write=_FIRE.read)
+_FIRE_WRITABLE = replace(_FIRE, write=_FIRE.read)
 _PEOPLE = {"planner": "in_scope(grid_code)", "admin": ALL_ROWS}
-_ENDED = {"keeper": "valid_to IS NOT NULL"}
+_ENDED_TERMS = {"keeper": "valid_to IS NOT NULL"}
 _OF_OFFICE = {"office": "in_scope(grid_code)", "grid_manager": _OWN_GRID}
 _STAFF_READERS_OF_GRID = _OF_OFFICE | _rows(ALL_ROWS, "admin", "keeper")
 _STAFF_READERS = _PEOPLE | _OF_OFFICE
@@ -171,7 +171,7 @@ _LAYER_RULES: dict[str, Rule] = {
         | EDITORS,
         write=EDITORS,
     ),
-    "building_fire": _COLLECTED,
+    "building_fire": _FIRE_WRITABLE,
 }
 """Rules of the feature tables; who may read a layer may read its past."""
 
@@ -220,9 +220,9 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("plan_edit", "plan_comment"), Rule(read=_PLANNERS, write=_PLANNERS)),
     "grid_manager": Rule(
         read=_STAFF_READERS | _rows(ALL_ROWS, "fire", "publisher", "keeper"),
-        write=_PEOPLE | _ENDED,
+        write=_PEOPLE | _ENDED_TERMS,
     ),
-    "grid_informant": Rule(read=_STAFF_READERS | _KEEPER, write=_PEOPLE | _ENDED),
+    "grid_informant": Rule(read=_STAFF_READERS | _KEEPER, write=_PEOPLE | _ENDED_TERMS),
     "import_run": Rule(read=EDITORS | _rows(ALL_ROWS, "publisher"), write=EDITORS),
     **dict.fromkeys(
         ("draw_run", "run_change", "index_left_off", "correction", "quarantine"),
@@ -235,7 +235,7 @@ RULES: dict[str, Rule] = {
         add=_rows(_OWN_NAME, *ROLES[1:], "keeper"),
     ),
     **dict.fromkeys(("fire_finding", "fire_area", "fire_overlay"), _FIRE),
-    **dict.fromkeys(("building_plan", "building_review"), _COLLECTED),
+    **dict.fromkeys(("building_plan", "building_review"), _FIRE_WRITABLE),
     "hydrant_inspection": Rule(
         read=_rows(ALL_ROWS, "utility", "publisher")
         | {"grid_manager": _OWN_GRID}
@@ -243,13 +243,13 @@ RULES: dict[str, Rule] = {
         write=_FIRE.read,
         add={"grid_manager": _OWN_GRID},
     ),
-    **dict.fromkeys(("account", "session"), Rule(read=_KEPT, write=_KEPT)),
-    "sign_in_attempt": Rule(read=_KEPT, write=_KEEPER),
+    **dict.fromkeys(("account", "session"), Rule(read=_ADMIN_AND_KEEPER, write=_ADMIN_AND_KEEPER)),
+    "sign_in_attempt": Rule(read=_ADMIN_AND_KEEPER, write=_KEEPER),
     "job": Rule(read=_JOBS, write=_JOBS),
     "service_case": Rule(
         read=_OWN_CASE | _rows(ALL_ROWS, "admin", "keeper", "publisher"),
         add=_KEEPER,
-        change=_OWN_CASE | _KEPT,
+        change=_OWN_CASE | _ADMIN_AND_KEEPER,
     ),
     # Retention empties words and deletes photos; a trigger refuses any other change.
     "case_event": Rule(read=_CASE_PART, add=_CASE_PART, change=_KEEPER),
@@ -289,7 +289,7 @@ RULES: dict[str, Rule] = {
             "office": "in_scope(area_code)",
             "grid_manager": "area_code = ANY (own_grids())",
         }
-        | _KEPT,
+        | _ADMIN_AND_KEEPER,
         write=_KEEPER,
     ),
     "duty_record": Rule(
