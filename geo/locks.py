@@ -44,6 +44,8 @@ class Lock(IntEnum):
         An idempotency key of casework by its digest.
     ASSESSMENT
         The closing of months.
+    WHAT_IF
+        The comparisons of an account by its number.
     """
 
     MIGRATION = 4206_0002
@@ -59,6 +61,7 @@ class Lock(IntEnum):
     SIGN_IN = 4206_0005
     CASE_KEY = 4206_0012
     ASSESSMENT = 4206_0013
+    WHAT_IF = 4206_0014
 
 
 def acquire(connection: Connection, lock: Lock, key: int | str = 0) -> None:

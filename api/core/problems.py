@@ -68,7 +68,7 @@ _TITLE = {
     507: "disk_full",
 }
 
-_MEMBERS = ("revision", "changed_by", "current")
+_MEMBERS = ("revision", "changed_by", "current", "job")
 """Fields of an error that become members of the problem document, for programs."""
 
 _CANCELED, _LOCK_TIMEOUT, _NO_PRIVILEGE = "57014", "55P03", "42501"

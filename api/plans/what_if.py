@@ -30,8 +30,9 @@ from api.plans.drawing import DrawingOptions, check_limits, is_in_scope
 from api.plans.plans import LimitsResponse, require_community
 from api.plans.what_if_responses import StreetResponse, WhatIfResponse
 from etl.export import write_layers
-from geo import crs
+from geo import crs, locks
 from geo.errors import ConflictError, InputError, NotFoundError
+from geo.locks import Lock
 from geo.model import Job
 from geo.model.job import JobKind, JobStatus
 from geo.plans import store
@@ -45,7 +46,7 @@ router = APIRouter(tags=["plans"])
 MAX_COMMUNITIES = 6
 MAX_LINE_POINTS = 2000
 
-KEPT_RESULTS = 10
+MAX_RESULTS = 10
 """Results of an account that are kept; older ones are deleted."""
 
 CommunityCode = Annotated[str, StringConstraints(pattern="^[0-9]{12}$")]
@@ -102,15 +103,15 @@ class WhatIfRequest(DrawingOptions):
             return {"street": street}
         try:
             line = shapely.from_geojson(orjson.dumps(self.line))
-        except (shapely.GEOSException, TypeError) as error:
-            raise InputError("line_unreadable", said=str(error)) from None
+        except (shapely.GEOSException, TypeError):
+            raise InputError("line_unreadable") from None
         west, south, east, north = shapely.bounds(line)
         if shapely.get_dimensions(line) != 1 or not shapely.length(line) > 0:
-            raise InputError("line_unreadable", said=self.line.get("type"))
+            raise InputError("line_unreadable")
         if max(abs(west), abs(east)) > 180 or max(abs(south), abs(north)) > 90:
-            raise InputError("line_unreadable", said=shapely.to_wkt(line)[:60])
-        if shapely.get_num_coordinates(line) > MAX_LINE_POINTS:
-            raise InputError("line_unreadable", said=f"> {MAX_LINE_POINTS}")
+            raise InputError("line_unreadable")
+        if (count := shapely.get_num_coordinates(line)) > MAX_LINE_POINTS:
+            raise InputError("line_too_long", count=int(count), most=MAX_LINE_POINTS)
         return {"line": shapely.to_wkt(line, rounding_precision=9)}
 
 
@@ -259,6 +260,7 @@ def _add_labels(grids: dict[str, Any]) -> None:
 
 def _check_none_open(connection: Database, caller: Caller) -> None:
     """Raise an error if the account has a comparison that waits or runs."""
+    locks.acquire(connection, Lock.WHAT_IF, caller.account or 0)
     is_open = Job.status.in_(jobs.OPEN_STATUSES) & (Job.kind == JobKind.WHAT_IF)
     is_own = Job.caller["account"].as_integer() == caller.account
     number = connection.scalar(select(Job.id).where(is_open, is_own).limit(1))
@@ -269,7 +271,7 @@ def _check_none_open(connection: Database, caller: Caller) -> None:
 def _delete_old_results(connection: Database, caller: Caller) -> None:
     """Delete all but the newest results of an account, which are large."""
     has_result = Job.caller["account"].as_integer() == caller.account, Job.result.is_not(None)
-    newest = select(Job.id).where(*has_result).order_by(Job.id.desc()).limit(KEPT_RESULTS - 1)
+    newest = select(Job.id).where(*has_result).order_by(Job.id.desc()).limit(MAX_RESULTS - 1)
     old = update(Job).where(*has_result, Job.id.not_in(newest))
     connection.execute(old.values(result=None))
 
@@ -289,7 +291,7 @@ def _read_result(connection: Database, number: int) -> Any:
     )
     row = connection.execute(statement).mappings().first()
     if row is not None and row["status"] != JobStatus.DONE:
-        raise ConflictError("what_if_unfinished", job=number, status=row["status"])
+        raise ConflictError("what_if_unfinished", job=number)
     if row is None or row["result"] is None:
         raise NotFoundError("no_such_what_if", job=number)
     return row

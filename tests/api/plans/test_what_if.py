@@ -1,7 +1,5 @@
 """What-ifs over HTTP: changes of communities that are compared by a job, and stored as no plan."""
 
-import time
-
 import geopandas as gpd
 import pyogrio
 import pytest
@@ -13,6 +11,7 @@ from geo.locks import Lock
 from geo.model import Building, Job, Region
 from tests import accounts
 from tests import town as t
+from tests.waiting import wait_for_job
 
 BOTH = [t.NORTH_GATE, t.DRUM_TOWER]
 FAR, ELSEWHERE, OTHER_STREET = "420602001009", "420602009001", "420602009000"
@@ -39,15 +38,6 @@ def town(shared_database):
     return shared_database
 
 
-def until_over(caller, job):
-    for _ in range(600):
-        found = caller.get(job).json()
-        if found["status"] not in ("queued", "running"):
-            return found
-        time.sleep(0.1)
-    raise AssertionError(found)
-
-
 def start(caller, **change):
     return caller.post(
         "/what-if", json={"kind": "merge", "communities": BOTH, "seconds": 1} | change
@@ -61,7 +51,7 @@ def line(*places):
 def finish(caller, **change):
     started = start(caller, **change)
     assert started.status_code == 202, started.text
-    return until_over(caller, started.headers["location"])
+    return wait_for_job(caller, started.headers["location"], "done", "failed", "cancelled")
 
 
 @pytest.fixture(scope="module")
@@ -180,10 +170,15 @@ def test_streets_are_listed_once_with_a_code_that_names_them(planner):
         ({"kind": "move", "communities": [t.NORTH_GATE], "street": "200路"}, 400, "1"),
         ({"kind": "move"}, 400, "street"),
         ({"kind": "move", "street": "800路", "line": line((800, -9), (800, 409))}, 400, "line"),
-        ({"kind": "move", "line": {"type": "Point", "coordinates": [112, 32]}}, 400, "Point"),
+        ({"kind": "move", "line": {"type": "Point", "coordinates": [112, 32]}}, 400, "LineString"),
         ({"kind": "move", "line": {"type": "LineString", "coordinates": "all"}}, 400, ""),
         ({"kind": "move", "line": line((800, 0), (800, 0))}, 400, ""),
-        ({"kind": "move", "line": {**line(), "coordinates": [[500, 1], [500, 2]]}}, 400, "500"),
+        (
+            {"kind": "move", "line": {**line(), "coordinates": [[500, 1], [500, 2]]}},
+            400,
+            "LineString",
+        ),
+        ({"kind": "move", "line": line(*[(800, y) for y in range(2001)])}, 400, "2000"),
         ({"kind": "swap"}, 422, ""),
         ({"target": 9, "lower": 300}, 400, "300"),
         ({"before": 1}, 422, ""),

@@ -306,14 +306,6 @@ export async function fetchStreets(community: string[]): Promise<Street[]> {
   return (await bodyOf(api.GET("/what-if/streets", { params }))).features;
 }
 
-/** The comparison that waits or runs; undefined where there is none. */
-export async function fetchOpenWhatIf(): Promise<Job | undefined> {
-  const { items } = await bodyOf(api.GET("/jobs", { params: { query: { limit: 1000 } } }));
-  return items.find(
-    ({ kind, status }) => kind === "what_if" && (status === "queued" || status === "running"),
-  );
-}
-
 function revisionOf(number: number, revision: number) {
   return { path: { number }, header: ifMatch(revision) };
 }

@@ -20,14 +20,7 @@ import { loadCommunities } from "./community-list";
 import type { ListedCommunity } from "./community-states";
 import { communitiesExtent } from "./home-map";
 import { waitForJob } from "./job-progress";
-import {
-  fetchJob,
-  fetchOpenWhatIf,
-  fetchStreets,
-  type Job,
-  requestWhatIf,
-  type Street,
-} from "./plan-api";
+import { fetchJob, fetchStreets, type Job, requestWhatIf, type Street } from "./plan-api";
 import { goTo } from "./route";
 import { ChangeMap } from "./what-if-map";
 
@@ -190,9 +183,8 @@ class ChangeForm {
       await this.follow(job);
     } catch (error) {
       this.showMessage((error as Error).message);
-      const isConflict = error instanceof ProblemError && error.status === 409;
-      const open = isConflict ? await fetchOpenWhatIf() : undefined;
-      if (open) await this.follow(open);
+      const open = error instanceof ProblemError ? error.document.job : undefined;
+      if (typeof open === "number") await this.follow(await fetchJob(open));
     }
   }
 
@@ -284,6 +276,8 @@ class ChangeForm {
       const isThere = streets?.some(({ properties }) => properties.code === this.change.street);
       this.setStreet(isThere ? this.change.street : "");
     } catch (error) {
+      if (key !== this.streetsOf) return;
+      this.streetsOf = ""; // to be asked for again
       this.showMessage((error as Error).message);
     }
   }
