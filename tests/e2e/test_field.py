@@ -421,8 +421,7 @@ def test_disabled_account_wipes_the_phone_and_enabled_again_loses_nothing(
     record_visit(app, dwellings[5], "手机丢失前")
     with town.begin() as connection:
         connection.execute(text("UPDATE account SET active = false WHERE name = 'wang'"))
-    line.mode = "open"
-    app.locator("#sync").click()
+    line.mode = "open"  # the app tries again by itself
     expect(app.get_by_text("本机的网格数据已删除")).to_be_visible()
     stored = app.evaluate(RAW_OUTBOX)
     assert (stored["state"], stored["outbox"]) == (0, 1)
