@@ -152,8 +152,12 @@ def take_step(connection: Connection, number: str, request: StepRequest, actor: 
     ------
     NotFoundError
         If there is no such case, or the role may not see it.
-    ConflictError, InputError, NotAllowedError
-        If the state, the role or a value forbids the step.
+    ConflictError
+        If the state forbids the step, or the personal data of the case were removed.
+    NotAllowedError
+        If the role forbids it.
+    InputError
+        If a value is not valid.
     StaleError
         If the case has changed since the revision that the actor saw.
     """

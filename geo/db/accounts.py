@@ -126,7 +126,7 @@ def _is_region(connection: Connection, scope: str) -> bool:
 
 
 def _is_name(name: str) -> bool:
-    """Is it a name that people can tell from others, and that fits in the path of a URL?"""
+    """Return whether a name is legible, and fits in the path of a URL."""
     return 0 < len(name) <= 200 and name.isprintable() and name == name.strip() and "/" not in name
 
 
@@ -148,8 +148,7 @@ def hash_password(password: str) -> str:
 def list_accounts(
     connection: Connection,
 ) -> Sequence[Row[str, str, str, list[str], list[str], bool, bool, datetime]]:
-    """Return name, role, scope, networks, grids, active state, whether it has a password, and the
-    time of creation of every account, by name."""
+    """Return all accounts by name: rights, grids, state and time of creation."""
     own = (GridManager.account_id == Account.id, GridManager.valid_to.is_(None))
     codes = select(GridManager.grid_code).where(*own).order_by(GridManager.grid_code)
     grids: ColumnElement[list[str]] = func.array(codes.scalar_subquery()).label("grids")

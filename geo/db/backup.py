@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg
 from psycopg import sql
@@ -102,15 +102,15 @@ def restore(file: Path, *, replace: bool = False) -> None:
             with engine.begin() as connection:
                 _replace_rows(connection, archive, manifest, file, replace=replace)
         except (psycopg.Error, DBAPIError) as error:
-            raise _restore_error(error, file) from error
+            _raise_restore_error(error, file)
 
 
-def _restore_error(error: psycopg.Error | DBAPIError, file: Path) -> SetupError:
+def _raise_restore_error(error: psycopg.Error | DBAPIError, file: Path) -> NoReturn:
     cause = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(cause, "sqlstate", None)
     is_lost = isinstance(cause, psycopg.OperationalError) and (code or "57P").startswith("57P")
     key = "restore_interrupted" if is_lost else "restore_failed"
-    return SetupError(key, file=file, said=" ".join(str(cause).split())[:500])
+    raise SetupError(key, file=file, said=" ".join(str(cause).split())[:500]) from error
 
 
 # Writing

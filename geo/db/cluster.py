@@ -116,17 +116,16 @@ def exists(home: Path) -> bool:
     SetupError
         If it is another user's.
     """
+    directory = data_directory(home)
     try:
-        exists = (data_directory(home) / "PG_VERSION").exists()
+        exists = (directory / "PG_VERSION").exists()
+        is_readable = not exists or os.geteuid() in (0, directory.stat().st_uid)
     except PermissionError:
-        raise _not_yours(data_directory(home)) from None
-    if exists and os.geteuid() not in (0, data_directory(home).stat().st_uid):
-        raise _not_yours(data_directory(home))
+        is_readable = False
+    if not is_readable:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        raise SetupError("cluster_not_yours", directory=directory, user=user)
     return exists
-
-
-def _not_yours(place: Path) -> SetupError:
-    return SetupError("cluster_not_yours", directory=place, user=pwd.getpwuid(os.geteuid()).pw_name)
 
 
 def server_user(home: Path) -> str:

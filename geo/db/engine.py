@@ -241,6 +241,8 @@ def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
     SetupError
         If the server can't be reached, is too old, lacks PostGIS, or refuses to create the tables,
         or if other work holds them longer than :data:`MIGRATION_LOCK_TIMEOUT_S`.
+    ProgrammingError
+        If a migration fails otherwise.
     """
     bind = bind or get_engine()
     url = printable_url(bind.url)

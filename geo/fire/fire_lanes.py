@@ -239,8 +239,7 @@ def check_dead_ends(
 def _long_dead_ends(
     snapshot: CitySnapshot, rules: Rules, rows: Ints, vehicle: Vehicle
 ) -> list[tuple[int, list[int]]]:
-    """Return the node of each dead end that needs a turning place, and its pieces up to the
-    junction."""
+    """Return the node of each dead end that needs a turning place, and its road pieces."""
     graph = snapshot.graph
     near = np.flatnonzero(np.isin(graph.dead_end_roads, rows))
     roads = snapshot.road.iloc[graph.dead_end_roads[near]]

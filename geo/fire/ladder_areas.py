@@ -316,8 +316,10 @@ def _longest_spans(
     *,
     tall: bool,
 ) -> tuple[list[tuple[float, float]], float]:
-    """Return the free spans along a side, in pieces beyond its ends if only they suffice, and the
-    usable metres."""
+    """Return the free spans along a side and their usable metres.
+
+    The spans reach beyond the ends of the side, in pieces, if only these suffice.
+    """
     spans = _free(taken, length, max(required, least) - length, least)
     found = _usable_length(spans, gap, tall=tall)
     if tall or found >= required - 0.1:

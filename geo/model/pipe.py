@@ -97,8 +97,10 @@ class PipeStatus(StrEnum):
 
 
 class PressureClass(StrEnum):
-    """Class of a gas pipe by its design pressure (GB 50028-2006, table 6.1.6), with or without
-    its grade."""
+    """Class of a gas pipe by its design pressure, with or without its grade.
+
+    Source: GB 50028-2006, table 6.1.6.
+    """
 
     LOW = "low"
     MEDIUM = "medium"

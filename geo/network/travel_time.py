@@ -1,5 +1,7 @@
-"""The travel-time model of fire engines: a mean speed for each class of road, and a delay at each
-junction. Both are settings, so that a city calibrates them with the times of its own turn-outs."""
+"""Travel times of fire engines: a mean speed by class of road, and a delay at each junction.
+
+Both are settings, so that a city calibrates them with the times of its own turn-outs.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -39,6 +39,11 @@ def __getattr__(name: str) -> Any:
     """Return what this package offers, loaded when it is first asked for.
 
     The search brings Numba's compiler along, which a server that only shows plans need not hold.
+
+    Raises
+    ------
+    AttributeError
+        If the package does not offer the name.
     """
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

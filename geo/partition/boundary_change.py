@@ -197,6 +197,11 @@ def _divide_land(community: Community, line: shapely.Geometry) -> Polygons:
     """Return (2,) the polygons on both sides of a line.
 
     A piece of land without buildings goes to the side with which it shares most border.
+
+    Raises
+    ------
+    InputError
+        If the line leaves one side only, or makes more than two parts.
     """
     lines = shapely.get_parts(shapely.line_merge(line))
     barriers = Barriers(lines, np.full(len(lines), Kind.OPEN, dtype=np.int8), lines[:0])

@@ -7,7 +7,7 @@ own.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -40,11 +40,11 @@ class WeightOptions(BaseModel):
 
 
 class DrawOptions(BaseModel):
-    """Constraints as they are written; their meaning is in
-    :class:`geo.partition.constraints.Constraints`.
+    """Constraints as they are written in a file.
 
-    ``areas`` are names of files with polygons, ``seconds`` is the time for the search of one
-    community and ``prove`` that for the bound.
+    Their meaning is in :class:`geo.partition.constraints.Constraints`. ``areas`` are names of files
+    with polygons, ``seconds`` is the time for the search of one community and ``prove`` that for
+    the bound.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -135,7 +135,7 @@ class CommunityDrawOptions(DrawOptions):
         try:
             return cls.model_validate_json(json.dumps(document, default=str), strict=True)
         except ValidationError as error:
-            raise _first_error(error, source) from None
+            _raise_first_error(error, source)
 
     def everywhere(self) -> DrawOptions:
         """Return the options for all communities."""
@@ -146,8 +146,8 @@ def _select(values: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: values[name] for name in names if name in values}
 
 
-def _first_error(error: ValidationError, source: str) -> InputError:
-    """Return the first error of a document, with its place."""
+def _raise_first_error(error: ValidationError, source: str) -> NoReturn:
+    """Raise the first error of a document, with its place."""
     first = error.errors()[0]
     path = [part for part in first["loc"] if part != "[key]"]
     place = ".".join(str(part) for part in path)
@@ -155,7 +155,9 @@ def _first_error(error: ValidationError, source: str) -> InputError:
     if first["type"] == "extra_forbidden":
         known = WeightOptions if path[-2:-1] == ["weights"] else DrawOptions
         named = ", ".join(known.model_fields)
-        return InputError("constraints_unknown_name", source=source, place=place, known=named)
+        raise InputError(
+            "constraints_unknown_name", source=source, place=place, known=named
+        ) from None
     if path[:1] == ["community"] and len(path) == 2:
         name = "community"
     if path[-2:-1] == ["weights"]:
@@ -163,6 +165,6 @@ def _first_error(error: ValidationError, source: str) -> InputError:
     known_categories = ", ".join(Category)
     wanted = text(f"wanted.{name}", categories=known_categories)
     given = json.dumps(first["input"], ensure_ascii=False, default=str)
-    return InputError(
+    raise InputError(
         "constraints_wrong_value", source=source, place=place, wanted=wanted, given=given
-    )
+    ) from None

@@ -362,6 +362,11 @@ def _defer_interrupt() -> Iterator[None]:
     """Defer SIGINT until the block has ended, and block it in the processes that it starts.
 
     A worker that is interrupted while it starts prints a traceback.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After the block, if it was deferred.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

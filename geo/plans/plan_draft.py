@@ -108,8 +108,10 @@ class Draft:
 
         Raises
         ------
-        NotFoundError, ConflictError
-            If the plan has no such grid, or the grid is locked.
+        NotFoundError
+            If the plan has no such grid.
+        ConflictError
+            If the grid is locked.
         """
         attributes = self.grid(code)
         if attributes["locked"]:
@@ -185,8 +187,12 @@ def lock_plan(connection: Connection, plan: int, revision: int | None) -> RowMap
 
     Raises
     ------
-    NotFoundError, UnconditionalError, StaleError
-        If there is no such plan, no revision is given, or the plan has another revision.
+    NotFoundError
+        If there is no such plan.
+    UnconditionalError
+        If no revision is given.
+    StaleError
+        If the plan has another revision.
     """
     lock_community_of(connection, plan)
     columns = (

@@ -287,8 +287,10 @@ def _node_arrangement(
 def _label_pieces(
     pieces: Polygons, feet: Polygons, rooms: Polygons, sites: Sites, has_site: Bools
 ) -> tuple[Ints, Ints, Bools]:
-    """Return the building of each piece (or number of buildings + room), its room, and whether it
-    contains the building's footprint or lies in it."""
+    """Return the label and room of each piece, and whether it contains a footprint or lies in one.
+
+    The label is the building, or the number of buildings + the room.
+    """
     inner = inner_points(pieces)
     room = np.full(len(pieces), -1, dtype=np.int64)
     # The few large polygons are passed as query: GEOS prepares what is passed.

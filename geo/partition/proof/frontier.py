@@ -227,7 +227,7 @@ def _retire_nodes(r: Rules, step: Step, s: States, j: int) -> bool:
 
 @njit(**INLINED)
 def _renumber(s: States, j: int, spare: States) -> int:
-    """Number grids and pieces in the order of the slots; return the number of open grids."""
+    """Renumber grids and pieces in the order of the slots; return the number of open grids."""
     _copy(s, j, spare, 0)
     grid = np.int64(0)
     for g in range(MAX_OPEN_GRIDS):

@@ -236,8 +236,11 @@ def _build_steps(piece: Piece, order: Ints, rest: list[Floats]) -> list[Step] | 
 
 
 def _compound_bits(compound: Ints) -> list[tuple[int, bool, bool]] | None:
-    """Return for each node in order the bit of its compound (-1 for none), whether an earlier node
-    is in the compound, and whether no later one is; None if too many are unfinished at once."""
+    """Return for each node in order the bit of its compound, and its place in the compound.
+
+    The bit is -1 without a compound. The place is whether an earlier node is in the compound, and
+    whether no later one is. None if too many compounds are unfinished at once.
+    """
     last = {int(c): t for t, c in enumerate(compound)}
     free, bits, steps = list(range(63, -1, -1)), dict[int, int](), []
     for t, number in enumerate(compound.tolist()):
@@ -257,8 +260,10 @@ def _compound_bits(compound: Ints) -> list[tuple[int, bool, bool]] | None:
 
 
 def _initial_state(piece: Piece) -> States:
-    """Return the state without assigned nodes. Compounds are charged grid by grid, minus the
-    number that each needs at least."""
+    """Return the state without assigned nodes.
+
+    Compounds are charged grid by grid, minus the number that each needs at least.
+    """
     states = frontier.allocate_states(1)
     compounds = np.unique(piece.graph.compound[piece.graph.compound >= 0])
     several = piece.needed[compounds][piece.needed[compounds] > 1]

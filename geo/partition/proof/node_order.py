@@ -30,8 +30,10 @@ def order_nodes(nodes: int, edges: Ints) -> Ints:
 
 
 def _order_from(start: int, neighbours: list[set[int]]) -> tuple[float, list[int]]:
-    """Return the greedy order from a node, and its effort: the sum of 3**size over the frontiers
-    from either end."""
+    """Return the effort of the greedy order from a node, and the order.
+
+    The effort is the sum of 3**size over the frontiers from either end.
+    """
     left = [len(near) for near in neighbours]
     when = dict[int, int]()
     front, beyond = set[int](), {start}

@@ -231,8 +231,10 @@ def _assign_outermost(graph: Graph, label: Ints, free: Bools) -> Ints:
 
 
 def _pieces(graph: Graph, label: Ints, locked: Bools) -> tuple[Ints, Bools]:
-    """Return the connected piece of each node, and whether each piece is the main one of its grid:
-    that with the most locked nodes, then with the most households."""
+    """Return the connected piece of each node, and whether each piece is the main one of its grid.
+
+    The main one has the most locked nodes, then the most households.
+    """
     piece = label_components(*graph.rows[:2], label)
     pieces = int(piece.max(initial=-1)) + 1
     households = np.bincount(piece, weights=graph.households + 1e-6, minlength=pieces)

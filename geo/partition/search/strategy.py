@@ -2,7 +2,8 @@
 
 The first generation is a chain or two for each number of grids, which shows the hopeless numbers.
 In later ones *islands* draw independently of each other: chains, recombined and improved. That
-several islands end with the same drawing is the sign that there is no better one."""
+several islands end with the same drawing is the sign that there is no better one.
+"""
 
 import threading
 from collections.abc import Iterator
