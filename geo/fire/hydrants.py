@@ -25,9 +25,9 @@ def hose_routes(snapshot: CitySnapshot) -> tuple[Floats, Ints]:
     Returns
     -------
     metres
-        (b,) along roads to the wall; infinite where there is none.
+        (b,) float64 along roads to the wall; infinite where there is none.
     hydrant
-        (b,) row of that hydrant, -1 for none.
+        (b,) int64 row of that hydrant, -1 for none.
     """
     access = snapshot.access
     usable = np.flatnonzero(snapshot.hydrant_works & (access.hydrant >= 0))

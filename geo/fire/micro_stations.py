@@ -17,7 +17,7 @@ SEARCH_LIMIT_M = 5000.0
 
 
 def seconds_from_micro_stations(snapshot: CitySnapshot, rules: Rules) -> Floats:
-    """Return (b,) seconds from the alarm until the nearest crew is at each building's wall.
+    """Return (b,) float64 seconds from the alarm until the nearest crew is at each building's wall.
 
     Crews go from their station to the nearest street and use every street and path in both
     directions, at the speed of the settings; infinite beyond the search.

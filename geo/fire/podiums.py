@@ -24,7 +24,7 @@ def find_podiums(snapshot: CitySnapshot, height: Floats, high: Bools) -> Ints:
     Parameters
     ----------
     height
-        (b,) metres, NaN where unknown.
+        (b,) float64 metres, NaN where unknown.
     high
         (b,) whether each building is a high-rise by its height, or on record.
 

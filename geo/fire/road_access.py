@@ -150,7 +150,7 @@ def anchor_buildings(
     tree
         Spatial index of the outlines.
     rows
-        (k,) rows of buildings; all by default.
+        (k,) int64 rows of buildings; all by default.
     """
     rows = np.arange(len(walls)) if rows is None else rows
     piece, gap = _nearest(graph, walls[rows])
@@ -208,18 +208,19 @@ def find_open_ways(
     tree: shapely.STRtree,
     barriers: shapely.STRtree | None = None,
 ) -> tuple[Ints, Floats]:
-    """Return the (k,) nearest line with an open way to each building, -1 for none, and metres.
+    """Return (k,) int64 the nearest line with an open way to each building, and float64 metres.
 
-    Vectorised by rank: the nearest lines of all buildings first, then the next ones of the rest.
+    The line is -1 where there is none. Vectorised by rank: the nearest lines of all buildings
+    first, then the next ones of the rest.
 
     Parameters
     ----------
     lines
         (l,) lines or points that ways begin at.
     near_lines
-        (n,) positions in ``rows``, and (n,) the lines near those buildings.
+        (n,) int64 positions in ``rows``, and (n,) int64 the lines near those buildings.
     rows
-        (k,) rows of buildings.
+        (k,) int64 rows of buildings.
     walls, tree
         (b,) outlines of all buildings, metres, and their spatial index: no way leads through one.
     barriers

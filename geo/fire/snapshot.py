@@ -109,13 +109,13 @@ class CitySnapshot:
 
     @cached_property
     def compound_fences(self) -> Geometries:
-        """Boundaries of the gated compounds."""
+        """(k,) boundaries of the gated compounds."""
         gated = self.compound[self.compound["gated"].eq(True).to_numpy(dtype=bool)]
         return np.asarray(shapely.boundary(gated.geometry.to_numpy()), dtype=object)
 
     @cached_property
     def barriers(self) -> Geometries:
-        """What an engine can't drive over apart from buildings: open water, rails and fences."""
+        """(k,) obstacles to an engine apart from buildings: open water, rails and fences."""
         water = self.water[~self.water["covered"].to_numpy(dtype=bool)]
         half_width = water["width_m"].to_numpy(dtype=float, na_value=0.0) / 2
         wet = shapely.buffer(water.geometry.to_numpy(), half_width)
@@ -130,12 +130,12 @@ class CitySnapshot:
 
     @cached_property
     def road_width(self) -> Floats:
-        """(r,) widths of the roads, metres; by their class where none is on record."""
+        """(r,) float64 widths of the roads, metres; by their class where none is on record."""
         return road_widths(self.road)
 
     @cached_property
     def own_roads(self) -> Ints:
-        """(k,) rows of the roads in and around the city; others only lead to stations outside."""
+        """(k,) int64 rows of the roads in and around the city; others lead to stations outside."""
         if self.area is None:
             return np.arange(len(self.road))
         shapely.prepare(self.area)

@@ -24,7 +24,7 @@ _RULES = {
 
 
 def measure_station_areas(snapshot: CitySnapshot, rules: Rules) -> Floats:
-    """Return (s,) the land of the communities that each station reaches first, in km².
+    """Return (s,) float64 the land of the communities that each station reaches first, in km².
 
     A square of land belongs to the station of the nearest node of the streets.
     """

@@ -66,18 +66,18 @@ def driving_times(
 
 
 def seconds_from_yard(metres: Floats) -> Floats:
-    """Return the (k,) seconds in which an engine drives from stations to the nearest road.
+    """Return the (k,) float64 seconds in which an engine drives from stations to the nearest road.
 
     Parameters
     ----------
     metres
-        (k,) from each station to the road.
+        (k,) float64 from each station to the road.
     """
     return metres / (travel_time_model().speed_kmh[YARD_CLASS] / 3.6)
 
 
 def driving_costs(snapshot: CitySnapshot, rules: Rules) -> tuple[csr_array, Floats]:
-    """Return the (n, n) driving seconds between nodes, and the (e,) seconds a metre of a piece."""
+    """Return (n, n) driving seconds between nodes, and (e,) float64 seconds a metre."""
     graph = snapshot.access.graph
     passable = is_passable(snapshot, rules, graph)
     return graph.driving_costs(passable), _pace(graph, passable)
@@ -99,7 +99,7 @@ def is_passable(snapshot: CitySnapshot, rules: Rules, graph: RoadGraph) -> Bools
 def seconds_to_buildings(
     snapshot: CitySnapshot, driving: DrivingTimes, reach: vehicle_access.VehicleReach
 ) -> Floats:
-    """Return (b,) seconds from leaving the station to the wall of each building.
+    """Return (b,) float64 seconds from leaving the station to the wall of each building.
 
     From where the engine stops, at the latest on the road nearest to the wall, the crew lays hoses
     to it; infinite beyond their reach.
@@ -176,7 +176,7 @@ def compute_response_areas(
     minutes
         (k,) from the call, in ascending order; they include the turnout.
     stations
-        Rows of the stations; all by default.
+        (s,) int64 rows of the stations; all by default.
 
     Returns
     -------

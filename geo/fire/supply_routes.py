@@ -134,14 +134,14 @@ def nearest_hose_routes(
 
 
 def order_hydrants(lengths: Floats, straight: Floats, works: Bools) -> Ints:
-    """Return the rows of hydrants in order: by hose route, then by straight line, then broken ones.
+    """Return (h,) int64 hydrants in order: by hose route, then by straight line, then broken ones.
 
     Parameters
     ----------
     lengths
-        (h,) metres by hose; infinite where no route is known.
+        (h,) float64 metres by hose; infinite where no route is known.
     straight
-        (h,) metres in a straight line.
+        (h,) float64 metres in a straight line.
     works
         (h,) whether each hydrant can be used.
     """
@@ -154,12 +154,12 @@ def hose_lengths(context: FireContext, destination: Destination) -> tuple[Floats
     Returns
     -------
     lengths
-        (h,) metres; infinite where the hydrant does not work or no route leads.
+        (h,) float64 metres; infinite where the hydrant does not work or no route leads.
     predecessors
-        For each end of the destination, (n,) node before each node of the access graph on the route
-        from there.
+        For each end of the destination, (n,) int64 node before each node of the access graph on the
+        route from there.
     via
-        (h,) end of the destination that the route leads through.
+        (h,) int64 end of the destination that the route leads through.
     """
     snapshot, access = context.snapshot, context.snapshot.access
     count = len(snapshot.hydrant)

@@ -54,7 +54,7 @@ def largest_turning_place(
 
 
 def obstacles_around(snapshot: CitySnapshot, end: Floats, radius: float) -> Geometries:
-    """Return what an engine that turns near a place would hit: buildings, open water, fences.
+    """Return (k,) what an engine that turns near a place would hit: buildings, open water, fences.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ def classify_obstacles(roads: Any, vehicle: Vehicle) -> NDArray[np.object_]:
 
 
 def is_free(obstacle: NDArray[np.object_]) -> Bools:
-    """Return where nothing stops an engine, as an array of the shape (r,) of the kinds."""
+    """Return (r,) whether nothing stops an engine, by (r,) kinds of ``obstacle``."""
     return np.array([kind is None for kind in obstacle], dtype=bool)
 
 
@@ -184,7 +184,7 @@ def _places_driven(snapshot: CitySnapshot, reach: VehicleReach, rows: Ints) -> G
 
 
 def hose_gaps_along_roads(snapshot: CitySnapshot, reach: VehicleReach) -> Floats:
-    """Return (b,) metres of hose along roads to the wall of each building."""
+    """Return (b,) float64 metres of hose along roads to the wall of each building."""
     access = snapshot.access
     node = access.building
     if not len(reach.metres):  # there are no roads

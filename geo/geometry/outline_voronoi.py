@@ -299,6 +299,6 @@ def _circumcentre(points: Floats, corners: Ints) -> tuple[float, float]:
 
 
 def find_nearest_footprints(sites: Sites, points: Floats, room: Ints) -> Ints:
-    """Return (m,) int64 the nearest footprint of the same room for (m, 2) points in (m,) rooms."""
+    """Return (m,) int64 the nearest footprint in the (m,) room of each of (m, 2) float64 points."""
     footprint: Ints = sites.owner[find_nearest_in_room(sites.points, sites.room, points, room)]
     return footprint

@@ -123,7 +123,7 @@ def merge_faces(lines: NodedLines, parts: Faces, label: Ints) -> Polygons:
 
 
 def node_lines(geometries: Polygons) -> NodedLines:
-    """Return the lines of geometries, cut wherever they meet."""
+    """Return the lines of (n,) geometries, cut wherever they meet."""
     parts = shapely.get_parts(shapely.union_all(geometries))
     coords, line = shapely.get_coordinates(parts, return_index=True)
     first = np.append(np.flatnonzero(np.diff(line, prepend=-1)), len(coords))

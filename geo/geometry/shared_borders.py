@@ -33,13 +33,13 @@ class Borders:
     length: Floats
 
     def midpoints(self) -> Floats:
-        """Return the (n, 2) middle of each segment."""
+        """Return the (n, 2) float64 middle of each segment."""
         middles: Floats = self.ends.mean(axis=1)
         return middles
 
 
 def clip(geometries: Polygons, area: shapely.Geometry) -> Polygons:
-    """Return (n,) geometries clipped to an area; those inside it are returned unchanged."""
+    """Return (n,) geometries clipped to an area, of (n,); those inside it are unchanged."""
     shapely.prepare(area)
     cut = geometries.copy()
     beyond = ~shapely.contains_properly(area, geometries)
@@ -48,7 +48,7 @@ def clip(geometries: Polygons, area: shapely.Geometry) -> Polygons:
 
 
 def inner_points(polygons: Polygons) -> Polygons:
-    """Return a point inside each of (n,) polygons.
+    """Return (n,) points, one inside each of (n,) polygons.
 
     The point of :func:`shapely.point_on_surface` lies on the outline where it falls into a spike
     of rounding width; there the centroid of the largest triangle is returned.

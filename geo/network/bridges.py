@@ -18,7 +18,7 @@ def find_bridges(ends: Ints, nodes: int) -> Bools:
     Parameters
     ----------
     ends
-        (e, 2) nodes of each edge; loops and parallel edges are allowed.
+        (e, 2) int64 nodes of each edge; loops and parallel edges are allowed.
     nodes
         Number of nodes.
 

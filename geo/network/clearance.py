@@ -65,7 +65,7 @@ def is_buried(graph: PipeGraph) -> Bools:
 
 
 def pressure_steps(graph: PipeGraph) -> Ints:
-    """Return (s,) the step of each pipe's pressure: 0 (low, or unknown) to 4 (sub-high A).
+    """Return (s,) int64 the step of each pipe's pressure: 0 (low, or unknown) to 4 (sub-high A).
 
     Of a pressure and a class that differ the higher counts.
     """

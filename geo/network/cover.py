@@ -35,8 +35,8 @@ def find_shallow_pipes(
     Parameters
     ----------
     lines, widths, classes
-        (r,) centrelines of roads on the ground, metric; their widths in metres, NaN where unknown;
-        and their classes.
+        (r,) centrelines of roads on the ground, metric; (r,) float64 their widths in metres, NaN
+        where unknown; and their classes.
     """
     rows = [row for row in rules.covers if row.network == graph.network]
     worst: dict[int, PipeFinding] = {}

@@ -10,7 +10,7 @@ from geo.types import Bools, Floats, Ints
 
 
 def diameters(graph: PipeGraph) -> Floats:
-    """Return (s,) diameters in metres, NaN where none is on record."""
+    """Return (s,) float64 diameters in metres, NaN where none is on record."""
     return graph.figures("diameter_mm") / 1000
 
 
@@ -36,21 +36,21 @@ def depth_of_record(network: str, depth_of: str | None, laying: str | None) -> D
 
 
 def end_depths(graph: PipeGraph) -> Floats:
-    """Return (s, 2) the depths on record at both ends of each segment, NaN where there is none."""
+    """Return (s, 2) float64 the depths on record at both ends of each segment, NaN for none."""
     whole = graph.figures("burial_depth_m")
     ends = [graph.figures(name) for name in ("depth_from_m", "depth_to_m")]
     return np.column_stack([np.where(np.isnan(end), whole, end) for end in ends])
 
 
 def depths_of_top(graph: PipeGraph, rows: Ints, fraction: Floats) -> Floats:
-    """Return (k,) metres from the surface to the outer top of some segments.
+    """Return (k,) float64 metres from the surface to the outer top of some segments.
 
     Parameters
     ----------
     rows
-        (k,) segments.
+        (k,) int64 segments.
     fraction
-        (k,) where along each, 0 to 1.
+        (k,) float64 where along each, 0 to 1.
 
     Returns
     -------
@@ -69,14 +69,14 @@ def depths_of_top(graph: PipeGraph, rows: Ints, fraction: Floats) -> Floats:
 def find_gap_between(
     first: PipeGraph, other: PipeGraph, rows: tuple[Ints, Ints], fractions: tuple[Floats, Floats]
 ) -> Floats:
-    """Return (k,) the metres of earth between pipes that cross, never below nought.
+    """Return (k,) float64 the metres of earth between pipes that cross, never below nought.
 
     Parameters
     ----------
     rows
-        (k,) segments of the first and of the other network.
+        (k,) int64 segments of the first and of the other network.
     fractions
-        (k,) where along each of them they cross.
+        (k,) float64 where along each of them they cross.
     """
     one, two = (
         depths_of_top(graph, row, fraction)

@@ -25,11 +25,11 @@ def reached_stretches(
     Parameters
     ----------
     cost
-        (n,) cost of reaching each node.
+        (n,) float64 cost of reaching each node.
     pace
-        (e,) cost of a metre of each piece; infinite where it can't be passed.
+        (e,) float64 cost of a metre of each piece; infinite where it can't be passed.
     without
-        (e,) which pieces to leave out.
+        (e,) bool which pieces to leave out.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def reached_land(graph: RoadGraph, cost: Floats, limit: float) -> shapely.Geomet
     Parameters
     ----------
     cost
-        (n,) metres to each node.
+        (n,) float64 metres to each node.
     """
     return land_beside(reached_stretches(graph, cost, limit, np.ones(len(graph.ends)))[0])
 

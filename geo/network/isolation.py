@@ -186,7 +186,7 @@ def find_valve_cut(sectors: Sectors, sector: int, stuck: Ints | None = None) -> 
     Parameters
     ----------
     stuck
-        (k,) rows of valves that can't be closed.
+        (k,) int64 rows of valves that can't be closed.
     """
     if not len(sectors.fed):
         nothing = np.empty(0, dtype=np.int64)
@@ -226,7 +226,7 @@ def _nodes_reaching(flow: csr_array, used: csr_array, sector: int) -> Bools:
 
 
 def find_supplied_sectors(sectors: Sectors, cut: ValveCut | None = None) -> Bools:
-    """Return (count,) which sectors a source supplies, if a cut is made."""
+    """Return (count,) bool which sectors a source supplies, if a cut is made."""
     flow = sectors.flow.copy()
     if cut is not None:
         _set_capacity(flow, sectors.count + cut.valves, 0)
@@ -240,7 +240,7 @@ def find_supplied_sectors(sectors: Sectors, cut: ValveCut | None = None) -> Bool
 
 
 def find_lost_segments(sectors: Sectors, sector: int, cut: ValveCut) -> Bools:
-    """Return (s,) which segments lose supply: the broken sector and what depends on it.
+    """Return (s,) bool which segments lose supply: the broken sector and what depends on it.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ def node_lines(lines: Geometries, raised: Bools, reach: Floats) -> NodedLines:
     raised
         (n,) whether a line is a bridge or a tunnel.
     reach
-        (n,) half the width of each road, metres.
+        (n,) float64 half the width of each road, metres.
     """
     has_length = shapely.length(lines) > SAME_M
     whole = np.flatnonzero(has_length)
@@ -152,9 +152,9 @@ def substrings(lines: Geometries, line: Ints, start: Floats, end: Floats) -> Geo
     lines
         (n,) line strings.
     line
-        (k,) index of the line of each part.
+        (k,) int64 index of the line of each part.
     start, end
-        (k,) offsets along it, start before end; metres.
+        (k,) float64 offsets along it, start before end; metres.
     """
     parts = np.empty(len(line), dtype=object)
     straight = (shapely.get_num_coordinates(lines) == 2)[line]

@@ -250,12 +250,12 @@ def figures_by_laying(
     laying
         (k,) laying methods, empty where unknown: then each row may hold.
     figures
-        (r, k) the figure of each row, NaN where it has none.
+        (r, k) float64 the figure of each row, NaN where it has none.
 
     Returns
     -------
     tuple
-        (k,) least and largest figure, NaN where no row holds; (k,) row of the least.
+        (k,) float64 least and largest figure, NaN where no row holds; (k,) int64 row of the least.
     """
     holds = np.array([np.isin(laying, ["", *(method.value for method in r.laying)]) for r in rows])
     holds = holds & ~np.isnan(figures)

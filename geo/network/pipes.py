@@ -80,7 +80,7 @@ class PipeGraph:
     unused: int = 0
 
     def figures(self, name: str) -> Floats:
-        """Return (s,) the figures of a column, NaN where there are none."""
+        """Return (s,) float64 the figures of a column, NaN where there are none."""
         if name not in self.segments.columns:
             return np.full(len(self.segments), np.nan)
         figures: Floats = self.segments[name].to_numpy(dtype=np.float64, na_value=np.nan)
@@ -95,7 +95,7 @@ class PipeGraph:
 
     @cached_property
     def length(self) -> Floats:
-        """(s,) lengths of the segments, metres."""
+        """(s,) float64 lengths of the segments, metres."""
         return np.asarray(shapely.length(self.lines))
 
     @cached_property
@@ -197,12 +197,12 @@ class PipeGraph:
 
     @cached_property
     def degree(self) -> Ints:
-        """(n,) number of segments that end at each node."""
+        """(n,) int64 number of segments that end at each node."""
         return np.bincount(self.ends.ravel(), minlength=len(self.xy))
 
     @cached_property
     def part(self) -> Ints:
-        """(n,) connected part of the network that each node belongs to."""
+        """(n,) int64 connected part of the network that each node belongs to."""
         shape = (len(self.xy),) * 2
         joined = coo_array((np.ones(len(self.ends)), self.ends.T), shape=shape)
         _, label = connected_components(joined, directed=False)
@@ -222,7 +222,7 @@ class PipeGraph:
 def build_pipe_graph(
     network: str, crs: pyproj.CRS, nodes: pd.DataFrame, xy: Floats, segments: gpd.GeoDataFrame
 ) -> PipeGraph:
-    """Return the graph of a table of nodes, their (n, 2) places in metres, and metric segments.
+    """Return the graph of (n,) nodes and (s,) metric segments; ``xy`` are (n, 2) float64 metres.
 
     Pipes that carry nothing are left out, and nodes at which no other pipe ends.
     """

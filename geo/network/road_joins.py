@@ -178,7 +178,7 @@ def _joins(graph: RoadGraph, ends: _Ends, gaps: _Gaps, *, at_gate: bool) -> list
 
 
 def extend_roads(lines: Geometries, joins: list[RoadJoin]) -> Geometries:
-    """Return (r,) lines of roads, each extended by the joins of its ends."""
+    """Return (r,) lines of roads: the (r,) lines, each extended by the joins of its ends."""
     extended = lines.copy()
     for join in joins:
         points = shapely.get_coordinates(extended[join.road])

@@ -117,19 +117,19 @@ class RoadGraph:
 
     @cached_property
     def dead_ends(self) -> Ints:
-        """(d,) nodes at which only one piece built for vehicles ends."""
+        """(d,) int64 nodes at which only one piece built for vehicles ends."""
         degree = np.bincount(self.ends[self.is_for_vehicles].ravel(), minlength=self.nodes)
         return np.flatnonzero(degree == 1)
 
     @cached_property
     def dead_end_roads(self) -> Ints:
-        """(d,) row of the road that ends at each dead end."""
+        """(d,) int64 row of the road that ends at each dead end."""
         last = [self.vehicle_pieces_at[node][0] for node in self.dead_ends.tolist()]
         return self.road[np.array(last, dtype=np.int64)]
 
     @cached_property
     def seconds(self) -> Floats:
-        """(e,) driving seconds of each piece, with half the delay of the junction at each end."""
+        """(e,) float64 driving seconds of each piece, with half the delay at each end."""
         model = travel_time_model()
         speed = self.roads["road_class"].map(model.speed_kmh).to_numpy(dtype=float) / 3.6
         junctions = self.is_junction[self.ends].sum(axis=1)
@@ -154,7 +154,7 @@ class RoadGraph:
         return [self.piece_between[min(pair), max(pair)] for pair in pairwise(nodes)]
 
     def connected_parts(self) -> tuple[int, Ints]:
-        """Return the number of connected parts, and (n,) the part of each node."""
+        """Return the number of connected parts, and (n,) int64 the part of each node."""
         count, label = connected_components(self.walking_costs(), directed=False)
         return int(count), label.astype(np.int64)
 
@@ -184,9 +184,9 @@ def cost_matrix(nodes: int, ends: Ints, cost: Floats, *, directed: bool = False)
     Parameters
     ----------
     ends
-        (e, 2) nodes of each edge.
+        (e, 2) int64 nodes of each edge.
     cost
-        (e,) cost of each edge.
+        (e,) float64 cost of each edge.
     """
     if not directed:
         ends, cost = np.concatenate([ends, ends[:, ::-1]]), np.concatenate([cost, cost])
@@ -224,7 +224,7 @@ def build_road_graph(roads: gpd.GeoDataFrame, lines: Geometries | None = None) -
 
 
 def road_widths(roads: gpd.GeoDataFrame) -> Floats:
-    """Return (r,) metres: the width of each road, or the usual width of its class."""
+    """Return (r,) float64 metres: the width of each road, or the usual width of its class."""
     usual = roads["road_class"].map(USUAL_WIDTH_M).to_numpy(dtype=float)
     known = roads["width_m"].to_numpy(dtype=float)
     return np.asarray(np.where(np.isnan(known), usual, known))
@@ -236,9 +236,9 @@ def split_at_places(graph: RoadGraph, piece: Ints, offset: Floats) -> tuple[Road
     Parameters
     ----------
     piece
-        (k,) pieces of the graph.
+        (k,) int64 pieces of the graph.
     offset
-        (k,) metres from each piece's start.
+        (k,) float64 metres from each piece's start.
     """
     offset = np.clip(offset, 0.0, graph.length[piece])
     order = np.lexsort((offset, piece))

@@ -14,7 +14,7 @@ NO_PREDECESSOR = -9999
 def shortest_from_node(
     costs: csr_array, node: int, limit: float = UNREACHABLE
 ) -> tuple[Floats, Ints]:
-    """Return (n,) cost of every node from a start node, and (n,) its predecessor on the path.
+    """Return (n,) float64 cost of each node from a start node, and (n,) int64 its predecessor.
 
     Parameters
     ----------
@@ -37,16 +37,16 @@ def shortest_from_nearest(
     costs
         (n, n) cost of each edge.
     nodes
-        (k,) start nodes.
+        (k,) int64 start nodes.
     limit
         Nodes that cost more are not reached.
 
     Returns
     -------
     cost
-        (n,) infinite where no path leads.
+        (n,) float64, infinite where no path leads.
     predecessor, source
-        (n,) previous node on the path, and the start node; negative where no path leads.
+        (n,) int64 previous node on the path, and the start node; negative where no path leads.
     """
     if not len(nodes):
         count = costs.shape[0]
@@ -66,16 +66,16 @@ def shortest_from_places(
     costs
         (n, n) cost of each edge.
     nodes, approach
-        (k,) node where each place joins the graph, and the cost from the place to it.
+        (k,) int64 node where each place joins the graph, and (k,) float64 the cost to it.
     limit
         Nodes that cost more are not reached.
 
     Returns
     -------
     cost
-        (n,) infinite where no path leads.
+        (n,) float64, infinite where no path leads.
     place
-        (n,) which of the places it is; -1 where no path leads.
+        (n,) int64 which of the places it is; -1 where no path leads.
     """
     count = costs.shape[0]
     starts = np.arange(len(nodes)) + count
@@ -97,7 +97,7 @@ def path_to_start(before: Ints, node: int) -> list[int]:
     Parameters
     ----------
     before
-        (n,) predecessor of each node.
+        (n,) int64 predecessor of each node.
     """
     path = [node]
     while before[path[-1]] >= 0:

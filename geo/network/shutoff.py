@@ -279,7 +279,7 @@ def describe_fault_warnings(graph: PipeGraph, rows: Ints, lang: Language) -> Det
     Parameters
     ----------
     rows
-        (k,) rows of the segments.
+        (k,) int64 rows of the segments.
     """
     faults = graph.faults
     near: set[int] = set()

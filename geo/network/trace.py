@@ -32,7 +32,7 @@ class TraceResult:
 
 
 def flow_arcs(graph: PipeGraph) -> tuple[Ints, Floats]:
-    """Return (k, 2) the nodes that flow can pass between, in order, and (k,) the metres.
+    """Return (k, 2) int64 the nodes between which flow can pass, in order, and (k,) float64 metres.
 
     Nothing passes a closed valve. A one-way device passes flow from the segments drawn into it to
     those drawn out of it, a gravity network only downstream.

@@ -76,12 +76,12 @@ class Constraints:
 def dedicated_areas(
     community: Community, constraints: Constraints, areas: Polygons
 ) -> tuple[list[str], Polygons]:
-    """Return names and polygons, in metres, of the areas that become dedicated grids.
+    """Return names and (d,) polygons, in metres, of the areas that become dedicated grids.
 
     Parameters
     ----------
     areas
-        The polygons of ``constraints.areas`` in the community's metres.
+        (k,) polygons of ``constraints.areas`` in the community's metres.
 
     Notes
     -----
@@ -116,7 +116,7 @@ def _facility_land(shape: shapely.Geometry, community: Community) -> shapely.Geo
 def nodes_with_code(
     code: str, constraint: str, community: Community, atoms: Atoms, node: Ints
 ) -> Ints:
-    """Return the nodes of a building, a unit or a compound.
+    """Return (k,) int64 the nodes of a building, a unit or a compound.
 
     Parameters
     ----------
@@ -185,6 +185,11 @@ def cannot_link_pairs(
     constraints: Constraints, community: Community, atoms: Atoms, node: Ints, group: Ints
 ) -> Pairs:
     """Return (p, 2) int64 pairs of groups that must not be in one grid.
+
+    Parameters
+    ----------
+    node, group
+        (a,) int64 node of each atom, -1 for none, and (n,) int64 must-link group of each node.
 
     Raises
     ------

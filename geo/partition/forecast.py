@@ -149,7 +149,7 @@ def expect(community: Community, forecast: Forecast) -> tuple[Community, int]:
 
 
 def round_to_total(households: Floats) -> Ints:
-    """Return (b,) whole numbers with the same rounded total: what one loses goes to the next."""
+    """Return (b,) int64 of (b,) float64 households, with the rounded total: rests carry over."""
     totals = np.round(np.cumsum(households))
     whole: Ints = np.diff(totals, prepend=0.0).astype(np.int64)
     return np.maximum(whole, 0)

@@ -82,7 +82,7 @@ def locate_atoms(plan: PreviousPlan, atoms: Atoms) -> AtomLocations:
 
 
 def locate_points(polygons: Polygons, points: Points) -> Ints:
-    """Return (n,) int64 the polygon in which each point lies, -1 for none."""
+    """Return (n,) int64 the one of (g,) polygons in which each of (n,) points lies, -1 for none."""
     location = np.full(len(points), -1, dtype=np.int64)
     point, polygon = shapely.STRtree(polygons).query(points, predicate="intersects")
     location[point[::-1]] = polygon[::-1]
@@ -170,6 +170,6 @@ def match_to_previous_grids(
 
 
 def previous_serials(plan: PreviousPlan, rows: Ints, community: str) -> Ints:
-    """Return (g,) int64 the serial of the grid in each row of the previous plan, 0 for none."""
+    """Return (k,) int64 the serials of grids in (k,) rows of the previous plan, 0 for none."""
     serial = np.array([serial_of(code, community) for code in plan.grids["code"]], dtype=np.int64)
     return np.where(rows >= 0, np.append(serial, 0)[rows], 0)

@@ -80,7 +80,7 @@ def weigh(households: Ints, counts: pd.DataFrame, settings: Settings) -> Floats:
 
 
 def round_to_units(workload: Floats) -> Ints:
-    """Return whole numbers whose sums from the first on differ from the exact ones by 0.5 at most.
+    """Return (b,) int64 numbers whose sums from the first on differ from the exact ones by <= 0.5.
 
     Parameters
     ----------

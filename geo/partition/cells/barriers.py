@@ -136,7 +136,7 @@ def _extend_free_ends(lines: Lines, kinds: NDArray[np.int8]) -> tuple[Lines, NDA
 
 
 def find_barrier_kinds(points: Floats, barriers: Barriers) -> NDArray[np.int8]:
-    """Return (n,) int8 the strongest barrier kind at each of (n, 2) points, OPEN where none is."""
+    """Return (n,) int8 the strongest barrier kind at (n, 2) float64 points, OPEN where none is."""
     # Imported late: it loads a compiler, which only drawings need.
     from geo.geometry.point_bins import (
         find_strongest_kinds,
@@ -155,7 +155,7 @@ def find_barrier_kinds(points: Floats, barriers: Barriers) -> NDArray[np.int8]:
 
 
 def build_rooms(area: shapely.Geometry, barriers: Barriers) -> Polygons:
-    """Return the rooms that barriers cut an area into."""
+    """Return (r,) the rooms that barriers cut an area into."""
     # Imported late: it loads a compiler, which only drawings need.
     from geo.geometry.planar_faces import build_faces_within, node_lines
 

@@ -66,7 +66,7 @@ class Piece:
         self.length = np.floor(length / self.rules.metres).astype(np.int64)
 
     def cost(self, label: Ints) -> float:
-        """Return the cost of (n,) int64 labels, FORBIDDEN_COST if they violate a pair."""
+        """Return the cost of a (n,) int64 label, FORBIDDEN_COST if it violates a pair."""
         one, other = label[self.edges].T
         wrong = (np.where(one == other, self.same, self.differ) >= FORBIDDEN_COST).any()
         return FORBIDDEN_COST if wrong else cost(self.graph, label, self.limits, self.weights).total

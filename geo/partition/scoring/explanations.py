@@ -28,7 +28,7 @@ def explain_reasons(reasons: Reasons, problem: Problem, label: Ints) -> Reasons:
     reasons
         Of the score card; the fields of a grid hold its number.
     label
-        (n,) grid of each node.
+        (n,) int64 grid of each node.
     """
     limits = problem.constraints.limits
     names = _node_names(problem)

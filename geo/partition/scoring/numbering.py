@@ -14,7 +14,7 @@ ROW_HEIGHT_SHARE = 0.6
 
 
 def reading_order(xy: Floats, area: Floats) -> Ints:
-    """Return the order of places in which a page is read: row by row from the north-west.
+    """Return (g,) int64 the places in reading order: row by row from the north-west.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def assign_serials(xy: Floats, area: Floats, dedicated: Bools, kept: Ints | None
     Parameters
     ----------
     xy, area, dedicated
-        (g, 2) centres in metres, (g,) m2, and (g,) whether a grid is dedicated.
+        (g, 2) float64 centres in metres, (g,) float64 m2, and (g,) whether a grid is dedicated.
     kept
         (g,) int64 serial that a grid keeps from the previous plan, 0 for a new one.
 
@@ -66,7 +66,7 @@ def assign_serials(xy: Floats, area: Floats, dedicated: Bools, kept: Ints | None
 
 
 def grid_codes(community: str, serial: Ints) -> list[str]:
-    """Return the 15-digit codes of a community's grids from their (g,) int64 serials."""
+    """Return the 15-digit codes of a community's grids, from (g,) int64 numbers in ``serial``."""
     return [f"{community}{number:0{SERIAL_DIGITS}d}" for number in serial]
 
 

@@ -111,7 +111,7 @@ def add_households(
     grid
         (a,) int64 grid of each atom, -1 for none.
     dedicated
-        (g,) grids that need no households.
+        (g,) bool grids that need no households.
     moved
         Households in another grid than in the previous plan.
     """
@@ -133,7 +133,7 @@ def add_households(
 
 
 def undisputed_footprints(atoms: Atoms, cells: Cells) -> Polygons:
-    """Return the footprint of each atom without what a larger one overlaps.
+    """Return (a,) the footprint of each atom without what a larger one overlaps.
 
     Where nothing is left, a small disc at the nearest place of its cell stands in for it.
     """

@@ -216,7 +216,7 @@ def score(
     weights
         Weights of the objective.
     dedicated
-        (g,) grids that need no households; none by default.
+        (g,) bool grids that need no households; none by default.
     moved
         Households in another grid than in the previous plan.
     """
@@ -316,7 +316,10 @@ def _land_outside(
 
 
 def polsby_popper(polygons: Polygons) -> Floats:
-    """Return (g,) 4 pi area / perimeter**2 (Polsby, Popper, Yale Law & Policy Review 9, 1991)."""
+    """Return (g,) float64 4 pi area / perimeter**2 of (g,) polygons.
+
+    Source: Polsby, Popper, Yale Law & Policy Review 9, 1991.
+    """
     roundness: Floats = 4 * np.pi * shapely.area(polygons) / shapely.length(polygons) ** 2
     return roundness
 
