@@ -27,7 +27,7 @@ def restore(
     ] = False,
 ) -> None:
     """Restore a backup completely, or change nothing."""
-    from geo.db import backup as db_backup
+    from geo.db import restore
 
-    db_backup.restore(file, replace=replace)
+    restore.restore(file, replace=replace)
     console.print_text("backup.restored", file=file)

@@ -68,12 +68,12 @@ def show_register() -> None:
 
 def draw_city() -> None:
     """Draw and publish the communities without a plan in force; show all score cards."""
-    from geo.plans import store
+    from geo.plans import community_layers, store
     from geo.plans.batch import DrawResult
     from geo.plans.draw_runs import DrawOrder
 
     with db.get_engine().connect() as connection:
-        communities = store.list_communities(connection, CITY)
+        communities = community_layers.list_communities(connection, CITY)
         cards = store.score_cards_in_force(connection, CITY)
     missing = tuple(pair for pair in communities if pair[0] not in cards)
     results = draw.run_order(DrawOrder(missing, publish=True)) if missing else []

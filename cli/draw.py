@@ -295,7 +295,7 @@ def _read_plan(
     """Read a plan from a file of polygons; return it and the code of its community."""
     from cli import draw_request
     from geo.partition.plan_from_polygons import plan_from_polygons
-    from geo.plans import store
+    from geo.plans import community_layers
 
     with db.get_engine().connect() as connection:
         plans = draw_request.read_plans(connection, file, coordinates)
@@ -305,7 +305,7 @@ def _read_plan(
         if community not in plans:
             raise InputError("plan_elsewhere", file=file, community=community)
         return plan_from_polygons(
-            plans[community], store.read_community(connection, community)
+            plans[community], community_layers.read_community(connection, community)
         ), community
 
 
@@ -313,12 +313,12 @@ def _draw_region(options: CommandOptions, requested: "CommunityDrawOptions") -> 
     """Draw every community of a region as a run that can be resumed."""
     from cli import draw_request
     from geo.codes import code_prefix
-    from geo.plans import store
+    from geo.plans import community_layers
     from geo.plans.draw_runs import DrawOrder
 
     db.upgrade()
     with db.get_engine().connect() as connection:
-        communities = store.list_communities(connection, code_prefix(options.region))
+        communities = community_layers.list_communities(connection, code_prefix(options.region))
         if not communities:
             raise InputError("nothing_to_draw", region=options.region or "*")
         coordinates = draw_request.file_coordinates(options.crs, options.transformation)

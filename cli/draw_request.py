@@ -22,7 +22,7 @@ from geo.partition.constraints import Area, Constraints
 from geo.partition.forecast import Forecast
 from geo.partition.options import CommunityDrawOptions, DrawOptions
 from geo.partition.plan_from_polygons import assign_to_communities
-from geo.plans import store
+from geo.plans import community_layers
 
 PROOF_TIME_S = 60.0
 """Time limit of ``--prove`` for one community."""
@@ -176,7 +176,7 @@ def constraints_of_communities(
     for name in SINGLE_COMMUNITY_OPTIONS:
         if getattr(everywhere, name):
             raise InputError("constraint_of_one_community", constraint=name)
-    known = {code for code, _ in store.list_communities(connection)}
+    known = {code for code, _ in community_layers.list_communities(connection)}
     for code in requested.community:
         if code not in known:
             raise NotFoundError("no_such_community", code=code)
@@ -294,7 +294,7 @@ def _find_repeated_codes(polygons: gpd.GeoDataFrame) -> dict[str, int]:
 
 def _community_codes(connection: Connection, polygons: gpd.GeoSeries) -> list[str | None]:
     """Return the code of the community in which most of each polygon lies, None outside all."""
-    near = store.communities_near(connection, polygons)
+    near = community_layers.communities_near(connection, polygons)
     rows = assign_to_communities(polygons.to_numpy(), near.geometry.to_numpy())
     return [near["code"].iloc[row] if row >= 0 else None for row in rows]
 

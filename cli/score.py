@@ -101,10 +101,10 @@ def _score_plan(
     from geo.partition.plan_from_polygons import plan_from_polygons
     from geo.partition.proof.optimality import add_bound
     from geo.partition.scoring.review import review_plan
-    from geo.plans import store
+    from geo.plans import community_layers, store
     from geo.plans.batch import DrawResult
 
-    community = store.read_community(connection, code, constraints.limits.balance)
+    community = community_layers.read_community(connection, code, constraints.limits.balance)
     plan = plan_from_polygons(polygons, community)
     previous = None
     if against is not None:

@@ -22,7 +22,7 @@ from geo.partition.previous_plan import PreviousPlan
 from geo.partition.scoring.objective import Weights
 from geo.partition.scoring.review import review_plan
 from geo.partition.search.alternatives import find_alternatives
-from geo.plans import micro_division, store
+from geo.plans import community_layers, micro_division, store
 from geo.plans.change_figures import BoundaryChangeKind
 from geo.plans.change_summary import to_record
 from geo.plans.data_state import DataState, mark_if_data_changed, read_data_state
@@ -72,7 +72,7 @@ def run_plan_job(engine: Engine, job: dict[str, Any], begin: Callable[[str], Non
     with transaction_as(snapshot, caller) as connection:
         state = read_data_state(connection, job["community_code"])
         constraints = constraints_from_request(parameters, job["kind"])
-        community = store.read_community(
+        community = community_layers.read_community(
             connection, job["community_code"], constraints.limits.balance
         )
         previous = None
@@ -153,7 +153,9 @@ def _score_plan(
         if row is None:
             raise NotFoundError("no_plan_here", plan=number)
         limits = limits_from_parameters(row.parameters)
-        community = store.read_community(connection, job["community_code"], limits.balance)
+        community = community_layers.read_community(
+            connection, job["community_code"], limits.balance
+        )
         plan = store.read_previous_plan(connection, community, number)
         parent = row.parent_id
         previous = (

@@ -1,7 +1,7 @@
 """Layers that the API offers to a role, for features, tiles, exports and search alike.
 
-:data:`geo.db.security.RULES` says who may read which table, and the schema ``published`` holds the
-public views. The database enforces both; this module lists what to offer.
+:data:`geo.db.access_rules.RULES` says who may read which table, and the schema ``published`` holds
+the public views. The database enforces both; this module lists what to offer.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from sqlalchemy import (
     Text,
 )
 
-from geo.db.security import ROLES, RULES
+from geo.db.access_rules import ROLES, RULES
 from geo.db.views import GRIDS, OUTLINES
 from geo.errors import NotFoundError
 from geo.model import Base

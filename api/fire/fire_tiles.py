@@ -13,7 +13,7 @@ from api.core.responses import etag_response
 from api.tiles.tile_layers import Source, Tile, layer_query
 from api.tiles.tiles import MEDIA_TYPE, TILE_RESPONSES, RequestedTile
 from geo import clock
-from geo.db.security import RULES
+from geo.db.access_rules import RULES
 from geo.fire import vehicle_access
 from geo.fire.reviews import last_inspections
 from geo.fire.rules import rules_in_force

@@ -35,7 +35,7 @@ from geo.errors import ConflictError, InputError, NotFoundError
 from geo.locks import Lock
 from geo.model import Job
 from geo.model.job import JobKind, JobStatus
-from geo.plans import store
+from geo.plans import community_layers
 from geo.plans.barrier_lines import select_street_lines
 from geo.plans.change_figures import BoundaryChangeKind
 from geo.plans.change_summary import read_layers, summarize, summary_table
@@ -175,7 +175,7 @@ def streets(
     from geo.partition.boundary_change import merge_communities
     from geo.partition.street_line import find_street_lines
 
-    chosen = [store.read_community(connection, code) for code in communities]
+    chosen = [community_layers.read_community(connection, code) for code in communities]
     whole = merge_communities(chosen) if len(chosen) > 1 else chosen[0]
     lines = select_street_lines(communities).c
     order = (lines.name == "", lines.name, lines.code)

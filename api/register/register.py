@@ -23,7 +23,7 @@ from api.register.register_responses import (
     WithoutBuildingListResponse,
     WithoutBuildingResponse,
 )
-from geo.db.security import ROLES, RULES
+from geo.db.access_rules import ROLES, RULES
 from geo.errors import NotAllowedError, NotFoundError
 from geo.register import counts
 from geo.register.counts import Area, Selection

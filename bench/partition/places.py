@@ -20,7 +20,7 @@ from etl.sample.city import SAMPLE_FILE, read_sample
 from geo import db
 from geo.db import cluster, local_server
 from geo.partition.community import Community
-from geo.plans import store
+from geo.plans import community_layers
 from geo.settings import settings
 
 MONACO = Path(__file__).resolve().parents[2] / "data" / "samples" / "monaco.osm.pbf"
@@ -92,8 +92,10 @@ def _published(name: str, layers: LayerSet) -> Place:
     with database() as engine:
         publish(engine, layers, f"bench:{name}")
         with engine.connect() as connection:
-            codes = [code for code, _ in store.list_communities(connection)]
-            return Place(name, [store.read_community(connection, code) for code in codes])
+            codes = [code for code, _ in community_layers.list_communities(connection)]
+            return Place(
+                name, [community_layers.read_community(connection, code) for code in codes]
+            )
 
 
 def bubenec() -> Place:

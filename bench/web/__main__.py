@@ -36,7 +36,7 @@ from geo import db
 from geo.db import accounts, local_server
 from geo.model import Building, Region
 from geo.partition.constraints import Constraints
-from geo.plans import store
+from geo.plans import community_layers, store
 from geo.plans.batch import draw_communities
 from geo.plans.draw_runs import DrawOrder
 from maps import build
@@ -145,7 +145,9 @@ def prepared(size: str) -> Any:
     if not there:
         publish(engine, city.sample_city(size, 1), f"sample:{size}:1")
     with engine.connect() as connection:
-        wanted = [one for one in store.list_communities(connection) if one[0] not in drawn]
+        wanted = [
+            one for one in community_layers.list_communities(connection) if one[0] not in drawn
+        ]
     if wanted:
         list(draw_communities(engine, DrawOrder(tuple(wanted), Constraints(), publish=True)))
     with engine.begin() as connection:

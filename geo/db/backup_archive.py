@@ -11,16 +11,20 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from psycopg import sql
 from pydantic import BaseModel
+from sqlalchemy import Connection, Table, text
 
 from geo import db
 from geo.errors import InputError
+from geo.model import Base, IndexLeftOff
+from geo.model.history import HISTORY  # noqa: F401  (its tables belong to the metadata)
 
 FORMAT_VERSION = 1
 MARKER = "gridatlas-backup"
@@ -156,3 +160,40 @@ def read_chunks(archive: zipfile.ZipFile, table: TableEntry) -> Iterator[bytes]:
             yield chunk
     if digest.hexdigest() != table.sha256:
         raise ValueError(member_name(table.name))
+
+
+def archived_tables() -> list[Table]:
+    """Return the tables that an archive holds, referenced ones first.
+
+    ``index_left_off`` describes the indexes of one database, not its data.
+    """
+    return [t for t in Base.metadata.sorted_tables if t.name != IndexLeftOff.__tablename__]
+
+
+def list_tables(tables: Iterable[Table]) -> str:
+    """Return tables as a list in SQL."""
+    return ", ".join(f"public.{table.name}" for table in tables)
+
+
+_SEQUENCES = text(
+    "SELECT sequencename, last_value FROM pg_sequences "
+    "WHERE schemaname = 'public' AND last_value IS NOT NULL"
+)
+
+
+def sequence_values(connection: Connection) -> dict[str, int]:
+    """Return the last value of each sequence that was used."""
+    return {row.sequencename: row.last_value for row in connection.execute(_SEQUENCES)}
+
+
+def copy_statement(table: str, columns: list[str], direction: str) -> sql.Composed:
+    """Return the ``COPY`` statement for the rows of a table.
+
+    Parameters
+    ----------
+    direction
+        ``TO STDOUT`` or ``FROM STDIN``.
+    """
+    listed = sql.SQL(", ").join(map(sql.Identifier, columns))
+    words = sql.SQL("COPY {} ({}) {} (ENCODING 'UTF8')")
+    return words.format(sql.Identifier("public", table), listed, sql.SQL(direction))

@@ -13,20 +13,13 @@ import shapely
 from geopandas.array import GeometryArray
 
 from geo.crs import STORAGE
-from geo.geometry.shared_borders import find_borders
 from geo.partition import previous_plan
 from geo.partition.cells.graph import Graph
-from geo.partition.cells.tessellation import Cells
 from geo.partition.community import Community
 from geo.partition.constraints import Area, Constraints
+from geo.partition.grid_polygons import assign_cells, unite_cells
 from geo.partition.previous_plan import PreviousPlan
-from geo.partition.problem import (
-    Problem,
-    build_problem,
-    free_subproblem,
-    merge_fixed,
-    release_grids,
-)
+from geo.partition.problem import Problem, build_problem, release_grids
 from geo.partition.proof.optimality import add_bound, prove_drawing
 from geo.partition.scoring.explanations import (
     explain_reasons,
@@ -43,6 +36,7 @@ from geo.partition.scoring.score_card import ScoreCard, score
 from geo.partition.scoring.walking import name_service_points
 from geo.partition.search.short_walks import build_walk_costs, search_short_walks
 from geo.partition.search.strategy import search_parts
+from geo.partition.subproblem import free_subproblem, merge_fixed
 from geo.types import Bools, Floats, Ints, Objects, Polygons
 
 REPAIR_LIMIT_WEIGHT, REPAIR_MOVED_WEIGHT = 20_000.0, 50.0
@@ -219,8 +213,8 @@ def build_drawing(
         How much cheaper another drawing can be at most, None if unknown.
     """
     cells, system = problem.cells, problem.community.buildings.crs
-    grid_of_cell = _assign_cells(cells, problem.cell_of_node, label)
-    polygons = _unite_cells(cells.polygons, grid_of_cell)
+    grid_of_cell = assign_cells(cells, problem.cell_of_node, label)
+    polygons = unite_cells(cells.polygons, grid_of_cell)
     grid = grid_of_cell[cells.cell_of_atom]
     searched = len(polygons) - len(problem.fixed_grids)
     kinds = np.array(["general"] * searched + [fixed.kind for fixed in problem.fixed_grids])
@@ -344,41 +338,6 @@ def _assign_codes_and_names(
     names = propose_names(problem.community, problem.atoms, grid, centres, names, dedicated)
     serials = assign_serials(centres, shapely.area(polygons), dedicated, kept_serials)
     return grid_codes(community, serials), names
-
-
-def _assign_cells(cells: Cells, cell_of_node: Ints, label: Ints) -> Ints:
-    """Return the grid of each cell.
-
-    A water or uninhabited islet goes to the grid with which it shares most shore, or to the
-    nearest one.
-    """
-    grid = np.full(len(cells.polygons), -1, dtype=np.int64)
-    grid[cell_of_node] = label
-    shared = find_borders(cells.polygons)
-    while (grid < 0).any():
-        left_wet, right_wet = grid[shared.left] < 0, grid[shared.right] < 0
-        shore = (shared.left >= 0) & (left_wet != right_wet)
-        if not shore.any():
-            placed, rest = np.flatnonzero(grid >= 0), np.flatnonzero(grid < 0)
-            nearest = shapely.STRtree(cells.polygons[placed]).nearest(cells.polygons[rest])
-            grid[rest] = grid[placed[nearest]]
-            break
-        wet = np.where(left_wet, shared.left, shared.right)[shore]
-        dry = np.where(left_wet, shared.right, shared.left)[shore]
-        shores = pd.DataFrame({"cell": wet, "grid": grid[dry], "length": shared.length[shore]})
-        shores = shores.groupby(["cell", "grid"], as_index=False).sum()
-        longest = shores.sort_values(["cell", "length"]).drop_duplicates("cell", keep="last")
-        grid[longest["cell"]] = longest["grid"]
-    return grid
-
-
-def _unite_cells(cells: Polygons, grid: Ints) -> Polygons:
-    """Return the union of the cells of each grid."""
-    order = np.argsort(grid, kind="stable")
-    groups = np.split(cells[order], np.cumsum(np.bincount(grid))[:-1])
-    polygons = np.empty(len(groups), dtype=object)
-    polygons[:] = [shapely.coverage_union_all(group) for group in groups]
-    return polygons
 
 
 def _member_frame(problem: Problem, codes: list[str], grid_of_cell: Ints) -> gpd.GeoDataFrame:

@@ -9,19 +9,18 @@ from geo import crs
 from geo.errors import InputError
 from geo.partition import previous_plan
 from geo.partition.cells.atoms import Atoms, build_atoms
-from geo.partition.cells.graph import Graph, build_graph, join_islands_by_ways
+from geo.partition.cells.graph import Graph, build_graph
 from geo.partition.cells.tessellation import Cells, build_cells
+from geo.partition.cells.way_links import join_islands_by_ways
 from geo.partition.community import Community, build_barriers, validate_community
 from geo.partition.constraints import (
     Constraints,
-    cannot_link_pairs,
     dedicated_areas,
-    group_must_link,
     nodes_with_code,
 )
 from geo.partition.previous_plan import AtomLocations, PreviousPlan
 from geo.partition.scoring.checks import MIN_FAULT_M2
-from geo.partition.search.chains import Pairs, PreviousLabels
+from geo.partition.search.chains import PreviousLabels
 from geo.partition.search.kernel import label_components
 from geo.types import Bools, Ints, Points, Polygons
 
@@ -367,92 +366,3 @@ def _drop_empty_fixed_grids(problem: Problem) -> Problem:
         fixed_grids=tuple(problem.fixed_grids[grid] for grid in used),
         incomplete_areas=tuple(dict.fromkeys((*problem.incomplete_areas, *landless))),
     )
-
-
-@dataclass(frozen=True)
-class Subproblem:
-    """The part of a problem that is left to the search; nodes of a must-link group are one.
-
-    Attributes
-    ----------
-    graph, group
-        The graph of the groups, and (f,) the group of each free node.
-    before, apart
-        Previous labels and cannot-link pairs of the groups.
-    """
-
-    graph: Graph
-    group: Ints
-    before: PreviousLabels | None
-    apart: Pairs
-
-
-def free_subproblem(problem: Problem) -> Subproblem:
-    """Return the part of a problem that is not fixed."""
-    graph = problem.graph.subgraph(problem.free)
-    group = _must_link_groups(problem, graph)
-    group_of_node = np.full(len(problem.graph) + 1, -1, dtype=np.int64)
-    group_of_node[problem.free] = group
-    apart = cannot_link_pairs(
-        problem.constraints,
-        problem.community,
-        problem.atoms,
-        problem.node_of_atom,
-        group_of_node,
-    )
-    before = _previous_labels_of_groups(problem, group)
-    return Subproblem(graph.contracted(group), group, before, apart)
-
-
-def _must_link_groups(problem: Problem, graph: Graph) -> Ints:
-    """Return the group of each free node; compounds are groups where they must stay whole."""
-    place = np.full(len(problem.graph), -1, dtype=np.int64)
-    place[problem.free] = np.arange(len(problem.free))
-    atoms, node_of_atom = problem.atoms, problem.node_of_atom
-    together = []
-    for codes in problem.constraints.together:
-        nodes = [
-            nodes_with_code(code, "together", problem.community, atoms, node_of_atom)
-            for code in codes
-        ]
-        together.append(place[np.concatenate(nodes)])
-    if problem.constraints.whole_compounds:
-        households = np.bincount(graph.compound + 1, graph.households)[1:]
-        fits = (households > 0) & (households <= problem.constraints.limits.upper)
-        together += [np.flatnonzero(graph.compound == number) for number in np.flatnonzero(fits)]
-    return group_must_link(graph, [np.unique(nodes[nodes >= 0]) for nodes in together])
-
-
-def _previous_labels_of_groups(problem: Problem, group: Ints) -> PreviousLabels | None:
-    """Return the previous grid of each group: that of its member with the most households."""
-    if problem.previous is None:
-        return None
-    labels = problem.previous.labels.of(problem.free)
-    is_general = np.append(problem.previous.plan.general(), False)
-    label = np.where(is_general[labels.label], labels.label, -1)
-    households = problem.graph.households[problem.free]
-    order = np.lexsort((households, labels.counted, labels.locked, label >= 0))
-    groups = int(group.max(initial=-1)) + 1
-    of_groups = PreviousLabels(
-        np.full(groups, -1, dtype=np.int64), np.zeros(groups, bool), np.zeros(groups, bool)
-    )
-    of_groups.label[group[order]] = label[order]
-    of_groups.counted[group[order]] = labels.counted[order]
-    of_groups.locked[group[order]] = labels.locked[order] & (label[order] >= 0)
-    return of_groups
-
-
-def merge_fixed(problem: Problem, label_of_free: Ints) -> Ints:
-    """Return the grid of each node, numbered from 0: searched grids first, then the fixed ones.
-
-    Parameters
-    ----------
-    label_of_free
-        (f,) grid of each free node.
-    """
-    label = np.zeros(len(problem.graph), dtype=np.int64)
-    grids, number = np.unique(label_of_free, return_inverse=True)
-    label[problem.free] = number.ravel()
-    is_fixed = problem.fixed >= 0
-    label[is_fixed] = len(grids) + problem.fixed[is_fixed]
-    return label

@@ -23,7 +23,7 @@ from geo.partition.draw import Drawing, draw
 from geo.partition.forecast import Forecast, draw_for_forecast
 from geo.partition.previous_plan import PreviousPlan
 from geo.partition.search.alternatives import find_alternatives
-from geo.plans import micro_division, store
+from geo.plans import community_layers, micro_division, store
 from geo.plans.data_state import DataState, mark_if_data_changed, read_data_state
 from geo.plans.draw_runs import DrawOrder
 from geo.plans.micro_division import MicroSummary
@@ -161,7 +161,7 @@ def _read_start(
 ) -> tuple[DataState, Community, PreviousPlan | None]:
     """Read the state of the data, a community, and the plan that a drawing of it starts from."""
     state = read_data_state(connection, code)
-    community = store.read_community(connection, code, constraints.limits.balance)
+    community = community_layers.read_community(connection, code, constraints.limits.balance)
     if not constraints.fresh and not isinstance(previous, PreviousPlan):
         previous = store.read_previous_plan(connection, community, previous)
     return state, community, previous if isinstance(previous, PreviousPlan) else None

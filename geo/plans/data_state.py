@@ -18,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from geo.model import BuildingUnit, Grid, GridMember, GridPlan, LayerRevision, Region
-from geo.plans.store import community_buildings
+from geo.plans.community_layers import community_buildings
 
 _LAYERS = ("region", "building", "building_unit")
 

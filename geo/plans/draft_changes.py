@@ -11,7 +11,7 @@ from geo.errors import InputError, NotFoundError
 from geo.model import Building, GridMember
 from geo.partition.community import build_barriers
 from geo.partition.scoring.numbering import FIRST_DEDICATED, SERIAL_DIGITS
-from geo.plans import store
+from geo.plans import community_layers
 from geo.plans.grid_split import split_in_two
 from geo.plans.plan_draft import Attributes, Change, Draft, GridKind, read_cells
 from geo.types import Ints
@@ -200,7 +200,7 @@ def _half_of_grid(connection: Connection, draft: Draft, atoms: Sequence[int]) ->
     households = np.array([draft.size(atom) for atom in atoms], dtype=np.int64)
     if (households > 0).sum() < 2:
         raise InputError("grid_indivisible")
-    community = store.read_community(connection, draft.community)
+    community = community_layers.read_community(connection, draft.community)
     cells = read_cells(connection, atoms)
     polygons = np.array([cells[atom] for atom in atoms], dtype=object)
     polygons = crs.transform(polygons, crs.STORAGE, community.buildings.crs)

@@ -16,7 +16,7 @@ from geo.partition.community import Community, build_barriers
 from geo.partition.micro import MAX_HOUSEHOLDS, MIN_HOUSEHOLDS
 from geo.partition.micro.divide import MicroGrids, divide_grid
 from geo.partition.micro.unit_cells import UnitCells, divide_cells
-from geo.plans import store
+from geo.plans import community_layers
 from geo.plans.micro_grids import SERIAL_DIGITS, has_micro_grids, list_micro_grids
 from geo.plans.plan_draft import lock_community_of
 from geo.types import Lines, Polygons
@@ -49,7 +49,7 @@ def divide_plan(connection: Connection, plan: int, previous: int | None = None) 
     NotFoundError
         If there is no such plan.
     """
-    community = store.read_community(connection, lock_community_of(connection, plan))
+    community = community_layers.read_community(connection, lock_community_of(connection, plan))
     members = _read_members(connection, plan, community)
     units = _units_by_building(community)
     before = _previous_parts(connection, previous or plan)

@@ -21,7 +21,7 @@ from geo.partition.matching import match_grids
 from geo.partition.previous_plan import PreviousPlan
 from geo.partition.scoring.review import review_plan
 from geo.partition.street_line import StreetLine, find_street_line
-from geo.plans import store
+from geo.plans import community_layers, store
 from geo.plans.change_figures import BoundaryChangeKind, PlannedCommunity, WhatIf
 from geo.plans.comparison import previous_grids
 from geo.progress import Progress
@@ -63,7 +63,8 @@ def read_communities(
         If a community does not exist or has nothing to draw.
     """
     communities = [
-        store.read_community(connection, code, constraints.limits.balance) for code in codes
+        community_layers.read_community(connection, code, constraints.limits.balance)
+        for code in codes
     ]
     for community in communities:
         validate_community(community)

@@ -121,7 +121,7 @@ def main(
         return contents(engine)
 
     def restore() -> None:
-        db_backup.restore(file, replace=True)
+        restore.restore(file, replace=True)
 
     live = change()
     began = time.monotonic()

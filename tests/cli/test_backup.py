@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from geo import db
 from geo.db import backup as db_backup
-from geo.db import cluster
+from geo.db import cluster, restore
 from geo.errors import ConflictError, GridatlasError, InputError
 from geo.locks import Lock
 from tests import town as t
@@ -163,7 +163,7 @@ def test_damaged_or_foreign_archive_changes_nothing(database, city, foreign):
         bad = city.with_name("bad")
         bad.write_bytes(content)
         try:
-            db_backup.restore(bad, replace=True)
+            restore.restore(bad, replace=True)
             wrong.append(f"{kind}: restored")
         except GridatlasError as error:
             if "Nothing was changed" not in error.message("en"):
@@ -222,11 +222,11 @@ def test_backup_of_older_tables_is_migrated(database, city):
             table["columns"] = [name for name in table["columns"] if name not in later]
 
     older.write_bytes(rewritten(city, as_of_0026))
-    db_backup.restore(city, replace=True)
+    restore.restore(city, replace=True)
     expected = contents(database)
     with database.begin() as connection:
         connection.execute(text("UPDATE building SET name = 'since'"))
-    db_backup.restore(older, replace=True)
+    restore.restore(older, replace=True)
     assert db.is_current(database)
     assert contents(database) == expected
 
@@ -242,10 +242,10 @@ def test_restore_is_refused_with_the_sessions_that_use_the_database(database, ci
         )
         working.commit()
         with pytest.raises(ConflictError, match="night"):
-            db_backup.restore(city, replace=True)
+            restore.restore(city, replace=True)
         assert contents(database) == before
         working.execute(text("SELECT pg_advisory_unlock_all()"))
-    db_backup.restore(city, replace=True)
+    restore.restore(city, replace=True)
 
 
 def test_restore_gives_up_on_tables_that_stay_locked(database, city, monkeypatch):
@@ -254,7 +254,7 @@ def test_restore_gives_up_on_tables_that_stay_locked(database, city, monkeypatch
     with database.connect() as reader:
         reader.execute(text("SELECT count(*) FROM road"))
         with pytest.raises(ConflictError):
-            db_backup.restore(city, replace=True)
+            restore.restore(city, replace=True)
     assert contents(database) == before
 
 
@@ -266,7 +266,7 @@ def test_api_serves_the_restored_data(database, city):
         changes = text("SELECT changes FROM layer_change WHERE layer = 'region'")
         with database.connect() as connection:
             before = connection.scalar(changes)
-        db_backup.restore(city, replace=True)
+        restore.restore(city, replace=True)
         answer = client.get("/regions")
         assert answer.status_code == 200
         assert "since" not in answer.text
@@ -288,7 +288,7 @@ def test_sequences_do_not_repeat_numbers_used_since_the_backup(database, city):
     )
     with database.begin() as connection:
         last = max(connection.scalar(insert) for _ in range(3))
-    db_backup.restore(city, replace=True)
+    restore.restore(city, replace=True)
     with database.begin() as connection:
         assert connection.scalar(insert) > last
 
@@ -300,7 +300,7 @@ def test_refused_restore_leaves_sequences_unchanged(database, city):
     bad = city.with_name("bad")
     bad.write_bytes(rewritten(city, lambda m: m["tables"][-1].update(rows=10**6)))
     with pytest.raises(InputError):
-        db_backup.restore(bad, replace=True)
+        restore.restore(bad, replace=True)
     with database.connect() as connection:
         assert connection.execute(numbers).all() == before
 
@@ -310,7 +310,7 @@ def test_held_run_is_closed_with_a_reason(database, tmp_path):
     with database.begin() as connection:
         connection.execute(text(run))
     db_backup.backup(tmp_path / "city.backup")
-    db_backup.restore(tmp_path / "city.backup", replace=True)
+    restore.restore(tmp_path / "city.backup", replace=True)
     with database.connect() as connection:
         status, report = connection.execute(text("SELECT status, report FROM import_run")).one()
     assert status == "failed"

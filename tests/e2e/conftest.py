@@ -25,7 +25,7 @@ from sqlalchemy import Engine
 from geo.partition.constraints import Constraints
 from geo.partition.draw import draw
 from geo.partition.search.strategy import Effort
-from geo.plans import store
+from geo.plans import community_layers, store
 from maps import build
 from tests import accounts
 from tests import town as little_town
@@ -101,7 +101,7 @@ def desks(town: Engine, address: str) -> str:
             accounts.add(connection, role, role, scope=scope)
         accounts.add(connection, "second", "planner", scope=little_town.STREET)
         for community in (little_town.NORTH_GATE, little_town.DRUM_TOWER):
-            drawing = draw(store.read_community(connection, community), QUICK)
+            drawing = draw(community_layers.read_community(connection, community), QUICK)
             store.publish(connection, store.store_drawing(connection, drawing, "planner"))
     return address
 

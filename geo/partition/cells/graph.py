@@ -4,7 +4,7 @@ It consists of plain arrays, so that people with a graph of their own need no ge
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from geo.geometry.shared_borders import find_borders, inner_points
 from geo.partition.cells.barriers import ON_BARRIER_M, Barriers, Kind
-from geo.types import Bools, Floats, Ints, Lines, Polygons
+from geo.types import Bools, Floats, Ints, Polygons
 
 if TYPE_CHECKING:
     from geo.partition.cells.tessellation import Cells
@@ -74,15 +74,15 @@ class Graph:
 
     @cached_property
     def rows(self) -> tuple[Ints, Ints, Ints]:
-        """Neighbours in compressed rows: (n + 1,) starts, (2m,) neighbours, (2m,) their edges."""
+        """Neighbours in compressed rows, int64: (n + 1,) starts, (2m,) neighbours, (2m,) edges."""
         return compress_rows(len(self), self.edges)
 
     def components(self) -> tuple[int, Ints]:
-        """Return the number of connected components and (n,) the component of each node."""
+        """Return the number of connected components and (n,) int64 the component of each node."""
         return connected_parts(len(self), self.edges)
 
     def subgraph(self, nodes: Ints) -> "Graph":
-        """Return the graph of (k,) nodes, renumbered in their order.
+        """Return the graph of (k,) int64 nodes, renumbered in their order.
 
         Their borders with the other nodes become outline.
         """
@@ -293,84 +293,8 @@ def _barrier_kinds(points: Floats, barriers: Barriers) -> Ints:
     return kinds
 
 
-def join_islands_by_ways(graph: Graph, cells: Polygons, ways: Lines) -> Graph:
-    """Return the graph with its components joined where a bridge or path connects them.
-
-    Parameters
-    ----------
-    cells
-        (n,) polygons of the nodes.
-    ways
-        (w,) lines of roads, bridges and paths. Cells of different components that a line enters
-        one after the other become adjacent, without border. In one grid they cost the length of
-        the way between them, so that a grid does not lie in distant pieces.
-    """
-    pairs, length = find_way_links(graph.components()[1], cells, ways)
-    zeros = np.zeros(len(pairs))
-    return replace(
-        graph,
-        edges=np.concatenate([graph.edges, pairs]),
-        cut=np.append(graph.cut, zeros),
-        inside=np.append(graph.inside, length),
-        length=np.append(graph.length, zeros),
-    )
-
-
-def find_way_links(part: Ints, cells: Polygons, ways: Lines) -> tuple[Ints, Floats]:
-    """Find the cells of different components that a way links.
-
-    Parameters
-    ----------
-    part
-        (n,) int64 component of each cell.
-    cells, ways
-        (n,) polygons, and (w,) lines of roads, bridges and paths.
-
-    Returns
-    -------
-    pairs, length
-        (p, 2) int64 cells that a way enters one after the other, each pair once, and (p,) float64
-        metres of the shortest way between them.
-    """
-    if len(ways) == 0 or (part == part[:1]).all():
-        return np.empty((0, 2), dtype=np.int64), np.empty(0)
-    way, cell = shapely.STRtree(cells).query(ways, predicate="intersects")
-    lowest, highest = np.full(len(ways), len(part)), np.full(len(ways), -1)
-    np.minimum.at(lowest, way, part[cell])
-    np.maximum.at(highest, way, part[cell])
-    links = lowest[way] < highest[way]
-    way, cell = way[links], cell[links]
-    within = shapely.intersection(ways[way], cells[cell])
-    along = shapely.line_locate_point(ways[way], shapely.point_on_surface(within))
-    order = np.lexsort((along, way))
-    way, cell = way[order], cell[order]
-    leads = np.flatnonzero((way[1:] == way[:-1]) & (part[cell[1:]] != part[cell[:-1]]))
-    line, within = ways[way[leads]], within[order]
-    leaves, enters = _farthest_along(line, within[leads]), _nearest_along(line, within[leads + 1])
-    one, other = cell[leads], cell[leads + 1]
-    between = np.maximum(enters - leaves, shapely.distance(cells[one], cells[other]))
-    pairs, number = merge_parallel_edges(np.stack([one, other], axis=1))
-    length = np.full(len(pairs), np.inf)
-    np.minimum.at(length, number, between)
-    return pairs, length
-
-
-def _farthest_along(lines: Lines, parts: Lines) -> Floats:
-    """Return (k,) how far along each line a part of it ends."""
-    coords, part = shapely.get_coordinates(parts, return_index=True)
-    farthest = np.zeros(len(lines))
-    np.maximum.at(farthest, part, shapely.line_locate_point(lines[part], shapely.points(coords)))
-    return farthest
-
-
-def _nearest_along(lines: Lines, parts: Lines) -> Floats:
-    """Return (k,) how far along each line a part of it begins."""
-    nearest: Floats = shapely.length(lines) - _farthest_along(shapely.reverse(lines), parts)
-    return nearest
-
-
 def find_populated_rooms(cells: "Cells", households: Ints) -> Bools:
-    """Return (r,) bool, which rooms have a household."""
+    """Return (r,) whether each room has a household, by (b,) int64 households of the buildings."""
     has_cell = cells.cell_of_atom >= 0
     room = cells.room[cells.cell_of_atom[has_cell]]
     total = np.bincount(room, weights=households[has_cell], minlength=int(cells.room.max()) + 1)

@@ -26,10 +26,8 @@ from geo.partition.cells.barriers import (
     clip_barriers,
     find_barrier_kinds,
 )
+from geo.partition.cells.strips import THIN_ROOM_M, Strips, concatenate_ranges, find_strips
 from geo.types import Bools, Floats, Ints, Lines, Polygons
-
-THIN_ROOM_M = 20.0
-"""A room without buildings that is narrower than this is divided among its neighbours."""
 
 TRACE_M2 = 1e-3
 """A piece of a footprint that is smaller than this goes with the land around it."""
@@ -103,7 +101,7 @@ def build_cells(
     rooms = build_rooms(community, barriers)
     is_water = _lie_in_any(rooms, barriers.water)
     home = locate_by_overlap(feet, rooms)
-    strips = _find_strips(home, rooms, is_water, barriers)
+    strips = find_strips(home, rooms, is_water, barriers)
     sites, has_site = _sample_sites(feet, home, rooms, strips)
     ridges = _clip_ridges(
         *straighten_ridges(trace_ridges(sites), RIDGE_SIMPLIFY_M, straighten_m), rooms
@@ -154,7 +152,7 @@ def _lie_in_any(rooms: Polygons, areas: Polygons) -> Bools:
 
 
 def _sample_sites(
-    feet: Polygons, home: Ints, rooms: Polygons, strips: "_Strips"
+    feet: Polygons, home: Ints, rooms: Polygons, strips: Strips
 ) -> tuple[Sites, Bools]:
     """Return sample points of the buildings that divide each room, and which rooms have any.
 
@@ -169,80 +167,13 @@ def _sample_sites(
     points, owner = sample_outlines(feet, home)
     start = np.searchsorted(owner, foot)
     count = np.searchsorted(owner, foot, side="right") - start
-    again = _ranges(start, count)
+    again = concatenate_ranges(start, count)
     room = np.concatenate([home[owner], np.repeat(thin_room, count)])
     points, owner = np.concatenate([points, points[again]]), np.concatenate([owner, owner[again]])
     has_site = np.zeros(len(rooms), dtype=bool)
     has_site[room] = True
     order = np.argsort(room, kind="stable")
     return Sites(points[order], owner[order], room[order]), has_site
-
-
-@dataclass(frozen=True)
-class _Strips:
-    """Thin rooms without buildings, and the rooms with buildings that they are divided among.
-
-    Attributes
-    ----------
-    rooms, kinds
-        (s,) int64 the thin rooms, and (s,) int8 the weakest barrier between each and a room with
-        buildings.
-    pairs
-        (p, 2) int64 a thin room, and a room with buildings behind its weakest barrier.
-    """
-
-    rooms: Ints
-    kinds: NDArray[np.int8]
-    pairs: Ints
-
-    def footprints(self, home: Ints) -> tuple[Ints, Ints]:
-        """Return pairs of a thin room and a building behind its weakest barriers, as two columns.
-
-        Parameters
-        ----------
-        home
-            (b,) int64 room of each building.
-
-        Returns
-        -------
-        tuple of ndarray
-            (p,) int64 thin rooms and (p,) int64 rows of buildings.
-        """
-        by_room = np.argsort(home, kind="stable")
-        start = np.searchsorted(home[by_room], self.pairs[:, 1])
-        count = np.searchsorted(home[by_room], self.pairs[:, 1], side="right") - start
-        return np.repeat(self.pairs[:, 0], count), by_room[_ranges(start, count)]
-
-
-def _find_strips(home: Ints, rooms: Polygons, is_water: Bools, barriers: Barriers) -> _Strips:
-    """Find the strips between a wall and a street, or between two carriageways.
-
-    A strip goes to the buildings behind the weakest barrier that has any. Between carriageways
-    that is both sides: the border in the middle still lies on the street.
-    """
-    empty = np.bincount(home, minlength=len(rooms)) == 0
-    width = 2 * shapely.area(rooms) / shapely.length(rooms)
-    thin = empty & ~is_water & (width < THIN_ROOM_M)
-    shared = find_borders(rooms)
-    kind = find_barrier_kinds(shared.midpoints(), barriers)
-    inner = shared.left >= 0
-    one = np.concatenate([shared.left[inner], shared.right[inner]])
-    other = np.concatenate([shared.right[inner], shared.left[inner]])
-    kind = np.tile(kind[inner], 2)
-    useful = thin[one] & ~empty[other]
-    one, other, kind = one[useful], other[useful], kind[useful]
-    weakest = np.full(len(rooms), np.iinfo(np.int8).max, dtype=np.int8)
-    np.minimum.at(weakest, one, kind)
-    behind = kind == weakest[one]
-    pairs = np.unique(np.stack([one[behind], other[behind]], axis=1), axis=0)
-    strips = np.unique(pairs[:, 0])
-    return _Strips(strips, weakest[strips], pairs)
-
-
-def _ranges(start: Ints, count: Ints) -> Ints:
-    """Return the numbers ``start .. start + count - 1`` of each entry, one after the other."""
-    numbers: Ints = np.repeat(start - (np.cumsum(count) - count), count) + np.arange(count.sum())
-    return numbers
 
 
 def _are_near(rooms: Polygons, feet: Polygons, room: Ints) -> Bools:

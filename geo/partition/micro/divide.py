@@ -11,7 +11,8 @@ import numpy as np
 import shapely
 
 from geo.partition.cells.barriers import Barriers
-from geo.partition.cells.graph import Graph, build_coverage_graph, join_islands_by_ways
+from geo.partition.cells.graph import Graph, build_coverage_graph
+from geo.partition.cells.way_links import join_islands_by_ways
 from geo.partition.micro import FEWEST_PARTS, MAX_HOUSEHOLDS, MIN_HOUSEHOLDS, MOST_PARTS
 from geo.partition.micro.unit_cells import UnitCells
 from geo.partition.scoring.numbering import assign_serials

@@ -15,8 +15,8 @@ import numpy as np
 from geo.partition.cells.graph import Graph
 from geo.partition.cells.graph_arrays import graph_from_arrays
 from geo.partition.proof import frontier
-from geo.partition.proof.frontier import MAX_FRONTIER, Coarseness, States, Step
 from geo.partition.proof.piece import Piece
+from geo.partition.proof.states import MAX_FRONTIER, Coarseness, States, Step, allocate_states
 from geo.partition.scoring.objective import Limits, Weights, cost
 from geo.partition.search.chains import Pairs, PreviousLabels
 from geo.types import Floats, Ints
@@ -264,7 +264,7 @@ def _initial_state(piece: Piece) -> States:
 
     Compounds are charged grid by grid, minus the number that each needs at least.
     """
-    states = frontier.allocate_states(1)
+    states = allocate_states(1)
     compounds = np.unique(piece.graph.compound[piece.graph.compound >= 0])
     several = piece.needed[compounds][piece.needed[compounds] > 1]
     states.cost[0] = -piece.weights.compound * float(several.sum())
@@ -277,9 +277,9 @@ def _search_in_order(
 ) -> _Pass:
     """Assign all nodes in an order, keeping at most ``width`` states after each."""
     rules = piece.rules
-    states, room = _initial_state(piece), frontier.allocate_states(ROOM_WIDTHS * width)
+    states, room = _initial_state(piece), allocate_states(ROOM_WIDTHS * width)
     credit = float(states.cost[0])
-    spare = frontier.allocate_states(MAX_FRONTIER + 1)
+    spare = allocate_states(MAX_FRONTIER + 1)
     households = int(piece.graph.households.sum())
     lost, exact = np.inf, True
     rest, trail = [np.zeros(households + 1)], []
@@ -325,7 +325,7 @@ def _trace_labels(trail: list[States], steps: list[Step], order: Ints) -> Ints:
         path.append(int(states.parent[path[-1]]))
     label = np.empty(len(order), dtype=np.int64)
     grid_at = np.full(MAX_FRONTIER, -1, dtype=np.int64)
-    next_grid, before = 0, frontier.allocate_states(1).label[0]
+    next_grid, before = 0, allocate_states(1).label[0]
     for t, (state, step) in enumerate(zip(path[::-1], steps, strict=True)):
         choice = trail[t].choice[state]
         same = np.flatnonzero(before == choice)

@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from geo.partition.problem import Problem, free_subproblem, merge_fixed
+from geo.partition.problem import Problem
 from geo.partition.proof.lower_bound import prove
 from geo.partition.scoring.objective import cost
 from geo.partition.scoring.score_card import ScoreCard
+from geo.partition.subproblem import free_subproblem, merge_fixed
 from geo.types import Ints
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from geo.partition.cells.graph import Graph
-from geo.partition.proof.frontier import Rules
 from geo.partition.proof.node_order import order_nodes
+from geo.partition.proof.states import Rules
 from geo.partition.scoring.objective import (
     Limits,
     Weights,

@@ -13,9 +13,9 @@ from geo.partition.cells.graph import (
     INSIDE_FACTOR,
     connected_parts,
     find_populated_rooms,
-    find_way_links,
 )
 from geo.partition.cells.tessellation import Cells, find_cell_borders
+from geo.partition.cells.way_links import find_way_links
 from geo.partition.previous_plan import locate_points
 from geo.types import Bools, Floats, Ints, Lines, Points, Polygons
 
@@ -98,7 +98,7 @@ def measure_borders(
 
 
 def count_spikes(polygons: Polygons, cells: Cells) -> int:
-    """Count the sharp corners of grids; one between two streets or on the outline is no fault."""
+    """Count sharp corners of (g,) polygons; one between streets or on the outline is no fault."""
     parts = shapely.orient_polygons(shapely.get_parts(polygons))
     rings = shapely.get_rings(parts)
     corners, before, after = _corners(rings)
@@ -125,14 +125,14 @@ def _corners(rings: Polygons) -> tuple[Floats, Floats, Floats]:
 
 
 def narrow_area(polygons: Polygons) -> float:
-    """Return the m2 of grids that an opening by half of NARROW_M removes."""
+    """Return the m2 of (g,) polygons that an opening by half of NARROW_M removes."""
     core = shapely.buffer(polygons, -NARROW_M / 2, join_style="mitre")
     opened = shapely.buffer(core, NARROW_M / 2, join_style="mitre")
     return float(shapely.area(shapely.difference(polygons, opened)).sum())
 
 
 def beside_street_length(polygons: Polygons, cells: Cells) -> float:
-    """Return the metres of border between grids in open ground within BESIDE_STREET_M of one."""
+    """Return the metres of border between (g,) polygons off but near a street."""
     shared, barriers = find_borders(polygons), cells.barriers
     lines: Lines = np.asarray(shapely.linestrings(shared.ends[shared.left >= 0]), dtype=object)
     lines = lines.reshape(-1)
@@ -180,7 +180,7 @@ def measure_inner_borders(
     Parameters
     ----------
     polygons, dedicated
-        (g,) grids in metres, a valid coverage, and which of them are dedicated.
+        (g,) grids in metres, a valid coverage, and (g,) whether each is dedicated.
     """
     shared = find_borders(polygons)
     inner = shared.left >= 0

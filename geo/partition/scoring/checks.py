@@ -7,7 +7,8 @@ import pyproj
 import shapely
 
 from geo import crs
-from geo.partition.cells.graph import Graph, join_islands_by_ways
+from geo.partition.cells.graph import Graph
+from geo.partition.cells.way_links import join_islands_by_ways
 from geo.types import Bools, Ints, Points, Polygons, Strings
 
 Faults = list[tuple[str, dict[str, Any]]]
@@ -23,7 +24,7 @@ MIN_CUT_M2 = 1.0
 
 
 def is_in_one_piece(polygon: shapely.Geometry, ways: Polygons) -> bool:
-    """Return whether a polygon's pieces are connected, directly or by ways between them."""
+    """Return whether a polygon's pieces are connected, directly or by (w,) ways between them."""
     pieces = shapely.get_parts(polygon)
     n = len(pieces)
     if n < 2:
@@ -73,7 +74,7 @@ def find_grids_in_pieces(polygons: Polygons, whole: Bools) -> Faults:
 
 
 def find_overlaps(polygons: Polygons) -> Faults:
-    """Return the pairs of grids that overlap, the largest overlaps first."""
+    """Return the pairs of (g,) polygons that overlap, the largest overlaps first."""
     one, other = shapely.STRtree(polygons).query(polygons, predicate="intersects")
     one, other = one[one < other], other[one < other]
     area = shapely.area(shapely.intersection(polygons[one], polygons[other]))
@@ -101,6 +102,8 @@ def find_cut_buildings(polygons: Polygons, footprints: Polygons, names: Strings)
 
     Parameters
     ----------
+    polygons
+        (g,) grids in metres.
     footprints, names
         (a,) footprint of each building, without what another one has of it, and its name.
     """

@@ -14,10 +14,11 @@ import numpy as np
 import shapely
 
 from geo.partition.cells.graph import Graph
-from geo.partition.problem import Problem, Subproblem
+from geo.partition.problem import Problem
 from geo.partition.scoring.objective import Limits, Weights, cost
 from geo.partition.scoring.walking import WALK_UNIT, build_way_network, cap_walks
 from geo.partition.search.kernel import label_components
+from geo.partition.subproblem import Subproblem
 from geo.types import Floats, Ints
 
 DETOUR_FACTORS = (0.0, 2.0, 6.0)

@@ -8,10 +8,11 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from geo import db
 from geo.db import security as db_security
+from geo.db.access_rules import ROLES, RULES
 from geo.model import Base
 from tests import town as t
 
-CALLERS = (*db_security.ROLES, "keeper", "publisher")
+CALLERS = (*ROLES, "keeper", "publisher")
 TABLES = sorted(Base.metadata.tables)
 SCOPE = t.NORTH_GATE
 OWN_GRID = f"{t.NORTH_GATE}002"
@@ -179,8 +180,8 @@ def act_as(connection, role, scope=SCOPE, networks="gas"):
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_role_reads_the_rows_of_its_rule(town, table):
-    assert table in db_security.RULES, "add its rule to geo/db/security.py"
-    rule = db_security.RULES[table]
+    assert table in RULES, "add its rule to geo/db/access_rules.py"
+    rule = RULES[table]
     for role in CALLERS:
         with town.connect() as connection:
             condition = SEES.get(role, {}).get(table, "true")
@@ -198,7 +199,7 @@ def test_every_role_reads_the_rows_of_its_rule(town, table):
 
 @pytest.mark.parametrize("table", TABLES)
 def test_only_roles_with_a_rule_change_a_table(town, table):
-    rule = db_security.RULES[table]
+    rule = RULES[table]
     column = next(iter(Base.metadata.tables[table].columns)).name
     statements = (
         f"UPDATE {table} SET {column} = {column}",

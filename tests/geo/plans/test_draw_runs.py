@@ -19,7 +19,7 @@ from geo.errors import InputError, NotFoundError, SetupError
 from geo.partition.constraints import Area, Constraints
 from geo.partition.scoring.objective import Limits
 from geo.partition.search.strategy import Effort
-from geo.plans import draw_runs, store
+from geo.plans import community_layers, draw_runs, store
 from geo.plans.batch import draw_communities, draw_community
 from geo.plans.draw_runs import DrawOrder
 from tests.waiting import wait_until
@@ -37,7 +37,7 @@ def city(shared_database: Engine) -> Engine:
 
 def order(city: Engine, count: int, **fields: object) -> DrawOrder:
     with city.connect() as connection:
-        communities = store.list_communities(connection, "420606007")[:count]
+        communities = community_layers.list_communities(connection, "420606007")[:count]
     return replace(DrawOrder(tuple(communities), QUICK), **fields)
 
 
@@ -221,5 +221,5 @@ def test_killed_command_is_resumed(city, tmp_path):
         run = connection.execute(
             text("SELECT max(id) FROM draw_run WHERE finished_at IS NOT NULL")
         ).scalar_one()
-        codes = [code for code, _ in store.list_communities(connection)]
+        codes = [code for code, _ in community_layers.list_communities(connection)]
     assert stored_plans(city, run) == [(code, "published") for code in codes]

@@ -8,7 +8,16 @@ from sqlalchemy import text
 from geo.partition.constraints import Constraints
 from geo.partition.draw import draw
 from geo.partition.search.strategy import Effort
-from geo.plans import batch, draft_changes, edits, micro_division, micro_grids, plan_draft, store
+from geo.plans import (
+    batch,
+    community_layers,
+    draft_changes,
+    edits,
+    micro_division,
+    micro_grids,
+    plan_draft,
+    store,
+)
 from tests import town as t
 
 QUICK = Constraints(effort=Effort(generations=1, moves_per_node=100, threads=1), fresh=True)
@@ -25,7 +34,7 @@ def town(shared_database):
 def plan(town):
     """Return the number of a new draft that is divided."""
     with town.begin() as connection:
-        drawing = draw(store.read_community(connection, COMMUNITY), QUICK)
+        drawing = draw(community_layers.read_community(connection, COMMUNITY), QUICK)
         number = store.store_drawing(connection, drawing)
         micro_division.divide_plan(connection, number)
     return number

@@ -14,7 +14,7 @@ from geo.model import Grid, GridPlan
 from geo.partition.constraints import Constraints
 from geo.partition.draw import draw
 from geo.partition.search.strategy import Effort
-from geo.plans import store
+from geo.plans import community_layers, store
 from geo.plans.batch import draw_communities, draw_community
 from geo.plans.data_state import mark_if_data_changed, read_data_state
 from geo.plans.draw_runs import DrawOrder
@@ -33,12 +33,12 @@ def city(shared_database):
 @pytest.fixture
 def drawing(city):
     with city.connect() as connection:
-        return draw(store.read_community(connection, COMMUNITY), QUICK)
+        return draw(community_layers.read_community(connection, COMMUNITY), QUICK)
 
 
 def test_community_is_read_with_its_layers(city):
     with city.connect() as connection:
-        community = store.read_community(connection, COMMUNITY)
+        community = community_layers.read_community(connection, COMMUNITY)
         count = connection.execute(
             text("SELECT count(*) FROM building WHERE region_code = :c"), {"c": COMMUNITY}
         ).scalar_one()
@@ -114,7 +114,7 @@ def test_draft_can_be_published_once(city, drawing):
 
 def test_unknown_community_is_refused(city):
     with city.connect() as connection, pytest.raises(NotFoundError) as refused:
-        store.read_community(connection, "420606007999")
+        community_layers.read_community(connection, "420606007999")
     assert refused.value.key == "no_such_community"
 
 
@@ -127,13 +127,13 @@ def test_community_without_border_is_refused(city):
             )
         )
         with pytest.raises(InputError) as refused:
-            store.read_community(connection, "420606007900")
+            community_layers.read_community(connection, "420606007900")
     assert refused.value.key == "community_without_border"
 
 
 def test_workers_draw_the_same_plan_as_this_process(city):
     with city.connect() as connection:
-        communities = store.list_communities(connection, "420606007")[:5]
+        communities = community_layers.list_communities(connection, "420606007")[:5]
     order = DrawOrder(tuple(communities), QUICK)
     results = {result.community: result for result in draw_communities(city, order)}
     assert set(results) == {code for code, _ in communities}
@@ -155,7 +155,9 @@ def test_layer_is_limited_to_a_region(city):
 
 def test_plan_with_units_is_read_back_as_it_was_drawn(city):
     with city.connect() as connection:
-        community = store.read_community(connection, "420606007004")  # has a tower with units
+        community = community_layers.read_community(
+            connection, "420606007004"
+        )  # has a tower with units
     drawing = draw(community, QUICK)
     assert drawing.members["unit_code"].notna().any()
     with city.begin() as connection:
@@ -171,7 +173,7 @@ def test_plan_is_stale_if_its_data_changed_before_it_was_stored(city):
     code = "420606007002"
     with city.connect() as connection:
         state = read_data_state(connection, code)
-        drawing = draw(store.read_community(connection, code), QUICK)
+        drawing = draw(community_layers.read_community(connection, code), QUICK)
     house = drawing.members["building_code"].iloc[0]
     with city.begin() as connection:
         plan = store.store_drawing(connection, drawing)

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from geo.partition.draw import draw
-from geo.plans import store
+from geo.plans import community_layers
 from tests.etl.delivery import box, bring, divisions, houses, mapping, write
 
 COMMUNITY = "420602001001"
@@ -25,7 +25,7 @@ def test_unknown_households_are_told_from_none(database, tmp_path, numbers, reas
     data = houses(2, households=numbers)
     bring(database, "building", write(data, tmp_path / "houses.gpkg"))
     with database.connect() as connection:
-        card = draw(store.read_community(connection, COMMUNITY)).score
+        card = draw(community_layers.read_community(connection, COMMUNITY)).score
     assert {key: fields.get("count") for key, fields in card.reasons} == reasons
 
 
@@ -39,7 +39,7 @@ def test_buildings_where_nobody_lives_or_whose_units_are_counted_are_known(datab
     bring(database, "building_unit", file, mapping("building_unit", source="units"))
     with database.connect() as connection:
         assert connection.scalar(text("SELECT sum(households) FROM building")) == 0
-        card = draw(store.read_community(connection, COMMUNITY)).score
+        card = draw(community_layers.read_community(connection, COMMUNITY)).score
     assert [(key, fields.get("names")) for key, fields in card.reasons] == [
         ("households_unknown", "2号楼")
     ]

@@ -9,7 +9,7 @@ from geo.partition.constraints import Constraints
 from geo.partition.draw import draw
 from geo.partition.scoring.objective import Balance, Limits
 from geo.partition.search.strategy import Effort
-from geo.plans import draft_changes, edits, plan_draft, store
+from geo.plans import community_layers, draft_changes, edits, plan_draft, store
 from geo.plans.validation import limits_from_parameters, validate_plan
 from geo.register.workload import COUNTS, read_workload, round_to_units, weigh
 from geo.settings import Settings
@@ -102,7 +102,9 @@ def test_planner_reads_the_same_workload(town):
 @pytest.fixture
 def drawing(town):
     with town.connect() as connection:
-        return draw(store.read_community(connection, t.DRUM_TOWER, Balance.WORKLOAD), QUICK)
+        return draw(
+            community_layers.read_community(connection, t.DRUM_TOWER, Balance.WORKLOAD), QUICK
+        )
 
 
 def test_grids_share_the_workload_and_show_households_beside_it(town, drawing):
