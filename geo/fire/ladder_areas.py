@@ -55,6 +55,26 @@ class LadderAreas:
     slope: float = 0.0
 
 
+@dataclass(frozen=True)
+class _Requirement:
+    """What the code requires of the areas along one side of a building, in metres.
+
+    Attributes
+    ----------
+    total, least
+        Length of all areas together, and of each.
+    gap
+        Largest gap between two areas.
+    in_pieces
+        Whether several areas count together.
+    """
+
+    total: float
+    least: float
+    gap: float
+    in_pieces: bool
+
+
 _REASONS = (None, "slope", "no_lane", "podium")
 """Reasons by how little has to be done about them; after them the longest areas count."""
 
@@ -149,18 +169,19 @@ def find_best_ladder_areas(
         Whether the building is over 50 m high.
     """
     wall = snapshot.walls[row]
-    sides = _sides(wall)
+    sides = _hull_sides(wall)
     least = rules.figure("ladder_area_tall" if tall else "ladder_area")
     # A quarter of the perimeter exceeds the longest side only where no side is a long one.
     quarter = sum(side.length for side in sides) / 4
     required = max(sides[0].length, quarter, least)
     if required == sides[0].length:  # an area beside a short side does not serve a long one
         sides = [side for side in sides if side.length >= LONG_SIDE_SHARE * required]
+    requirement = _Requirement(required, least, rules.figure("ladder_gap"), in_pieces=not tall)
     best: LadderAreas | None = None
     for side in sides:
-        areas = _beside(snapshot, rules, row, side, required, least, tall=tall)
+        areas = _find_areas_beside(snapshot, rules, row, side, requirement)
         if areas.reason is None:
-            areas = _check_ground(snapshot, rules, reach, areas, tall=tall)
+            areas = _check_ground(snapshot, rules, reach, areas, requirement)
         if best is None or _rank(areas) < _rank(best):
             best = areas
         if best.reason is None:
@@ -181,16 +202,15 @@ def _check_ground(
     rules: Rules,
     reach: VehicleReach,
     areas: LadderAreas,
-    *,
-    tall: bool,
+    requirement: _Requirement,
 ) -> LadderAreas:
     """Return areas that are long enough with what is wrong about their lane or slope, if any."""
     joined = [area for area in areas.rectangles if _is_joined(snapshot, rules, reach, area)]
     frame = SideFrame.of(areas.side)
     bounds = (shapely.bounds(frame.into(np.array([area], dtype=object))[0]) for area in joined)
     spans = sorted((float(box[0]), float(box[2])) for box in bounds)
-    usable = _usable_length(spans, rules.figure("ladder_gap"), tall=tall)
-    if usable < areas.required - 0.1 or not _serves(spans, frame.length):
+    usable = _usable_length(spans, requirement)
+    if usable < areas.required - 0.1 or not _lie_before_side(spans, frame.length):
         return replace(areas, reason="no_lane")
     slope = _steepest_slope(snapshot, joined)
     if slope > rules.figure("ladder_slope") + 1e-9:
@@ -229,7 +249,7 @@ def _steepest_slope(snapshot: CitySnapshot, areas: list[shapely.Polygon]) -> flo
     return float(np.nan_to_num(np.abs(slopes)).max(initial=0.0))
 
 
-def _sides(wall: shapely.Geometry) -> list[shapely.LineString]:
+def _hull_sides(wall: shapely.Geometry) -> list[shapely.LineString]:
     """Return the sides of a building's convex hull, the longest first.
 
     An engine stands outside the hull: a re-entrant corner has no room for a ladder.
@@ -240,15 +260,12 @@ def _sides(wall: shapely.Geometry) -> list[shapely.LineString]:
     return sorted(sides, key=lambda side: -side.length)
 
 
-def _beside(
+def _find_areas_beside(
     snapshot: CitySnapshot,
     rules: Rules,
     row: int,
     side: shapely.LineString,
-    required: float,
-    least: float,
-    *,
-    tall: bool,
+    requirement: _Requirement,
 ) -> LadderAreas:
     """Return the free rectangles along one side at the best distance from it."""
     frame = SideFrame.of(side)
@@ -258,27 +275,22 @@ def _beside(
     walls = frame.into(snapshot.walls[rows])
     fixed = snapshot.barriers[snapshot.barrier_tree.query(around, predicate="intersects")]
     hard = np.concatenate([walls, frame.into(fixed)])
-    areas, in_way = _search(rules, frame, hard, len(rows), side, required, least, tall=tall)
+    areas, in_way = _find_longest_areas(rules, hard, len(rows), side, requirement)
     if areas.reason is None:
         return areas
     blocked_by = [int(rows[k]) for k in dict.fromkeys(in_way)][:5]
-    beyond, _ = _search(
-        rules, frame, hard, len(rows), side, required, least, tall=tall, podium=False
-    )
+    beyond, _ = _find_longest_areas(rules, hard, len(rows), side, requirement, podium=False)
     reason = "podium" if beyond.reason is None else areas.reason
     return replace(areas, reason=reason, blocked_by=blocked_by)
 
 
-def _search(
+def _find_longest_areas(
     rules: Rules,
-    frame: SideFrame,
     hard: Geometries,
     buildings: int,
     side: shapely.LineString,
-    required: float,
-    least: float,
+    requirement: _Requirement,
     *,
-    tall: bool,
     podium: bool = True,
 ) -> tuple[LadderAreas, list[int]]:
     """Return the longest areas along a side, and which of the first buildings are in the way.
@@ -288,21 +300,21 @@ def _search(
     podium
         Whether a building that is too deep may not lie between the wall and the area either.
     """
+    frame = SideFrame.of(side)
     near, far = rules.figure("ladder_near"), rules.figure("ladder_far")
     width, depth = rules.figure("ladder_width"), rules.figure("ladder_podium")
-    best = LadderAreas(required, 0.0, [], "blocked", [], side)
+    best = LadderAreas(requirement.total, 0.0, [], "blocked", [], side)
     in_way: list[int] = []
     # The farthest first: it is the nearest to the lane.
     for offset in np.arange(near, far + 0.01, _STEP_M)[::-1].tolist():
         start = min(depth + TOLERANCE_M, offset) if podium else offset
         taken, blockers = _blocked_spans(hard, frame.length, offset, width, buildings, start)
         in_way += blockers
-        gap = rules.figure("ladder_gap")
-        spans, found = _longest_spans(taken, frame.length, required, least, gap, tall=tall)
-        if found > best.found + 1e-6:
+        spans, usable = _longest_spans(taken, frame.length, requirement)
+        if usable > best.found + 1e-6:
             rectangles = [frame.back(shapely.box(a, -offset - width, b, -offset)) for a, b in spans]
-            best = LadderAreas(required, found, rectangles, "too_short", [], side)
-        if best.found >= required - 0.1:
+            best = replace(best, found=usable, rectangles=rectangles, reason="too_short")
+        if best.found >= requirement.total - 0.1:
             return replace(best, reason=None), in_way
     return best, in_way
 
@@ -310,25 +322,22 @@ def _search(
 def _longest_spans(
     taken: list[tuple[float, float]],
     length: float,
-    required: float,
-    least: float,
-    gap: float,
-    *,
-    tall: bool,
+    requirement: _Requirement,
 ) -> tuple[list[tuple[float, float]], float]:
     """Return the free spans along a side and their usable metres.
 
     The spans reach beyond the ends of the side, in pieces, if only these suffice.
     """
-    spans = _free(taken, length, max(required, least) - length, least)
-    found = _usable_length(spans, gap, tall=tall)
-    if tall or found >= required - 0.1:
-        return spans, found
-    pieces = _free(taken, length, gap, least)
-    together = _usable_length(pieces, gap, tall=tall)
-    if together >= required - 0.1 and _serves(pieces, length):
+    total, least = requirement.total, requirement.least
+    spans = _free_spans(taken, length, max(total, least) - length, least)
+    usable = _usable_length(spans, requirement)
+    if not requirement.in_pieces or usable >= total - 0.1:
+        return spans, usable
+    pieces = _free_spans(taken, length, requirement.gap, least)
+    together = _usable_length(pieces, requirement)
+    if together >= total - 0.1 and _lie_before_side(pieces, length):
         return pieces, together
-    return spans, found
+    return spans, usable
 
 
 def _blocked_spans(
@@ -357,7 +366,7 @@ def _blocked_spans(
     return sorted(taken), blockers
 
 
-def _free(
+def _free_spans(
     taken: list[tuple[float, float]], length: float, beyond: float, least: float
 ) -> list[tuple[float, float]]:
     """Return the free spans between blocked ones, of at least a length.
@@ -379,18 +388,18 @@ def _free(
     return [(a, b) for a, b in free if b - a >= least - 1e-6]
 
 
-def _serves(spans: list[tuple[float, float]], length: float) -> bool:
+def _lie_before_side(spans: list[tuple[float, float]], length: float) -> bool:
     """Return whether spans lie before a third of a side at least, not only beyond its ends."""
     before = sum(max(0.0, min(b, length) - max(a, 0.0)) for a, b in spans)
     return before >= length / 3
 
 
-def _usable_length(spans: list[tuple[float, float]], gap: float, *, tall: bool) -> float:
-    """Return the usable metres: one span for tall buildings, else spans with small gaps."""
-    if tall or not spans:
+def _usable_length(spans: list[tuple[float, float]], requirement: _Requirement) -> float:
+    """Return the usable metres: those of one span, or of several with small gaps."""
+    if not requirement.in_pieces or not spans:
         return max((b - a for a, b in spans), default=0.0)
     best = total = spans[0][1] - spans[0][0]
     for (_, end), (start, stop) in pairwise(spans):
-        total = total + stop - start if start - end <= gap else stop - start
+        total = total + stop - start if start - end <= requirement.gap else stop - start
         best = max(best, total)
     return best

@@ -51,7 +51,7 @@ def triangulate(points: Floats) -> tuple[Ints, Ints]:
     while True:
         for point in range(first, inner, step):
             at = _find_triangle(points, corners, beyond, count, at, point)
-            _divide(corners, beyond, count, at, point)
+            _divide_triangle(corners, beyond, count, at, point)
             open_edges[0], open_edges[1], open_edges[2] = at, count, count + 1
             count += 2
             _flip_edges(points, corners, beyond, open_edges, 3)
@@ -106,32 +106,29 @@ def _find_triangle_exhaustively(points: Floats, corners: Ints, count: int, point
 
 
 @njit(**INLINED)
-def _divide(corners: Ints, beyond: Ints, count: int, at: int, point: int) -> None:
+def _divide_triangle(corners: Ints, beyond: Ints, count: int, at: int, point: int) -> None:
     """Divide a triangle into three at a point, which becomes the last corner of each."""
     a, b, c = corners[at, 0], corners[at, 1], corners[at, 2]
     over_a, over_b, over_c = beyond[at, 0], beyond[at, 1], beyond[at, 2]
     second, third = count, count + 1
-    _set(corners, beyond, at, a, b, point, second, third, over_c)
-    _set(corners, beyond, second, b, c, point, third, at, over_a)
-    _set(corners, beyond, third, c, a, point, at, second, over_b)
+    _write_triangle(corners, beyond, at, (a, b, point), (second, third, over_c))
+    _write_triangle(corners, beyond, second, (b, c, point), (third, at, over_a))
+    _write_triangle(corners, beyond, third, (c, a, point), (at, second, over_b))
     _replace_neighbour(beyond, over_a, at, second)
     _replace_neighbour(beyond, over_b, at, third)
 
 
 @njit(**INLINED)
-def _set(
+def _write_triangle(
     corners: Ints,
     beyond: Ints,
     at: int,
-    a: int,
-    b: int,
-    c: int,
-    over_a: int,
-    over_b: int,
-    over_c: int,
+    points: tuple[int, int, int],
+    neighbours: tuple[int, int, int],
 ) -> None:
-    corners[at, 0], corners[at, 1], corners[at, 2] = a, b, c
-    beyond[at, 0], beyond[at, 1], beyond[at, 2] = over_a, over_b, over_c
+    """Write the corners of a triangle and the triangles opposite to them."""
+    for k in range(3):
+        corners[at, k], beyond[at, k] = points[k], neighbours[k]
 
 
 @njit(**INLINED)
@@ -164,8 +161,8 @@ def _flip_edges(
             continue
         over_x, over_y = beyond[at, 0], beyond[at, 1]
         far_x, far_y = beyond[over, (k + 1) % 3], beyond[over, (k + 2) % 3]
-        _set(corners, beyond, at, x, far, point, over, over_y, far_x)
-        _set(corners, beyond, over, far, y, point, over_x, at, far_y)
+        _write_triangle(corners, beyond, at, (x, far, point), (over, over_y, far_x))
+        _write_triangle(corners, beyond, over, (far, y, point), (over_x, at, far_y))
         _replace_neighbour(beyond, far_x, over, at)
         _replace_neighbour(beyond, over_x, at, over)
         open_edges[open_count], open_edges[open_count + 1] = at, over
