@@ -40,13 +40,10 @@ class DrivingTimes:
         there.
     station
         (n,) row of that station, -1 for none.
-    pace
-        (e,) seconds a metre of each piece, infinite where the engine can't pass.
     """
 
     seconds: Floats
     station: Ints
-    pace: Floats
 
 
 def driving_times(
@@ -56,13 +53,13 @@ def driving_times(
     access = snapshot.access
     rows = np.arange(len(snapshot.station)) if stations is None else stations
     rows = rows[access.station[rows] >= 0]
-    matrix, pace = driving_costs(snapshot, rules)
+    matrix, _ = driving_costs(snapshot, rules)
     seconds, place = routing.shortest_from_places(
         matrix, access.station[rows], seconds_from_yard(access.station_gap[rows])
     )
     if not len(rows):
-        return DrivingTimes(seconds, place, pace)
-    return DrivingTimes(seconds, np.where(place >= 0, rows[place], -1), pace)
+        return DrivingTimes(seconds, place)
+    return DrivingTimes(seconds, np.where(place >= 0, rows[place], -1))
 
 
 def seconds_from_yard(metres: Floats) -> Floats:
@@ -80,10 +77,10 @@ def driving_costs(snapshot: CitySnapshot, rules: Rules) -> tuple[csr_array, Floa
     """Return (n, n) driving seconds between nodes, and (e,) float64 seconds a metre."""
     graph = snapshot.access.graph
     passable = is_passable(snapshot, rules, graph)
-    return graph.driving_costs(passable), _pace(graph, passable)
+    return graph.driving_costs(passable), _seconds_per_metre(graph, passable)
 
 
-def _pace(graph: RoadGraph, passable: Bools) -> Floats:
+def _seconds_per_metre(graph: RoadGraph, passable: Bools) -> Floats:
     """Return (e,) seconds a metre of each piece, infinite where the engine can't pass."""
     return np.where(passable, graph.seconds / np.maximum(graph.length, 1e-9), np.inf)
 
@@ -189,9 +186,9 @@ def compute_response_areas(
     # The access graph is cut at every building; areas need only the pieces between junctions.
     seconds, pace = (
         driving.seconds[: graph.nodes],
-        _pace(graph, is_passable(snapshot, rules, graph)),
+        _seconds_per_metre(graph, is_passable(snapshot, rules, graph)),
     )
-    starts = _starts(snapshot, stations)
+    starts = _start_lines(snapshot, stations)
     areas: list[shapely.Geometry] = []
     area: shapely.Geometry = shapely.Polygon()
     covered = np.zeros(len(graph.ends), dtype=bool)
@@ -205,7 +202,7 @@ def compute_response_areas(
     return areas
 
 
-def _starts(snapshot: CitySnapshot, stations: Ints | None) -> Geometries:
+def _start_lines(snapshot: CitySnapshot, stations: Ints | None) -> Geometries:
     """Return a short line at each station, so that even the smallest area contains it."""
     access = snapshot.access
     rows = np.arange(len(snapshot.station)) if stations is None else stations
@@ -265,7 +262,7 @@ def rank_station_candidates(
         seconds, _ = routing.shortest_from_places(
             matrix, graph.ends[piece][ways], approach[ways], limit
         )
-        there = DrivingTimes(seconds, np.zeros(len(seconds), dtype=np.int64), pace)
+        there = DrivingTimes(seconds, np.zeros(len(seconds), dtype=np.int64))
         gained = late & (seconds_to_buildings(snapshot, there, reach) <= limit)
         rest = late & ~gained
         candidates.append(
@@ -348,7 +345,7 @@ def response_overview(
     return {
         "type": "FeatureCollection",
         "features": [
-            _area(limit, area, seconds <= limit * 60, households)
+            _describe_area(limit, area, seconds <= limit * 60, households)
             for limit, area in zip(
                 minutes, compute_response_areas(snapshot, rules, minutes, stations), strict=True
             )
@@ -368,7 +365,7 @@ def response_overview(
     }
 
 
-def _area(
+def _describe_area(
     minutes: float, area: shapely.Geometry, inside: Bools, households: Ints
 ) -> dict[str, Any]:
     figures = {"buildings": int(inside.sum()), "households": int(households[inside].sum())}

@@ -10,7 +10,6 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from geo.network.noding import node_lines, substrings
 from geo.network.travel_time import travel_time_model
@@ -153,11 +152,6 @@ class RoadGraph:
         """Return the shortest piece between each two successive nodes of a path."""
         return [self.piece_between[min(pair), max(pair)] for pair in pairwise(nodes)]
 
-    def connected_parts(self) -> tuple[int, Ints]:
-        """Return the number of connected parts, and (n,) int64 the part of each node."""
-        count, label = connected_components(self.walking_costs(), directed=False)
-        return int(count), label.astype(np.int64)
-
     def walking_costs(self) -> csr_array:
         """Return (n, n) metres between nodes on foot: any road, in both directions."""
         return cost_matrix(self.nodes, self.ends, self.length)
@@ -255,13 +249,13 @@ def split_at_places(graph: RoadGraph, piece: Ints, offset: Floats) -> tuple[Road
         graph.ends[sorted_piece, 0],
         np.where(at_end, graph.ends[sorted_piece, 1], number),
     )
-    return _cut(graph, sorted_piece[inner], sorted_offset[inner], number[inner]), node_of
+    return _cut_pieces(graph, sorted_piece[inner], sorted_offset[inner], number[inner]), node_of
 
 
 _SAME_M = 1e-6
 
 
-def _cut(graph: RoadGraph, piece: Ints, offset: Floats, node: Ints) -> RoadGraph:
+def _cut_pieces(graph: RoadGraph, piece: Ints, offset: Floats, node: Ints) -> RoadGraph:
     """Return a graph whose pieces are cut at new nodes, sorted by piece and offset."""
     every = np.arange(len(graph.ends))
     owner = np.concatenate([every, piece, every])

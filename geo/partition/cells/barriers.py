@@ -70,11 +70,6 @@ class Barriers:
     strips: Polygons = field(default_factory=lambda: np.empty(0, dtype=object))
     strip_kinds: NDArray[np.int8] = field(default_factory=lambda: np.empty(0, dtype=np.int8))
 
-    @classmethod
-    def none(cls) -> "Barriers":
-        """Return no barriers."""
-        return cls(np.empty(0, object), np.empty(0, np.int8), np.empty(0, object))
-
 
 def clip_barriers(barriers: Barriers, area: shapely.Geometry) -> Barriers:
     """Return the barriers within an area as single LineStrings, with dangling ends joined."""

@@ -12,6 +12,7 @@ from geo.partition.micro.divide import MicroGrids, divide_grid, plausible_parts
 from geo.partition.micro.unit_cells import UnitCells, divide_cells
 
 WIDE, DEEP = 60.0, 30.0
+NO_BARRIERS = Barriers(np.empty(0, object), np.empty(0, np.int8), np.empty(0, object))
 NO_WAYS = np.empty(0, dtype=object)
 
 
@@ -47,7 +48,7 @@ def check(cells: UnitCells, drawn: MicroGrids) -> None:
 
 def test_grid_of_400_becomes_six_to_eight_parts_within_the_limits():
     cells = slabs(3, 4, 36, 3)
-    drawn = divide_grid(cells, Barriers.none(), NO_WAYS)
+    drawn = divide_grid(cells, NO_BARRIERS, NO_WAYS)
     check(cells, drawn)
     assert 6 <= len(drawn.serials) <= 8
     assert ((drawn.households >= 50) & (drawn.households <= 100)).all()
@@ -82,7 +83,7 @@ def test_grid_that_can_not_have_the_parts_gets_the_nearest_and_a_reason(
     columns, rows, households, key
 ):
     cells = slabs(columns, rows, households, 3)
-    drawn = divide_grid(cells, Barriers.none(), NO_WAYS)
+    drawn = divide_grid(cells, NO_BARRIERS, NO_WAYS)
     check(cells, drawn)
     assert ((drawn.households >= 50) & (drawn.households <= 100)).all()
     [(found, fields)] = drawn.reasons
@@ -93,7 +94,7 @@ def test_grid_that_can_not_have_the_parts_gets_the_nearest_and_a_reason(
 
 def test_unit_over_the_upper_limit_is_a_part_by_itself_and_named():
     cells = slabs(3, 2, 240, 2)
-    drawn = divide_grid(cells, Barriers.none(), NO_WAYS)
+    drawn = divide_grid(cells, NO_BARRIERS, NO_WAYS)
     check(cells, drawn)
     assert drawn.households.max() == 120
     assert {key for key, _ in drawn.reasons} == {"micro_unit_over", "micro_too_many"}
@@ -111,7 +112,7 @@ def test_numbers_of_parts_prefer_the_programme_then_parts_within_the_limits():
 
 def test_parts_keep_their_serials_when_the_grid_is_drawn_again():
     cells = slabs(3, 4, 36, 3)
-    first = divide_grid(cells, Barriers.none(), NO_WAYS, seed=3)
+    first = divide_grid(cells, NO_BARRIERS, NO_WAYS, seed=3)
     numbers = {int(serial): int(serial) % 7 + 11 for serial in first.serials}
     before = {
         name: numbers[int(first.serials[part])]
@@ -124,7 +125,7 @@ def test_parts_keep_their_serials_when_the_grid_is_drawn_again():
         cells.building,
         cells.unit,
     )
-    again = divide_grid(grown, Barriers.none(), NO_WAYS, before)
+    again = divide_grid(grown, NO_BARRIERS, NO_WAYS, before)
     after = {
         name: int(again.serials[part]) for name, part in zip(grown.names(), again.part, strict=True)
     }
@@ -145,11 +146,11 @@ def test_islands_are_divided_each_by_itself():
         np.concatenate([west.building, "e" + east.building]),
         np.concatenate([west.unit, "e" + east.unit]),
     )
-    drawn = divide_grid(away, Barriers.none(), NO_WAYS)
+    drawn = divide_grid(away, NO_BARRIERS, NO_WAYS)
     check(away, drawn)
     again = divide_grid(
         away,
-        Barriers.none(),
+        NO_BARRIERS,
         NO_WAYS,
         dict(zip(away.names(), drawn.serials[drawn.part].tolist(), strict=True)),
     )

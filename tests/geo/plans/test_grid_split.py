@@ -23,6 +23,9 @@ def cells():
     )
 
 
+NO_BARRIERS = Barriers(np.empty(0, object), np.empty(0, np.int8), np.empty(0, object))
+
+
 def street(*xy):
     lines = np.array([shapely.LineString(xy)], dtype=object)
     return Barriers(lines, np.array([Kind.STREET], dtype=np.int8), np.empty(0, dtype=object))
@@ -73,7 +76,5 @@ def test_compound_that_fits_in_one_grid_is_not_divided():
 
 
 def test_two_cells_are_split_one_to_one():
-    two = split_in_two(
-        cells()[:2], np.array([500, 100]), np.array([-1, -1]), Barriers.none(), Limits()
-    )
+    two = split_in_two(cells()[:2], np.array([500, 100]), np.array([-1, -1]), NO_BARRIERS, Limits())
     assert sorted(two.tolist()) == [0, 1]
