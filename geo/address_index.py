@@ -50,9 +50,9 @@ class AddressIndex:
     def _add(self, code: str, text: str) -> None:
         address = parse_address(text)
         self._by_text[_below_regions(text, address)].append(code)
-        for base in _bases(address):
+        for base in _road_and_place(address):
             self._by_base[base].append((code, address))
-        for key in _numbers(address):
+        for key in _shared_numbers(address):
             self._by_number[key].append((code, address))
 
     def find(self, text: str) -> AddressMatch:
@@ -60,7 +60,7 @@ class AddressIndex:
         address = parse_address(text)
         exact = {
             code: None
-            for key in _numbers(address)
+            for key in _shared_numbers(address)
             for code, other in self._by_number.get(key, ())
             if is_same_building(address, other)
         }
@@ -70,10 +70,12 @@ class AddressIndex:
             return AddressMatch(tuple(exact))
         same_base = {
             (code, other): None
-            for base in _bases(address)
+            for base in _road_and_place(address)
             for code, other in self._by_base.get(base, ())
         }
-        ordered = sorted(same_base, key=lambda entry: (_difference(address, entry[1]), entry[0]))
+        ordered = sorted(
+            same_base, key=lambda entry: (_number_difference(address, entry[1]), entry[0])
+        )
         codes = dict.fromkeys(code for code, _ in ordered)
         return AddressMatch(nearest=tuple(codes)[:MAX_CANDIDATES])
 
@@ -115,12 +117,12 @@ class Divisions:
 _OFFICE = re.compile("(?<=街道)办(?:事处)?$|(?<=社区)(?:居委会|居民委员会)$")
 
 
-def _bases(address: Address) -> Sequence[str]:
+def _road_and_place(address: Address) -> Sequence[str]:
     """Return the road and the place of an address."""
     return [base for base in (address.road, address.place) if base]
 
 
-def _numbers(address: Address) -> Iterator[tuple[str, ...]]:
+def _shared_numbers(address: Address) -> Iterator[tuple[str, ...]]:
     """Yield the number on the road, and that in the place, of which two addresses share one."""
     if address.road and address.number:
         yield "road", address.road, address.number, address.building
@@ -169,7 +171,7 @@ def is_same_building(asked: Address, recorded: Address) -> bool:
     return shares_gate or shares_place
 
 
-def _difference(asked: Address, other: Address) -> tuple[int, int, int]:
+def _number_difference(asked: Address, other: Address) -> tuple[int, int, int]:
     """Return how far the numbers of two addresses are apart: that of the gate, of the building."""
     return (
         abs(leading_number(asked.number) - leading_number(other.number)) if asked.number else 0,

@@ -132,7 +132,7 @@ def wgs84_to_gcj02(lonlat: Coordinates) -> Coordinates:
 
     Points outside China are not moved.
     """
-    return _shift_inside(_gcj02, lonlat)
+    return _shift_inside(_shift_to_gcj02, lonlat)
 
 
 def gcj02_to_wgs84(lonlat: Coordinates) -> Coordinates:
@@ -141,7 +141,7 @@ def gcj02_to_wgs84(lonlat: Coordinates) -> Coordinates:
     Exact to 1e-6 m; points outside China are not moved. Within a kilometre of the border a point
     may come from either side; it is assumed to come from inside.
     """
-    return _unshift(_gcj02, lonlat)
+    return _invert_shift(_shift_to_gcj02, lonlat)
 
 
 def wgs84_to_bd09(lonlat: Coordinates) -> Coordinates:
@@ -158,7 +158,7 @@ def bd09_to_wgs84(lonlat: Coordinates) -> Coordinates:
     Exact to 1e-6 m; points outside China are not moved. Within two kilometres of the border a
     point may come from either side; it is assumed to come from inside.
     """
-    return _unshift(_gcj02_then_bd09, lonlat)
+    return _invert_shift(_gcj02_then_bd09, lonlat)
 
 
 def shift(geometries: Any, how: Shift) -> Any:
@@ -174,7 +174,7 @@ def _shift_inside(how: Shift, lonlat: Coordinates) -> Coordinates:
     return moved
 
 
-def _unshift(how: Shift, shifted: Coordinates) -> Coordinates:
+def _invert_shift(how: Shift, shifted: Coordinates) -> Coordinates:
     """Return the points that ``how`` shifts to ``shifted``, by fixed-point iteration.
 
     The shift changes by less than a hundredth of a step, so each iteration gains two digits.
@@ -205,14 +205,18 @@ def _may_be_shifted(lonlat: Coordinates) -> NDArray[np.bool_]:
     return is_within
 
 
-def _gcj02(lonlat: Coordinates) -> Coordinates:
+def _shift_to_gcj02(lonlat: Coordinates) -> Coordinates:
     """Return (n, 2) points shifted from CGCS2000 to GCJ-02."""
     x, y = lonlat[:, 0] - 105.0, lonlat[:, 1] - 35.0
-    root, both = np.sqrt(np.abs(x)), _waves(x, (6.0, 20.0), (2.0, 20.0))
+    root, both = np.sqrt(np.abs(x)), _sum_sines(x, (6.0, 20.0), (2.0, 20.0))
     north = -100.0 + 2.0 * x + 3.0 * y + 0.2 * y * y + 0.1 * x * y + 0.2 * root + both
-    north += _waves(y, (1.0, 20.0), (1 / 3, 40.0)) + _waves(y, (1 / 12, 160.0), (1 / 30, 320.0))
+    north += _sum_sines(y, (1.0, 20.0), (1 / 3, 40.0)) + _sum_sines(
+        y, (1 / 12, 160.0), (1 / 30, 320.0)
+    )
     east = 300.0 + x + 2.0 * y + 0.1 * x * x + 0.1 * x * y + 0.1 * root + both
-    east += _waves(x, (1.0, 20.0), (1 / 3, 40.0)) + _waves(x, (1 / 12, 150.0), (1 / 30, 300.0))
+    east += _sum_sines(x, (1.0, 20.0), (1 / 3, 40.0)) + _sum_sines(
+        x, (1 / 12, 150.0), (1 / 30, 300.0)
+    )
     phi = np.radians(lonlat[:, 1])
     w = 1.0 - _KRASOVSKY_E2 * np.sin(phi) ** 2
     meridian = _KRASOVSKY_A * (1.0 - _KRASOVSKY_E2) / w**1.5
@@ -220,7 +224,7 @@ def _gcj02(lonlat: Coordinates) -> Coordinates:
     return lonlat + np.degrees(np.column_stack([east / parallel, north / meridian]))
 
 
-def _waves(x: Coordinates, *terms: tuple[float, float]) -> Coordinates:
+def _sum_sines(x: Coordinates, *terms: tuple[float, float]) -> Coordinates:
     """Return two thirds of a sum of sines, each of a frequency (times pi) and an amplitude."""
     total: Coordinates = sum(
         (amplitude * np.sin(frequency * np.pi * x) for frequency, amplitude in terms),
@@ -230,10 +234,10 @@ def _waves(x: Coordinates, *terms: tuple[float, float]) -> Coordinates:
 
 
 def _gcj02_then_bd09(lonlat: Coordinates) -> Coordinates:
-    return _bd09(_gcj02(lonlat))
+    return _shift_gcj02_to_bd09(_shift_to_gcj02(lonlat))
 
 
-def _bd09(gcj: Coordinates) -> Coordinates:
+def _shift_gcj02_to_bd09(gcj: Coordinates) -> Coordinates:
     x, y = gcj.T
     radius = np.hypot(x, y) + 2e-5 * np.sin(y * _BAIDU)
     angle = np.arctan2(y, x) + 3e-6 * np.cos(x * _BAIDU)

@@ -72,32 +72,32 @@ def acquire(connection: Connection, lock: Lock, key: int | str = 0) -> None:
     key
         Number or code of the object.
     """
-    connection.execute(select(func.pg_advisory_xact_lock(*_pair(lock, key))))
+    connection.execute(select(func.pg_advisory_xact_lock(*_lock_numbers(lock, key))))
 
 
 def acquire_shared(connection: Connection, lock: Lock) -> None:
     """Acquire a shared lock until the transaction ends."""
-    connection.execute(select(func.pg_advisory_xact_lock_shared(*_pair(lock, 0))))
+    connection.execute(select(func.pg_advisory_xact_lock_shared(*_lock_numbers(lock, 0))))
 
 
 def try_acquire(connection: Connection, lock: Lock, key: int | str = 0) -> bool:
     """Acquire a lock until the transaction ends if it is free; return whether it was."""
-    return _is_true(connection, func.pg_try_advisory_xact_lock(*_pair(lock, key)))
+    return _is_true(connection, func.pg_try_advisory_xact_lock(*_lock_numbers(lock, key)))
 
 
 def acquire_for_session(connection: Connection, lock: Lock, key: int | str = 0) -> None:
     """Acquire a lock until it is released or the session ends."""
-    connection.execute(select(func.pg_advisory_lock(*_pair(lock, key))))
+    connection.execute(select(func.pg_advisory_lock(*_lock_numbers(lock, key))))
 
 
 def try_acquire_for_session(connection: Connection, lock: Lock, key: int | str = 0) -> bool:
     """Acquire a lock for the session if it is free; return whether it was."""
-    return _is_true(connection, func.pg_try_advisory_lock(*_pair(lock, key)))
+    return _is_true(connection, func.pg_try_advisory_lock(*_lock_numbers(lock, key)))
 
 
 def release(connection: Connection, lock: Lock, key: int | str = 0) -> None:
     """Release a lock that the session holds."""
-    connection.execute(select(func.pg_advisory_unlock(*_pair(lock, key))))
+    connection.execute(select(func.pg_advisory_unlock(*_lock_numbers(lock, key))))
 
 
 def release_all(connection: Connection) -> None:
@@ -110,7 +110,7 @@ def layer_keys(layers: Sequence[str]) -> list[int]:
     return [key for key, name in enumerate(LAYERS) if name in layers]
 
 
-def _pair(lock: Lock, key: int | str) -> tuple[int, int | ColumnElement[int]]:
+def _lock_numbers(lock: Lock, key: int | str) -> tuple[int, int | ColumnElement[int]]:
     """Return the two numbers of a lock; the server hashes a code."""
     if isinstance(key, str):
         return int(lock), func.hashtext(key)

@@ -31,7 +31,7 @@ def secret() -> bytes:
 def _read_secret(file: Path) -> bytes:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        _create(file)
+        _create_file(file)
         if file.stat().st_mode & 0o077:
             raise SetupError("secret_open", file=file.absolute())
         content = file.read_bytes().strip()
@@ -42,7 +42,7 @@ def _read_secret(file: Path) -> bytes:
     return content
 
 
-def _create(file: Path) -> None:
+def _create_file(file: Path) -> None:
     """Create the file atomically, unless another process has: others may read it at any time."""
     if file.exists():
         return

@@ -85,7 +85,7 @@ def list_staff(
     )
     if vacant:
         statement = statement.where(manager.id.is_(None))
-    informants = _informants(connection, code_prefix(region))
+    informants = _read_informants(connection, code_prefix(region))
     return [_grid_staff(row, informants) for row in connection.execute(statement)]
 
 
@@ -158,7 +158,7 @@ def save_informant(connection: Connection, informant: Informant) -> bool:
     return True
 
 
-def _informants(connection: Connection, prefix: str) -> dict[str, list[Informant]]:
+def _read_informants(connection: Connection, prefix: str) -> dict[str, list[Informant]]:
     is_current = GridInformant.valid_to.is_(None)
     statement = (
         select(

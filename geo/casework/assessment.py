@@ -87,9 +87,9 @@ def measure_month(connection: Connection, first: date) -> Measures:
     following = next_month(first)
     values = {
         "month": first,
-        "first": _midnight(first),
-        "last": _midnight(following),
-        "counted_until": _midnight(closes_on(first)),
+        "first": _start_of_day(first),
+        "last": _start_of_day(following),
+        "counted_until": _start_of_day(closes_on(first)),
         "verified_since": following.replace(year=following.year - VERIFIED_MONTHS // 12),
     }
     measures: Measures = {}
@@ -98,7 +98,7 @@ def measure_month(connection: Connection, first: date) -> Measures:
     return measures
 
 
-def _midnight(day: date) -> datetime:
+def _start_of_day(day: date) -> datetime:
     return city_time_to_utc(datetime(day.year, day.month, day.day))
 
 
@@ -118,13 +118,13 @@ def close_months(connection: Connection) -> list[date]:
         month = next_month(last)
     closed = []
     while closes_on(month) <= today():
-        _close(connection, month)
+        _close_month(connection, month)
         closed.append(month)
         month = next_month(month)
     return closed
 
 
-def _close(connection: Connection, month: date) -> None:
+def _close_month(connection: Connection, month: date) -> None:
     """Store the measures of a month with the indicators in force."""
     indicators = [indicator.model_dump(mode="json") for indicator in indicators_in_force()]
     connection.execute(insert(AssessmentMonth), {"month": month, "indicators": indicators})
@@ -223,10 +223,10 @@ def _names_of(connection: Connection, codes: Iterable[str]) -> dict[str, str]:
         select(Region.code, Region.name).where(Region.code.in_(divisions))
     ).all()
     names = {row.code: row.name for row in rows}
-    return {code: _name(code, names) for code in codes}
+    return {code: _display_name(code, names) for code in codes}
 
 
-def _name(code: str, names: dict[str, str]) -> str:
+def _display_name(code: str, names: dict[str, str]) -> str:
     name = names.get(code[:12], code[:12])
     if len(code) == 15:
         return message("case.grid_of", community=name, serial=int(code[12:]))

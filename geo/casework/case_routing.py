@@ -69,10 +69,10 @@ def route_case(connection: Connection, lon: float, lat: float, first_level: Case
         raise InputError("case_place_outside", lon=f"{lon:.5f}", lat=f"{lat:.5f}")
     if first_level is CaseLevel.GRID and row.has_manager:
         return Route(row.region, row.grid, row.plan, row.grid)
-    return Route(row.region, row.grid, row.plan, _office(row.region, first_level))
+    return Route(row.region, row.grid, row.plan, _division_of_level(row.region, first_level))
 
 
-def _office(region: str, first_level: CaseLevel) -> str:
+def _division_of_level(region: str, first_level: CaseLevel) -> str:
     """Return the division at or above a region that is at least of a level."""
     code: str | None = region
     wanted = max(_ORDER.index(first_level), _ORDER.index(CaseLevel.COMMUNITY))

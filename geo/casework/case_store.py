@@ -111,7 +111,7 @@ def file_case(connection: Connection, filing: Filing, actor: Actor) -> str:
     }
     step = Step(Action.FILE, now, data)
     status = start_status(step)
-    row = _columns(status) | {
+    row = _status_columns(status) | {
         "channel": filing.channel,
         "description": filing.description,
         "address": filing.address,
@@ -154,10 +154,8 @@ def take_step(connection: Connection, number: str, request: StepRequest, actor: 
         If there is no such case, or the role may not see it.
     ConflictError
         If the state forbids the step, or the personal data of the case were removed.
-    NotAllowedError
-        If the role forbids it.
-    InputError
-        If a value is not valid.
+    InputError, NotAllowedError
+        If a value is not valid, or the role forbids it.
     StaleError
         If the case has changed since the revision that the actor saw.
     """
@@ -202,7 +200,7 @@ def apply_to_case(
 ) -> None:
     """Add an event to a locked case and set what follows from it."""
     status = apply_step(status_of(row), step)
-    changes = _columns(status) | {"changed_at": step.at}
+    changes = _status_columns(status) | {"changed_at": step.at}
     connection.execute(update(ServiceCase).where(ServiceCase.id == row.id).values(changes))
     note, photos = (request.note, request.photos) if request else ("", ())
     _add_event(connection, row.id, step, status.state, actor, note, photos)
@@ -342,7 +340,7 @@ def status_of(row: Row[Any]) -> CaseStatus:
     )
 
 
-def _columns(status: CaseStatus) -> dict[str, Any]:
+def _status_columns(status: CaseStatus) -> dict[str, Any]:
     """Return the columns of ``service_case`` that a status sets."""
     return {
         "kind": status.kind,

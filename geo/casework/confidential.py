@@ -18,12 +18,12 @@ SECRET_LENGTH = 16
 """Characters of the secret of a case, five bits each."""
 
 
-def _key(purpose: str) -> bytes:
+def _derive_key(purpose: str) -> bytes:
     return hmac.digest(secret(), f"gridatlas casework {purpose}".encode(), "sha256")
 
 
 def _fernet() -> Fernet:
-    return Fernet(base64.urlsafe_b64encode(_key("contact")))
+    return Fernet(base64.urlsafe_b64encode(_derive_key("contact")))
 
 
 def seal_contact(contact: str) -> bytes:
@@ -47,7 +47,7 @@ def open_contact(sealed: bytes) -> str:
 
 def case_secret(number: str) -> str:
     """Return the secret with which the reporter of a case follows it up; it is stored nowhere."""
-    digest = hmac.digest(_key("secret"), number.encode(), "sha256")
+    digest = hmac.digest(_derive_key("secret"), number.encode(), "sha256")
     return base64.b32encode(digest).decode()[:SECRET_LENGTH]
 
 
@@ -59,12 +59,14 @@ def is_case_secret(number: str, given: str) -> bool:
 
 def origin_digest(origin: str, purpose: str) -> str:
     """Return the digest by which requests of a network address or a device are counted."""
-    return hmac.new(_key("origin"), f"{purpose} {origin}".encode(), hashlib.sha256).hexdigest()
+    return hmac.new(
+        _derive_key("origin"), f"{purpose} {origin}".encode(), hashlib.sha256
+    ).hexdigest()
 
 
 def digest_with_key(*parts: bytes) -> str:
     """Return a digest from which nobody without the installation's secret can guess the parts."""
-    digest = hmac.new(_key("request"), digestmod=hashlib.sha256)
+    digest = hmac.new(_derive_key("request"), digestmod=hashlib.sha256)
     for part in parts:
         digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()

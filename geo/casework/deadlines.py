@@ -40,14 +40,14 @@ def deadline_after(start: datetime, days: int) -> Deadline:
     is_provisional = False
     while days > 0:
         day += timedelta(days=1)
-        is_workday, is_official = _workday(day)
+        is_workday, is_official = _classify_day(day)
         is_provisional |= not is_official
         days -= is_workday
     end = datetime.combine(day + timedelta(days=1), time(), zone)
     return Deadline(end.astimezone(UTC), is_provisional)
 
 
-def _workday(day: date) -> tuple[bool, bool]:
+def _classify_day(day: date) -> tuple[bool, bool]:
     """Return whether a day is worked, and whether the official calendar says so."""
     try:
         return chinese_calendar.is_workday(day), True

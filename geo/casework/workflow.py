@@ -241,17 +241,17 @@ def apply_step(status: CaseStatus, step: Step) -> CaseStatus:
         and status.state in transition.sources
     )
     changed = replace(status, state=target or status.state, revision=status.revision + 1)
-    return replace(changed, **_changes(changed, step))
+    return replace(changed, **_changed_fields(changed, step))
 
 
-def _changes(status: CaseStatus, step: Step) -> dict[str, Any]:
+def _changed_fields(status: CaseStatus, step: Step) -> dict[str, Any]:
     """Return the fields that a step sets beside the state."""
     data = step.data
     match step.action:
         case A.REGISTER:
             retracted = {"released_at": None} if data.get("is_private") else {}
             kind = {"kind": data["kind"], "department": data["department"]}
-            return kind | retracted | _due(data)
+            return kind | retracted | _deadline_fields(data)
         case A.TRANSFER:
             return {
                 "offered": data["to"],
@@ -270,7 +270,11 @@ def _changes(status: CaseStatus, step: Step) -> dict[str, Any]:
         case A.REPORT_BACK:
             return {"reported_at": step.at} | _NO_OFFER
         case A.REWORK:
-            return {"reworks": status.reworks + 1, "reported_at": None, "rating": None} | _due(data)
+            return {
+                "reworks": status.reworks + 1,
+                "reported_at": None,
+                "rating": None,
+            } | _deadline_fields(data)
         case A.RATE:
             return {"rating": data["rating"]}
         case A.ARCHIVE | A.DECLINE:
@@ -285,16 +289,16 @@ def _changes(status: CaseStatus, step: Step) -> dict[str, Any]:
                 "handler": data["to"],
                 "involved": _add_code(status.involved, data["to"]),
                 "escalations": status.escalations + is_escalated,
-            } | (_due(data) | _NO_OFFER if is_escalated else {})
+            } | (_deadline_fields(data) | _NO_OFFER if is_escalated else {})
         case A.RECOUNT:
-            return _due(data)
+            return _deadline_fields(data)
     return {}
 
 
 _NO_OFFER: dict[str, Any] = {"offered": None, "offered_department": ""}
 
 
-def _due(data: dict[str, Any]) -> dict[str, Any]:
+def _deadline_fields(data: dict[str, Any]) -> dict[str, Any]:
     return {
         "due_at": datetime.fromisoformat(data["due_at"]),
         "is_provisional": data.get("is_provisional", False),
@@ -315,7 +319,7 @@ def start_status(step: Step) -> CaseStatus:
         handler=data["to"],
         department=data["department"],
         involved=tuple(data["involved"]),
-        **_due(data),
+        **_deadline_fields(data),
     )
 
 

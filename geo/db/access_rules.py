@@ -35,6 +35,7 @@ class Rule:
 
 
 def _rows(condition: str, *roles: str) -> dict[str, str]:
+    """Return the same condition for several roles."""
     return dict.fromkeys(roles, condition)
 
 

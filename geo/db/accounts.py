@@ -47,7 +47,7 @@ def add_account(
     """
     if not _is_name(name):
         raise InputError("account_name")
-    _validate(connection, name, role, scope, networks)
+    _validate_rights(connection, name, role, scope, networks)
     taken = select(Account.id).where(Account.name == name)
     if connection.execute(taken).first():
         raise InputError("account_taken", name=name)
@@ -60,7 +60,7 @@ def add_account(
     }
     number: int = connection.execute(insert(Account).returning(Account.id), row).scalar_one()
     _bind_grids(connection, number, role, grids)
-    _record(connection, "account_added", name)
+    _record_change(connection, "account_added", name)
     return number
 
 
@@ -82,7 +82,7 @@ def bind_grids(connection: Connection, name: str, grids: Sequence[str]) -> bool:
     if account is None:
         return False
     _bind_grids(connection, account.id, account.role, grids)
-    _record(connection, "account_bound", name)
+    _record_change(connection, "account_bound", name)
     return True
 
 
@@ -98,7 +98,7 @@ def _bind_grids(connection: Connection, number: int, role: str, grids: Sequence[
             raise InputError("grid_without_manager", grid=grid)
 
 
-def _validate(
+def _validate_rights(
     connection: Connection, name: str, role: str, scope: str, networks: Sequence[str]
 ) -> None:
     """Refuse an unknown role, and a scope or networks that do not fit the role."""
@@ -195,7 +195,7 @@ def change_account(connection: Connection, name: str, **values: Any) -> bool:
         return False
     changed = account._asdict() | values
     if values.keys() - {"active"}:
-        _validate(connection, name, changed["role"], changed["scope"], changed["networks"])
+        _validate_rights(connection, name, changed["role"], changed["scope"], changed["networks"])
     actions = {True: "account_enabled", False: "account_disabled"}
     action = actions[values["active"]] if "active" in values else "account_changed"
     return _update_account(connection, name, action, **({"role": changed["role"]} | values))
@@ -224,11 +224,11 @@ def _update_account(connection: Connection, name: str, action: str, **values: ob
         return False
     ended = update(Session).where(Session.account_id == number, Session.revoked_at.is_(None))
     connection.execute(ended.values(revoked_at=func.now()))
-    _record(connection, action, name)
+    _record_change(connection, action, name)
     return True
 
 
-def _record(connection: Connection, action: str, name: str) -> None:
+def _record_change(connection: Connection, action: str, name: str) -> None:
     """Record a change in the name of the API's caller, else of the session's role."""
     caller = func.nullif(func.current_setting("gridatlas.actor", True), "")
     event = {"action": action, "object_type": "account", "object_code": name}

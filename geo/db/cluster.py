@@ -71,7 +71,7 @@ def socket_directory(home: Path) -> Path:
     data = data_directory(home).resolve()
     if len(os.fsencode(data / SOCKET_NAME)) <= _SOCKET_PATH_LIMIT:
         return data
-    return Path("/tmp") / f"gridatlas-{_hash(data)}"  # noqa: S108  (its owner is checked)
+    return Path("/tmp") / f"gridatlas-{_hash_file(data)}"  # noqa: S108  (its owner is checked)
 
 
 def newest_programs() -> Path:
@@ -176,7 +176,7 @@ def run_pg_ctl(
     return run_as_server(server_user(home), program, action, "-D", data, *options, check=check)
 
 
-def _hash(path: Path) -> str:
+def _hash_file(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
 
 
@@ -229,7 +229,7 @@ def _empty_directory(home: Path) -> Path:
     else:
         _OUTSIDE_HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
         # Always a new name: a moved home may still link to an old one.
-        data = Path(tempfile.mkdtemp(prefix=f"{_hash(home.absolute())}-", dir=_OUTSIDE_HOME))
+        data = Path(tempfile.mkdtemp(prefix=f"{_hash_file(home.absolute())}-", dir=_OUTSIDE_HOME))
     os.chown(data, server.pw_uid, server.pw_gid)
     return data
 

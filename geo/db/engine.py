@@ -220,7 +220,9 @@ def retry_conflicts(attempt: Callable[[], _Result]) -> _Result:
         except DBAPIError as error:
             if not is_conflict(error):
                 raise
-            _log.info("transaction conflicted with another (%d): %s", number, _line(error))
+            _log.info(
+                "transaction conflicted with another (%d): %s", number, _one_line_message(error)
+            )
         max_wait_s = min(CONFLICT_MAX_WAIT_S, CONFLICT_MIN_WAIT_S * 2**number)
         time.sleep(random.uniform(0.0, max_wait_s))
     return attempt()
@@ -265,11 +267,13 @@ def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
         if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
             seconds = MIGRATION_LOCK_TIMEOUT_S
             raise SetupError("database_locked", url=url, seconds=seconds) from error
-        raise SetupError("database_unreachable", url=url, said=_line(error)) from error
+        raise SetupError("database_unreachable", url=url, said=_one_line_message(error)) from error
     except ProgrammingError as error:
         if getattr(error.orig, "sqlstate", None) != _INSUFFICIENT_PRIVILEGE:
             raise
-        raise SetupError("database_right_missing", url=url, said=_line(error)) from error
+        raise SetupError(
+            "database_right_missing", url=url, said=_one_line_message(error)
+        ) from error
 
 
 def downgrade(bind: Engine, revision: str) -> None:
@@ -290,7 +294,7 @@ def migrate(connection: Connection, revision: str) -> None:
 
 def revision_of(connection: Connection) -> str:
     """Return the revision of the tables, empty if there are none."""
-    return max(_revisions(connection), default="")
+    return max(_recorded_revisions(connection), default="")
 
 
 def is_known_revision(revision: str) -> bool:
@@ -306,10 +310,10 @@ def is_current(bind: Engine) -> bool:
 
 def is_current_on(connection: Connection) -> bool:
     """Return whether the database of a connection is at the newest revision."""
-    return _revisions(connection) == (max(_revision_ids()),)
+    return _recorded_revisions(connection) == (max(_revision_ids()),)
 
 
-def _revisions(connection: Connection) -> tuple[str, ...]:
+def _recorded_revisions(connection: Connection) -> tuple[str, ...]:
     """Return the revisions that Alembic has recorded, none in an empty database."""
     if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
         return ()
@@ -324,7 +328,7 @@ def _revision_ids() -> frozenset[str]:
 
 def _refuse_newer_revision(connection: Connection, url: str) -> None:
     """Refuse tables that a newer Gridatlas migrated: this version would misread them."""
-    for revision in _revisions(connection):
+    for revision in _recorded_revisions(connection):
         if revision not in _revision_ids():
             raise SetupError("database_from_the_future", url=url, revision=revision)
 
@@ -372,6 +376,6 @@ def _check_owner(connection: Connection, url: str) -> None:
         raise SetupError("owner_rights_missing", url=url, lines="\n".join(lines))
 
 
-def _line(error: DBAPIError) -> str:
+def _one_line_message(error: DBAPIError) -> str:
     """Return the server's message in one line."""
     return " ".join(str(error.orig).split())

@@ -11,6 +11,7 @@ import pyproj
 import shapely
 from geopandas.array import GeometryArray
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Connection,
     FromClause,
@@ -27,7 +28,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from geo import crs as systems
 from geo.codes import code_prefix
 from geo.errors import InputError, NotFoundError
-from geo.model import LAYERS, Base, Grid, GridPlan, Region
+from geo.model import LAYERS, STORAGE_SRID, Base, Grid, GridPlan, Region
 from geo.model.history import as_of as rows_as_of
 from geo.model.region import Level
 
@@ -70,12 +71,12 @@ def read_layer(
     """
     if layer not in NAMES:
         raise InputError("no_such_layer", layer=layer, layers=", ".join(NAMES))
-    source = _source(layer, as_of)
-    statement = select(*_columns(source))
+    source = _layer_source(layer, as_of)
+    statement = select(*_select_columns(source))
     if layer in LEVELS:
         statement = statement.where(source.c.level == layer)
     if region:
-        statement = _within(connection, statement, source, region)
+        statement = _limit_to_region(connection, statement, source, region)
     frame = read_frame(connection, statement.order_by(source.c.code))
     return frame.to_crs(crs) if crs else frame
 
@@ -100,7 +101,7 @@ def read_frame(
     if system is not None:
         geometry = systems.transform(geometry, systems.STORAGE, system)
     # Built without copies: a community is read as eight frames.
-    columns["geom"] = GeometryArray(geometry, crs=system or _storage())
+    columns["geom"] = GeometryArray(geometry, crs=system or _storage_crs())
     return gpd.GeoDataFrame(columns, geometry="geom")
 
 
@@ -123,7 +124,7 @@ def _read_columns(
 
 
 @cache
-def _storage() -> pyproj.CRS:
+def _storage_crs() -> pyproj.CRS:
     return pyproj.CRS.from_user_input(systems.STORAGE)
 
 
@@ -132,7 +133,17 @@ def wkb(column: ColumnElement[Any] | InstrumentedAttribute[Any]) -> ColumnElemen
     return func.ST_AsBinary(column, type_=LargeBinary).label("geom")
 
 
-def _columns(source: FromClause) -> list[ColumnElement[Any]]:
+def intersects_area(
+    column: ColumnElement[Any] | InstrumentedAttribute[Any],
+    area: shapely.Geometry,
+    system: pyproj.CRS,
+) -> ColumnElement[bool]:
+    """Return the condition that a geometry column intersects an area in another system."""
+    degrees = shapely.to_wkb(systems.transform(area, system, systems.STORAGE))
+    return func.ST_Intersects(column, func.ST_GeomFromWKB(degrees, STORAGE_SRID), type_=Boolean)
+
+
+def _select_columns(source: FromClause) -> list[ColumnElement[Any]]:
     return [
         wkb(column) if column.name == "geom" else column
         for column in source.c
@@ -140,7 +151,7 @@ def _columns(source: FromClause) -> list[ColumnElement[Any]]:
     ]
 
 
-def _source(layer: str, when: datetime | None) -> FromClause:
+def _layer_source(layer: str, when: datetime | None) -> FromClause:
     """Return the table, or the rows of a past time, of a layer."""
     if layer == "grid":
         return _grids_at(when)
@@ -173,7 +184,7 @@ def _grids_at(when: datetime | None) -> FromClause:
     return statement.subquery("grid")
 
 
-def _within(
+def _limit_to_region(
     connection: Connection, statement: Select[*tuple[Any, ...]], source: FromClause, region: str
 ) -> Select[*tuple[Any, ...]]:
     """Return a query limited to a region: by code where features have one, else by area."""

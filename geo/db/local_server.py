@@ -56,7 +56,7 @@ class _Answer(Enum):
 
 def is_running(home: Path) -> bool:
     """Return whether the cluster's server accepts sessions, even if all are in use."""
-    return cluster.exists(home) and _answer(home, _LONG_CONNECT_TIMEOUT_S) is _Answer.ACCEPTS
+    return cluster.exists(home) and _probe_server(home, _LONG_CONNECT_TIMEOUT_S) is _Answer.ACCEPTS
 
 
 def ensure_running(home: Path) -> str:
@@ -69,11 +69,11 @@ def ensure_running(home: Path) -> str:
         does not start.
     """
     cluster.newest_programs()
-    with _lock(home):
+    with _lock_cluster(home):
         if not cluster.exists(home):
             cluster.create(home)
         (cluster.data_directory(home) / _STOPPED).unlink(missing_ok=True)
-        _start(home)
+        _start_server(home)
         if not (cluster.data_directory(home) / cluster.READY).exists():
             cluster.create_database(home)
     return cluster.url(home)
@@ -89,11 +89,11 @@ def restart_if_dead(home: Path) -> None:
     """
     if not cluster.exists(home):
         raise SetupError("cluster_gone", directory=cluster.data_directory(home))
-    if _answer(home, _LONG_CONNECT_TIMEOUT_S) in {_Answer.ACCEPTS, _Answer.RECOVERS}:
+    if _probe_server(home, _LONG_CONNECT_TIMEOUT_S) in {_Answer.ACCEPTS, _Answer.RECOVERS}:
         return
-    with _lock(home):
+    with _lock_cluster(home):
         if not (cluster.data_directory(home) / _STOPPED).exists():
-            _start(home)
+            _start_server(home)
 
 
 def stop(home: Path) -> bool:
@@ -107,7 +107,7 @@ def stop(home: Path) -> bool:
     """
     if not cluster.exists(home):
         return False
-    with _lock(home):
+    with _lock_cluster(home):
         (cluster.data_directory(home) / _STOPPED).touch()
         if not _has_process(home):
             return False
@@ -160,7 +160,7 @@ class _LimitedWait:
 
 
 @contextmanager
-def _lock(home: Path) -> Iterator[None]:
+def _lock_cluster(home: Path) -> Iterator[None]:
     """Hold the lock for creating, starting and stopping the cluster."""
     cluster.exists(home)  # refuses another user's
     try:
@@ -187,13 +187,13 @@ def _wait_for_lock(home: Path, lock: int) -> None:
             wait.pause(
                 text("waiting.cluster_lock", directory=cluster.data_directory(home), pid=holder),
                 SetupError("cluster_locked", directory=cluster.data_directory(home), pid=holder),
-                recovers=cluster.exists(home) and _answer(home) is _Answer.RECOVERS,
+                recovers=cluster.exists(home) and _probe_server(home) is _Answer.RECOVERS,
             )
         else:
             return
 
 
-def _answer(home: Path, connect_timeout_s: int = _CONNECT_TIMEOUT_S) -> _Answer:
+def _probe_server(home: Path, connect_timeout_s: int = _CONNECT_TIMEOUT_S) -> _Answer:
     """Return the state of the cluster's server; one with too many clients counts as accepting."""
     where = make_conninfo(
         host=os.fspath(cluster.socket_directory(home)),
@@ -227,19 +227,19 @@ def _is_listening(home: Path) -> bool:
     return True
 
 
-def _start(home: Path) -> None:
+def _start_server(home: Path) -> None:
     """Start the server unless it runs; wait for one that starts or stops."""
     wait, unchanged_since, before = _LimitedWait(home), time.monotonic(), None
     is_launched = False
-    while (answer := _answer(home)) is not _Answer.ACCEPTS:
+    while (answer := _probe_server(home)) is not _Answer.ACCEPTS:
         if answer is not before:
             unchanged_since, before = time.monotonic(), answer
         is_settled = time.monotonic() - unchanged_since >= _SETTLED_AFTER_S
         if answer is _Answer.NOBODY:
             _link_socket(home)
         if answer is _Answer.NOBODY and not _has_process(home):
-            if not is_launched or is_settled or _IN_USE in _tail(cluster.server_log(home)):
-                _launch(home, again=is_launched)
+            if not is_launched or is_settled or _IN_USE in _log_tail(cluster.server_log(home)):
+                _launch_server(home, again=is_launched)
                 is_launched = True
         elif answer is _Answer.NOBODY and is_settled:
             _launch_despite_pid_file(home)
@@ -247,10 +247,10 @@ def _start(home: Path) -> None:
         elif answer is _Answer.STOPS and is_settled:
             # A smart shutdown waits for its clients, a server's pool among them.
             cluster.run_pg_ctl(home, "stop", "-m", "fast", "-W", check=False)
-        wait.pause(*_explain(home, answer), recovers=answer is _Answer.RECOVERS)
+        wait.pause(*_describe_wait(home, answer), recovers=answer is _Answer.RECOVERS)
 
 
-def _explain(home: Path, answer: _Answer) -> tuple[str, SetupError]:
+def _describe_wait(home: Path, answer: _Answer) -> tuple[str, SetupError]:
     """Return the notice of a wait in a state, and the error when the limit is reached."""
     where: dict[str, Any] = {
         "directory": cluster.data_directory(home),
@@ -271,7 +271,7 @@ def _explain(home: Path, answer: _Answer) -> tuple[str, SetupError]:
     return text("waiting.cluster_start", **where), SetupError("cluster_silent", **where)
 
 
-def _launch(home: Path, *, again: bool) -> None:
+def _launch_server(home: Path, *, again: bool) -> None:
     """Start a server where none runs; return when it accepts sessions, or after a second.
 
     Raises
@@ -281,14 +281,14 @@ def _launch(home: Path, *, again: bool) -> None:
         themselves, and a new server starts only then.
     """
     log = cluster.server_log(home)
-    if again and _IN_USE not in _tail(log):
-        raise SetupError("cluster_failed", command="postgres", said=_tail(log))
-    options = " ".join(_options(home))
+    if again and _IN_USE not in _log_tail(log):
+        raise SetupError("cluster_failed", command="postgres", said=_log_tail(log))
+    options = " ".join(_server_options(home))
     command = ("start", "-w", "-t", "1", "-l", os.fspath(log), "-o", options)
     started = cluster.run_pg_ctl(home, *command, check=False)
     has_ended = started.returncode != 0 and _SLOW not in started.stdout
-    if has_ended and _IN_USE not in _tail(log):
-        raise SetupError("cluster_failed", command="pg_ctl", said=_tail(log) or started.stdout)
+    if has_ended and _IN_USE not in _log_tail(log):
+        raise SetupError("cluster_failed", command="pg_ctl", said=_log_tail(log) or started.stdout)
 
 
 def _launch_despite_pid_file(home: Path) -> None:
@@ -299,7 +299,7 @@ def _launch_despite_pid_file(home: Path) -> None:
     grandparent, which pg_ctl passes in ``PG_GRANDPARENT_PID``. It then checks the shared memory
     block that the file also names: beside a running server it refuses to start and changes nothing.
     """
-    pid, lines = _recorded_pid(home), _lines(cluster.data_directory(home) / _PID_FILE)
+    pid, lines = _recorded_pid(home), _read_lines(cluster.data_directory(home) / _PID_FILE)
     if pid is None or (lines and len(lines) < _PID_FILE_LINES):
         return  # no shared memory is named: PostgreSQL could not decide
     postgres, data = cluster.programs_of(home) / "postgres", cluster.data_directory(home).resolve()
@@ -317,7 +317,7 @@ def _launch_despite_pid_file(home: Path) -> None:
         postgres,
         "-D",
         data,
-        *_options(home),
+        *_server_options(home),
     )
 
 
@@ -325,16 +325,16 @@ def _stop_server(home: Path) -> None:
     """Stop the server that the pid file names, once its socket shows that it is the cluster's."""
     wait, begin, is_stopping = _LimitedWait(home), time.monotonic(), False
     while _has_process(home):
-        notice, error = _explain(home, _Answer.STOPS)
+        notice, error = _describe_wait(home, _Answer.STOPS)
         if not is_stopping and _is_listening(home):
             cluster.run_pg_ctl(home, "stop", "-m", "fast", "-W", check=False)
             is_stopping = True
         elif not is_stopping and time.monotonic() - begin >= _SETTLED_AFTER_S:
-            raise _explain(home, _Answer.SILENT)[1]
+            raise _describe_wait(home, _Answer.SILENT)[1]
         wait.pause(notice, error)
 
 
-def _options(home: Path) -> list[str]:
+def _server_options(home: Path) -> list[str]:
     """Return the server's options; its socket lies in its working directory, the data directory."""
     return ["-k", ".", "-p", str(cluster.PORT), *_UTC_SERVER, *_preload_option(home)]
 
@@ -345,7 +345,7 @@ def _preload_option(home: Path) -> list[str]:
     return ["-c", f"shared_preload_libraries={cluster.POSTGIS}"] if library.exists() else []
 
 
-def _tail(log: Path) -> str:
+def _log_tail(log: Path) -> str:
     """Return the last lines of the server's log, joined to one."""
     if not log.exists():
         return ""
@@ -360,13 +360,13 @@ def _has_process(home: Path) -> bool:
 def _recorded_pid(home: Path) -> int | None:
     """Return the process id in the files that a server keeps while it runs."""
     for name in (_PID_FILE, f"{cluster.SOCKET_NAME}.lock"):
-        lines = _lines(cluster.data_directory(home) / name)
+        lines = _read_lines(cluster.data_directory(home) / name)
         if lines and lines[0].strip().isdigit():
             return int(lines[0])
     return None
 
 
-def _lines(file: Path) -> list[str]:
+def _read_lines(file: Path) -> list[str]:
     try:
         return file.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:

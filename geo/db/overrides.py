@@ -49,14 +49,14 @@ def set_override(
     ConflictError
         If the layer is being published.
     """
-    table = _table(layer)
+    table = _table_of_layer(layer)
     _refuse_unknown(table, fields)
-    _lock(connection, layer)
+    _lock_layer(connection, layer)
     if connection.execute(select(table.c.code).where(table.c.code == code)).first() is None:
         raise NotFoundError("no_such_feature", layer=layer, code=code)
     revision = connection.execute(select(REVISIONS.next_value())).scalar_one()
     for field, value in fields.items():
-        _set(connection, table, code, field, value, revision)
+        _write_value(connection, table, code, field, value, revision)
         is_same = Correction.layer == layer, Correction.code == code, Correction.field == field
         connection.execute(delete(Correction).where(*is_same))
         connection.execute(
@@ -79,8 +79,8 @@ def clear_override(connection: Connection, layer: str, code: str, actor: str) ->
     ConflictError
         If the layer is being published.
     """
-    _table(layer)
-    _lock(connection, layer)
+    _table_of_layer(layer)
+    _lock_layer(connection, layer)
     fields = connection.scalars(
         delete(Correction)
         .where(Correction.layer == layer, Correction.code == code)
@@ -96,13 +96,13 @@ def clear_override(connection: Connection, layer: str, code: str, actor: str) ->
     return sorted(fields)
 
 
-def _table(layer: str) -> Table:
+def _table_of_layer(layer: str) -> Table:
     if layer not in LAYERS:
         raise InputError("no_such_layer", layer=layer, layers=", ".join(LAYERS))
     return Base.metadata.tables[layer]
 
 
-def _lock(connection: Connection, layer: str) -> None:
+def _lock_layer(connection: Connection, layer: str) -> None:
     """Wait for a publication of the layer, which would overwrite a concurrent change."""
     timeout = func.set_config("lock_timeout", f"{LOCK_TIMEOUT_S}s", True)
     try:
@@ -124,7 +124,7 @@ def _refuse_unknown(table: Table, fields: Mapping[str, str | None]) -> None:
             raise InputError("no_such_column", layer=table.name, column=field, columns=listed)
 
 
-def _set(
+def _write_value(
     connection: Connection, table: Table, code: str, field: str, value: str | None, revision: int
 ) -> None:
     """Write a value, which the database's constraints check."""

@@ -89,10 +89,10 @@ def _replace_rows(
     if not replace and _has_rows(connection):
         raise InputError("restore_not_empty")
     sequences, changes = sequence_values(connection), _layer_changes(connection)
-    _empty(connection)
+    _empty_tables(connection)
     db.migrate(connection, manifest.revision)
     _refuse_incomplete(connection, manifest, file)
-    _load(connection, archive, manifest, file)
+    _load_tables(connection, archive, manifest, file)
     db.migrate(connection, "head")
     _continue_sequences(connection, sequences, manifest.sequences)
     _continue_layer_changes(connection, changes)
@@ -179,7 +179,7 @@ def _layer_changes(connection: Connection) -> dict[str, int]:
     return {row.layer: row.changes for row in rows}
 
 
-def _empty(connection: Connection) -> None:
+def _empty_tables(connection: Connection) -> None:
     """Remove rights, staged rows and all rows; create the indexes that an import had dropped."""
     security.withdraw_rights(connection)
     staged = text("SELECT tablename FROM pg_tables WHERE schemaname = :schema")
@@ -203,7 +203,9 @@ def _refuse_incomplete(connection: Connection, manifest: Manifest, file: Path) -
 _EXISTING = text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
 
 
-def _load(connection: Connection, archive: zipfile.ZipFile, manifest: Manifest, file: Path) -> None:
+def _load_tables(
+    connection: Connection, archive: zipfile.ZipFile, manifest: Manifest, file: Path
+) -> None:
     """Load the rows of all tables, without triggers, and compare their counts."""
     names = [table.name for table in manifest.tables]
     for name in names:

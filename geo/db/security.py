@@ -56,20 +56,20 @@ def apply_rules(connection: Connection) -> bool:
     bool
         Whether the database had to be changed.
     """
-    script = ";\n".join(_statements())
+    script = ";\n".join(_all_statements())
     applied = connection.exec_driver_sql(
         "SELECT obj_description(to_regnamespace('published'), 'pg_namespace')"
     ).scalar()
-    if applied == _digest(connection, script):
+    if applied == _digest_rights(connection, script):
         return False
     withdraw_rights(connection)
     session: Any = connection.connection.driver_connection
     session.execute(script)
-    session.execute(f"COMMENT ON SCHEMA published IS '{_digest(connection, script)}'")
+    session.execute(f"COMMENT ON SCHEMA published IS '{_digest_rights(connection, script)}'")
     return True
 
 
-def _digest(connection: Connection, script: str) -> str:
+def _digest_rights(connection: Connection, script: str) -> str:
     """Return a digest of the rules and of the rights in the database's catalogue."""
     rights = current_rights(connection)
     return hashlib.blake2b(f"{script}\n{rights}".encode(), digest_size=16).hexdigest()
@@ -116,14 +116,14 @@ def withdraw_rights(connection: Connection) -> None:
         connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {name}({arguments}) CASCADE")
 
 
-def _statements() -> Iterator[str]:
+def _all_statements() -> Iterator[str]:
     """Yield the statements that create roles, row-level security and views."""
     roles, functions, views = _SQL.read_text(encoding="utf-8").split(_PART_SEPARATOR)
     yield roles
     yield functions
     for name in Base.metadata.tables:
         yield from _table_statements(name, RULES.get(name, Rule()))
-    yield from _counters()
+    yield from _counter_statements()
     yield views
     yield register_views()
     yield from register_triggers()
@@ -138,29 +138,33 @@ def _table_statements(name: str, rule: Rule) -> Iterator[str]:
     is_owner = "current_setting('gridatlas.owner', true) = 'on'"
     yield f'CREATE POLICY "gridatlas owner" ON {name} TO CURRENT_USER USING ({is_owner})'
     for role, condition in rule.read.items():
-        yield _policy(name, role, "SELECT", f"USING ({condition})")
+        yield _policy_statement(name, role, "SELECT", f"USING ({condition})")
         yield f"GRANT SELECT ON {name} TO {database_role(role)}"
     for role, condition in rule.write.items():
-        yield _policy(name, role, "INSERT", f"WITH CHECK ({condition})")
-        yield _policy(name, role, "UPDATE", f"USING ({condition}) WITH CHECK ({condition})")
-        yield _policy(name, role, "DELETE", f"USING ({condition})")
+        yield _policy_statement(name, role, "INSERT", f"WITH CHECK ({condition})")
+        yield _policy_statement(
+            name, role, "UPDATE", f"USING ({condition}) WITH CHECK ({condition})"
+        )
+        yield _policy_statement(name, role, "DELETE", f"USING ({condition})")
         yield f"GRANT INSERT, UPDATE, DELETE ON {name} TO {database_role(role)}"
     for role, condition in rule.add.items():
-        yield _policy(name, role, "INSERT", f"WITH CHECK ({condition})")
+        yield _policy_statement(name, role, "INSERT", f"WITH CHECK ({condition})")
         yield f"GRANT INSERT ON {name} TO {database_role(role)}"
     for role, condition in rule.change.items():
-        yield _policy(name, role, "UPDATE", f"USING ({condition}) WITH CHECK ({condition})")
+        yield _policy_statement(
+            name, role, "UPDATE", f"USING ({condition}) WITH CHECK ({condition})"
+        )
         yield f"GRANT UPDATE ON {name} TO {database_role(role)}"
 
 
-def _policy(table: str, role: str, command: str, condition: str) -> str:
+def _policy_statement(table: str, role: str, command: str, condition: str) -> str:
     return (
         f'CREATE POLICY "gridatlas {role} {command.lower()}" ON {table} FOR {command} '
         f"TO {database_role(role)} {condition}"
     )
 
 
-def _counters() -> Iterator[str]:
+def _counter_statements() -> Iterator[str]:
     """Yield the triggers that count changes of layers, and of plans if they are published."""
     for layer in LAYERS:
         yield (

@@ -26,7 +26,7 @@ Status = Literal["published", "draft"]
 _METADATA = MetaData(schema="published")
 
 
-def _geometries() -> list[Column[Any]]:
+def _geometry_columns() -> list[Column[Any]]:
     return [
         Column("geom", Geometry("GEOMETRY", srid=STORAGE_SRID, spatial_index=False)),
         Column("geom_3857", Geometry("GEOMETRY", srid=DISPLAY_SRID, spatial_index=False)),
@@ -38,7 +38,7 @@ OUTLINES = Table(
     _METADATA,
     *(Column(name, Text) for name in ("code", "name", "address", "use")),
     Column("storeys_above", SmallInteger),
-    *_geometries(),
+    *_geometry_columns(),
 )
 """Public attributes of buildings."""
 
@@ -55,7 +55,7 @@ GRIDS = Table(
     Column("status", Text),
     Column("published_at", DateTime(timezone=True)),
     Column("revision", BigInteger),
-    *_geometries(),
+    *_geometry_columns(),
 )
 """Grids of the plans in force, with the names of their regions."""
 

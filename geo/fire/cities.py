@@ -67,10 +67,10 @@ def city_extent(connection: Connection, city: str, margin: float = MARGIN_DEGREE
         If there are no regions, buildings or roads.
     """
     land = Region.geom.is_not(None) & Region.code.startswith(city or "#")
-    bounds = _bounds(connection, select(func.ST_Extent(Region.geom).label("box")).where(land))
+    bounds = _read_bounds(connection, select(func.ST_Extent(Region.geom).label("box")).where(land))
     for table in (Building.__table__, Base.metadata.tables["road"]):
         if bounds is None:
-            bounds = _bounds(connection, select(func.ST_Extent(table.c.geom).label("box")))
+            bounds = _read_bounds(connection, select(func.ST_Extent(table.c.geom).label("box")))
     if bounds is None:
         raise NotFoundError("city_without_data", city=city or "*")
     west, south, east, north = bounds
@@ -83,7 +83,7 @@ def city_crs(connection: Connection, city: str) -> pyproj.CRS:
     return systems.metric_crs((west + east) / 2, (south + north) / 2)
 
 
-def _bounds(connection: Connection, extent: Any) -> Box | None:
+def _read_bounds(connection: Connection, extent: Any) -> Box | None:
     box = extent.subquery("extent").c.box
     sides = func.ST_XMin(box), func.ST_YMin(box), func.ST_XMax(box), func.ST_YMax(box)
     row = connection.execute(select(*sides)).one()

@@ -94,7 +94,7 @@ def refresh_findings(
         written: dict[str, int] = {}
         for done, overlay in enumerate(Overlay):
             progress("fire", done, len(Overlay))
-            count = _refresh(connection, contexts, context, overlay)
+            count = _refresh_overlay(connection, contexts, context, overlay)
             if count is not None:
                 written[overlay.value] = count
         return written
@@ -119,10 +119,10 @@ def is_stale(
     if row is None:
         return True
     found_from = row["revisions"], row["figures"]
-    return found_from != (_stamp(layer_changes, overlay), rules_in_force().stamp)
+    return found_from != (_change_counts(layer_changes, overlay), rules_in_force().stamp)
 
 
-def _stamp(layer_changes: Mapping[str, int], overlay: Overlay) -> dict[str, int]:
+def _change_counts(layer_changes: Mapping[str, int], overlay: Overlay) -> dict[str, int]:
     """Return the change counts of an overlay's layers."""
     return {
         layer: layer_changes[layer] for layer in OVERLAY_LAYERS[overlay] if layer in layer_changes
@@ -137,7 +137,7 @@ def _read_state(connection: Connection, city: str, overlay: str) -> Any:
     ).first()
 
 
-def _refresh(
+def _refresh_overlay(
     connection: Connection, contexts: FireContextCache, context: FireContext, overlay: Overlay
 ) -> int | None:
     """Recompute an overlay as far as necessary; return the number stored, None if up to date."""
@@ -149,7 +149,7 @@ def _refresh(
         )
 
     started = time.monotonic()
-    stamp = _stamp(snapshot.layer_changes, overlay)
+    stamp = _change_counts(snapshot.layer_changes, overlay)
     row = _read_state(connection, snapshot.city, overlay)
     same_figures = row is not None and row.figures == rules.stamp
     if row is not None and same_figures and row.revisions == stamp:
@@ -158,7 +158,7 @@ def _refresh(
         set() if row is None else {k for k in stamp if stamp[k] != row.revisions.get(k)}
     )
     if row is not None and same_figures and changed_layers == {"building"}:
-        scope = _scope(connection, snapshot, overlay, row)
+        scope = _recheck_scope(connection, snapshot, overlay, row)
         findings = check_overlay(context, overlay, read_sectors, scope)
         _delete_replaced(connection, snapshot, overlay, scope)
     else:
@@ -169,14 +169,14 @@ def _refresh(
             )
         )
         _store_areas(connection, snapshot, rules, overlay)
-    _write(connection, snapshot, overlay, findings)
+    _store_findings(connection, snapshot, overlay, findings)
     missing = missing_overlay_data(snapshot, overlay)
     seconds = time.monotonic() - started
     _store_state(connection, snapshot.city, overlay.value, stamp, rules, missing, seconds)
     return len(findings)
 
 
-def _scope(
+def _recheck_scope(
     connection: Connection, snapshot: CitySnapshot, overlay: Overlay, row: Any
 ) -> RecheckScope:
     """Return what stands near a building that changed since an overlay was computed."""
@@ -256,7 +256,7 @@ def _ewkb(snapshot: CitySnapshot, geometry: shapely.Geometry) -> str:
     return hex_ewkb
 
 
-def _write(
+def _store_findings(
     connection: Connection, snapshot: CitySnapshot, overlay: Overlay, findings: list[Finding]
 ) -> None:
     """Store findings."""
@@ -282,7 +282,7 @@ def _write(
         )
         for finding, region, shape in zip(findings, regions, hex_ewkb, strict=True)
     )
-    _copy(connection, rows)
+    _insert_rows(connection, rows)
 
 
 _COLUMNS = (
@@ -291,7 +291,7 @@ _COLUMNS = (
 )
 
 
-def _copy(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+def _insert_rows(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
     """Insert rows of findings.
 
     COPY does not work on a table with row-level security: the rows go through a temporary table.
@@ -367,8 +367,8 @@ def missing_overlay_data(
     under = snapshot.roads_through_buildings
     if region:
         building = building[building["region_code"].fillna("").str.startswith(region).to_numpy()]
-        hydrant = hydrant[_inside(snapshot, hydrant, region)]
-        there = _inside(snapshot, road, region)
+        hydrant = hydrant[_is_inside(snapshot, hydrant, region)]
+        there = _is_inside(snapshot, road, region)
         road, under = road[there], under[there]
     else:
         road, under = road.iloc[snapshot.own_roads], under[snapshot.own_roads]
@@ -383,7 +383,7 @@ def missing_overlay_data(
     return separation.missing_building_data(building, classes=overlay is Overlay.SEPARATION)
 
 
-def _inside(snapshot: CitySnapshot, frame: gpd.GeoDataFrame, region: str) -> Bools:
+def _is_inside(snapshot: CitySnapshot, frame: gpd.GeoDataFrame, region: str) -> Bools:
     codes = snapshot.community_of(frame.geometry.to_numpy())
     return np.array([code is not None and code.startswith(region) for code in codes], dtype=bool)
 

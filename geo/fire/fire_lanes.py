@@ -47,7 +47,7 @@ def check_fire_lanes(
         *check_lane_attributes(snapshot, rules, rows),
         *check_wall_distance(snapshot, rules, rows),
         *check_dead_ends(snapshot, rules, rows),
-        *lane_bends.check_bends(snapshot, rules, rows[_lanes(snapshot.road)[rows]]),
+        *lane_bends.check_bends(snapshot, rules, rows[_is_checked(snapshot.road)[rows]]),
         *lane_passages.check_passages(snapshot, rules, buildings, reach),
         *lane_coverage.check_lanes_along(snapshot, rules, buildings, reach),
         *lane_coverage.check_lane_spacing(snapshot, rules, buildings),
@@ -84,7 +84,7 @@ def check_road_joins(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[F
     return findings
 
 
-def _lanes(roads: gpd.GeoDataFrame) -> Bools:
+def _is_checked(roads: gpd.GeoDataFrame) -> Bools:
     """Return (r,) which roads are checked: recorded fire lanes and roads to buildings."""
     narrow: Bools = roads["road_class"].isin(CHECKED_ROAD_CLASSES).to_numpy()
     return _fire_lanes(roads) | narrow
@@ -99,12 +99,12 @@ def check_lane_attributes(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> l
         (k,) int64 rows of the roads to check.
     """
     findings = []
-    for row in rows[_lanes(snapshot.road)[rows]]:
-        findings += _attributes(rules, snapshot.road.iloc[row])
+    for row in rows[_is_checked(snapshot.road)[rows]]:
+        findings += _check_attributes(rules, snapshot.road.iloc[row])
     return findings
 
 
-def _attributes(rules: Rules, road: Any) -> list[Finding]:
+def _check_attributes(rules: Rules, road: Any) -> list[Finding]:
     """Return findings of the width, clear height and slope of a fire lane."""
     slope = _float_or_none(abs(road["slope_percent"] or 0.0))
     is_steepest = slope is not None and slope > rules.figure("lane_slope_most")
@@ -118,11 +118,13 @@ def _attributes(rules: Rules, road: Any) -> list[Finding]:
         rule = rules[name]
         if measured is None:
             if name == "lane_width":
-                findings.append(_lane(rule.id, Severity.MISSING, road, {"kind": "no_width"}))
+                findings.append(
+                    _road_finding(rule.id, Severity.MISSING, road, {"kind": "no_width"})
+                )
             continue
         if sign * (measured - rule.figure) > 1e-9:
             detail = {"kind": "lane", "name": road["name"]}
-            findings.append(_lane(name, rule.severity, road, detail, measured, rule.figure))
+            findings.append(_road_finding(name, rule.severity, road, detail, measured, rule.figure))
     return findings
 
 
@@ -130,7 +132,7 @@ def _float_or_none(value: Any) -> float | None:
     return None if value is None or np.isnan(value) else float(value)
 
 
-def _lane(
+def _road_finding(
     name: str,
     severity: Severity,
     road: Any,
@@ -243,10 +245,10 @@ def _long_dead_ends(
     graph = snapshot.graph
     near = np.flatnonzero(np.isin(graph.dead_end_roads, rows))
     roads = snapshot.road.iloc[graph.dead_end_roads[near]]
-    ends = graph.dead_ends[near[_lanes(roads) & is_free(classify_obstacles(roads, vehicle))]]
+    ends = graph.dead_ends[near[_is_checked(roads) & is_free(classify_obstacles(roads, vehicle))]]
     dead_ends = []
     for node in ends[_is_in_community(snapshot, ends)].tolist():
-        pieces = _branch(graph, node, vehicle.length_m)
+        pieces = _dead_end_pieces(graph, node, vehicle.length_m)
         if graph.length[pieces].sum() >= rules.figure("lane_dead_end"):
             dead_ends.append((node, pieces))
     return dead_ends
@@ -266,7 +268,7 @@ def _fire_lanes(roads: gpd.GeoDataFrame) -> Bools:
     return lanes
 
 
-def _branch(graph: RoadGraph, node: int, arm_m: float) -> list[int]:
+def _dead_end_pieces(graph: RoadGraph, node: int, arm_m: float) -> list[int]:
     """Return the pieces from a dead end back to the first junction that an engine can turn at.
 
     A stub shorter than an arm of a turning head is no help, so that the way goes on past it; of

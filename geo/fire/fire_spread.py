@@ -56,7 +56,7 @@ def find_fire_blocks(
     order = np.argsort(label, kind="stable")
     starts = np.concatenate([[0], np.cumsum(sizes)])
     blocks = [
-        FireBlock(rows, int(pairs_of[k]), int(adjoin[k]), _outline(snapshot, rows))
+        FireBlock(rows, int(pairs_of[k]), int(adjoin[k]), _block_outline(snapshot, rows))
         for k in np.flatnonzero(sizes >= least)
         for rows in [order[starts[k] : starts[k + 1]]]
     ]
@@ -64,7 +64,7 @@ def find_fire_blocks(
     return sorted(blocks, key=lambda block: (-households[block.rows].sum(), -len(block.rows)))
 
 
-def _outline(snapshot: CitySnapshot, rows: Ints) -> shapely.Geometry:
+def _block_outline(snapshot: CitySnapshot, rows: Ints) -> shapely.Geometry:
     """Return the area of a block with the gaps between buildings closed."""
     closed = shapely.buffer(shapely.union_all(shapely.buffer(snapshot.walls[rows], 7.0)), -6.0)
     outline: shapely.Geometry = shapely.simplify(closed, 1.0)

@@ -28,7 +28,7 @@ def check_hydrant_supply(
     findings = [*_check_flow(snapshot, rules), *_check_pressure(snapshot, rules)]
     if sectors is None:
         return findings
-    mains = _mains(snapshot, sectors.graph)
+    mains = _mains_of_hydrants(snapshot, sectors.graph)
     return [
         *findings,
         *_check_mains(snapshot, rules, sectors.graph, mains),
@@ -44,7 +44,9 @@ def _check_flow(snapshot: CitySnapshot, rules: Rules) -> list[Finding]:
         if np.isnan(flow[row]):
             findings.append(_finding_without_data(snapshot, "hydrant_flow", row, "no_flow"))
         else:
-            findings.append(_below(snapshot, rules, "hydrant_flow", row, float(flow[row])))
+            findings.append(
+                _shortfall_finding(snapshot, rules, "hydrant_flow", row, float(flow[row]))
+            )
     return findings
 
 
@@ -58,11 +60,13 @@ def _check_pressure(snapshot: CitySnapshot, rules: Rules) -> list[Finding]:
             findings.append(_finding_without_data(snapshot, "hydrant_pressure", row, "no_pressure"))
             continue
         rule = "hydrant_pressure" if pressure[row] < least else "hydrant_pressure_running"
-        findings.append(_below(snapshot, rules, rule, row, float(pressure[row])))
+        findings.append(_shortfall_finding(snapshot, rules, rule, row, float(pressure[row])))
     return findings
 
 
-def _below(snapshot: CitySnapshot, rules: Rules, rule: str, row: int, measured: float) -> Finding:
+def _shortfall_finding(
+    snapshot: CitySnapshot, rules: Rules, rule: str, row: int, measured: float
+) -> Finding:
     """Return the finding of a hydrant with less flow or pressure than required."""
     required = rules.figure(rule)
     return Finding(
@@ -97,12 +101,12 @@ def main_diameters(snapshot: CitySnapshot, graph: PipeGraph) -> dict[str, float]
     codes = snapshot.hydrant["code"].tolist()
     largest = {
         str(codes[row]): float(np.nan_to_num(diameter[pieces], nan=0.0).max(initial=0.0))
-        for row, pieces in _mains(snapshot, graph).items()
+        for row, pieces in _mains_of_hydrants(snapshot, graph).items()
     }
     return {code: value for code, value in largest.items() if value}
 
 
-def _mains(snapshot: CitySnapshot, graph: PipeGraph) -> dict[int, Ints]:
+def _mains_of_hydrants(snapshot: CitySnapshot, graph: PipeGraph) -> dict[int, Ints]:
     """Return the segments of the main that each hydrant stands on, by row of the hydrant."""
     flat = graph.ends.ravel()
     order = np.argsort(flat, kind="stable")
@@ -155,7 +159,7 @@ def _check_mains(
         if not len(known):
             findings.append(_finding_without_data(snapshot, rule, row, "no_diameter"))
         elif known.max() < rules.figure(rule):
-            findings.append(_below(snapshot, rules, rule, row, float(known.max())))
+            findings.append(_shortfall_finding(snapshot, rules, rule, row, float(known.max())))
     return findings
 
 

@@ -34,7 +34,7 @@ def hose_routes(snapshot: CitySnapshot) -> tuple[Floats, Ints]:
     count = len(snapshot.building)
     if not len(usable):
         return np.full(count, np.inf), np.full(count, -1, dtype=np.int64)
-    best, source = _nearest(snapshot, usable)
+    best, source = _find_nearest_hydrants(snapshot, usable)
     node = access.building
     metres = np.where(node >= 0, best[node] + access.building_gap, np.inf)
     hydrant = np.where(np.isfinite(metres), source[node], -1)
@@ -58,7 +58,7 @@ def _routes_singly(snapshot: CitySnapshot, rows: Ints) -> tuple[Floats, Ints]:
     return metres, hydrant
 
 
-def _nearest(snapshot: CitySnapshot, usable: Ints) -> tuple[Floats, Ints]:
+def _find_nearest_hydrants(snapshot: CitySnapshot, usable: Ints) -> tuple[Floats, Ints]:
     """Return metres from every node to the nearest of some hydrants, and which one it is."""
     access = snapshot.access
     metres, place = routing.shortest_from_places(
@@ -80,10 +80,10 @@ def check_hydrant_coverage(
         (k,) int64 rows of the buildings to check; all by default.
     """
     rows = np.arange(len(snapshot.building)) if only is None else only
-    return [*_straight(snapshot, rules, rows), *_by_route(snapshot, rules, rows)]
+    return [*_check_by_radius(snapshot, rules, rows), *_check_by_route(snapshot, rules, rows)]
 
 
-def _straight(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
+def _check_by_radius(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
     """Return findings of buildings with ground outside the radius of every water source."""
     radius = rules.figure("hydrant_radius")
     hydrants = snapshot.hydrant.geometry.to_numpy()[snapshot.hydrant_works]
@@ -145,7 +145,7 @@ def _farthest_distance(
     return float(shapely.distance(points[tree.nearest(corners)], corners).max())
 
 
-def _by_route(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
+def _check_by_route(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
     figure = rules.figure("hydrant_route")
     metres, hydrant = (
         hose_routes(snapshot)
@@ -192,7 +192,7 @@ def _hose_coverage(snapshot: CitySnapshot, metres: float) -> shapely.Geometry:
     usable = np.flatnonzero(snapshot.hydrant_works & (access.hydrant >= 0))
     if not len(usable):
         return shapely.Polygon()
-    best, _ = _nearest(snapshot, usable)
+    best, _ = _find_nearest_hydrants(snapshot, usable)
     return isochrones.reached_land(access.graph, best, metres)
 
 

@@ -8,13 +8,13 @@ import pandas as pd
 import shapely
 from sqlalchemy import ARRAY, Connection, Text, any_, cast, func, select
 
-from geo.db.layer_frames import wkb
+from geo.db.layer_frames import intersects_area, wkb
 from geo.fire import building_items, register_extracts, supply_routes
 from geo.fire.building_record import Details
 from geo.fire.context import FireContext
 from geo.messages import Language, text
 from geo.missing_data import MissingData, list_missing, sum_known
-from geo.model import STORAGE_SRID, BuildingUnit, Facility, PipeNode
+from geo.model import BuildingUnit, Facility, PipeNode
 from geo.plans.building_grids import grids_of_buildings
 from geo.types import Floats, Ints
 
@@ -68,10 +68,12 @@ def incident_briefing(
         "grids": grids,
         "outside_grids": outside,
         "buildings": building_items.add_recorded_items(connection, buildings, lang),
-        "critical": _facilities(connection, context, CRITICAL_CATEGORIES, area, centre, lang),
+        "critical": _describe_facilities(
+            connection, context, CRITICAL_CATEGORIES, area, centre, lang
+        ),
         "hydrants": _describe_hydrants(context, destination, radius_m, mains, lang),
-        "intakes": _facilities(connection, context, INTAKE_CATEGORIES, area, centre, lang),
-        "valves": _valves(connection, context, area, centre),
+        "intakes": _describe_facilities(connection, context, INTAKE_CATEGORIES, area, centre, lang),
+        "valves": _describe_valves(connection, context, area, centre),
         "stations": supply_routes.describe_nearest_stations(context, destination),
         "missing": _missing_data(context, rows, grids),
     }
@@ -182,7 +184,7 @@ def _plain_column(frame: Any, name: str, rows: Ints) -> list[Any]:
     return [(int(value) if is_number else value) if known else None for value, known in pairs]
 
 
-def _facilities(
+def _describe_facilities(
     connection: Connection,
     context: FireContext,
     categories: tuple[str, ...],
@@ -193,7 +195,8 @@ def _facilities(
     """Return the facilities of some categories in an area, the nearest first."""
     columns = Facility.code, Facility.name, Facility.category, Facility.phone, wkb(Facility.geom)
     statement = select(*columns).where(
-        Facility.category.in_(categories), _intersects(context, Facility.geom, area)
+        Facility.category.in_(categories),
+        intersects_area(Facility.geom, area, context.snapshot.crs),
     )
     return [
         row | {"category_text": text(f"category.{row['category']}", lang=lang)}
@@ -201,7 +204,7 @@ def _facilities(
     ]
 
 
-def _valves(
+def _describe_valves(
     connection: Connection, context: FireContext, area: shapely.Geometry, centre: shapely.Point
 ) -> list[Details]:
     """Return the valves of gas and water pipes in an area, the nearest first."""
@@ -210,7 +213,7 @@ def _valves(
     ).where(
         PipeNode.network.in_(VALVE_NETWORKS),
         PipeNode.kind.in_(VALVE_KINDS),
-        _intersects(context, PipeNode.geom, area),
+        intersects_area(PipeNode.geom, area, context.snapshot.crs),
     )
     return _rows_by_distance(connection, context, statement, centre)
 
@@ -226,12 +229,6 @@ def _rows_by_distance(
         row["distance_m"] = round(float(shapely.distance(shape, centre)), 1)
         row["point"] = shapely.point_on_surface(shape)
     return sorted(rows, key=lambda row: float(row["distance_m"]))
-
-
-def _intersects(context: FireContext, column: Any, area: shapely.Geometry) -> Any:
-    """Return the condition that a geometry intersects an area given in metres."""
-    degrees = shapely.to_wkb(context.snapshot.to_degrees(area))
-    return func.ST_Intersects(column, func.ST_GeomFromWKB(degrees, STORAGE_SRID))
 
 
 def _describe_hydrants(

@@ -37,7 +37,7 @@ def check_bends(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Findin
     passes = is_free(classify_obstacles(snapshot.road.iloc[rows], vehicle))
     findings = []
     for row in rows[passes].tolist():
-        for corner, before, after in _bends(snapshot.road.geometry.iloc[row]):
+        for corner, before, after in _find_corners(snapshot.road.geometry.iloc[row]):
             width = float(snapshot.road_width[row])
             widths = vehicle.lane_m, width
             fits = _largest_radius(snapshot, corner, (before, after), widths, radius)
@@ -59,7 +59,7 @@ def check_bends(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Findin
     return findings
 
 
-def _bends(line: shapely.LineString) -> list[tuple[Floats, Floats, Floats]]:
+def _find_corners(line: shapely.LineString) -> list[tuple[Floats, Floats, Floats]]:
     """Return the corners of a line, with the directions from each along its two legs."""
     coords = shapely.get_coordinates(shapely.simplify(line, _SIMPLIFY_M))
     bends = []
@@ -94,14 +94,14 @@ def _largest_radius(
     if not len(obstacles):
         return needed
     for radius in np.arange(needed, swept, -_STEP_M).tolist():
-        rings = _rings(corner, legs, radius, swept, width)
+        rings = _turning_rings(corner, legs, radius, swept, width)
         blocked = [bool(shapely.intersects(obstacles, ring).any()) for ring in rings]
         if not all(blocked):
             return float(radius)
     return 0.0
 
 
-def _rings(
+def _turning_rings(
     corner: Floats, legs: tuple[Floats, Floats], radius: float, swept: float, width: float
 ) -> Geometries:
     """Return the rings in which an engine may turn: from the lane's outer edge inwards.
@@ -119,11 +119,11 @@ def _rings(
         # The centre is as far from the outer edge of each leg as the radius and the inset.
         from_axis = radius + inset - width / 2
         centre = corner + bisector * from_axis / np.sin(half)
-        rings.append(_sector(centre, bisector, radius, swept, np.pi / 2 - half))
+        rings.append(_ring_sector(centre, bisector, radius, swept, np.pi / 2 - half))
     return np.array(rings, dtype=object)
 
 
-def _sector(
+def _ring_sector(
     centre: Floats, bisector: Floats, radius: float, swept: float, spread: float
 ) -> shapely.Polygon:
     """Return the part of a ring from one leg to the other.

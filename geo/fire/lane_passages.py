@@ -65,7 +65,7 @@ def _check_through(
         required = rules.figure(name)
         if measured <= required + TOLERANCE_M:
             continue
-        if _crosses(snapshot, reach, wall) or _is_ringed(snapshot, rules, reach, row):
+        if _is_crossed_by_lane(snapshot, reach, wall) or _is_ringed(snapshot, rules, reach, row):
             return None
         return Finding(
             name,
@@ -99,10 +99,10 @@ def street_length(snapshot: CitySnapshot, row: int) -> float:
     near = near[is_street[snapshot.graph.road[near]]]
     half = snapshot.road_width[snapshot.graph.road[near]] / 2
     lines = snapshot.graph.lines[near]
-    base = _degrees(lane_coverage.rectangle_sides(body)[0])
+    base = _direction_degrees(lane_coverage.rectangle_sides(body)[0])
     lengths = np.zeros(4)
     for side in sides:
-        quarter = round((_degrees(side) - base) / 90.0) % 4
+        quarter = round((_direction_degrees(side) - base) / 90.0) % 4
         lengths[quarter] += _length_along(side, snapshot.walls[row], lines, half)
     return float(lengths.max())
 
@@ -113,7 +113,7 @@ def _lines_between(coords: Floats) -> Geometries:
     return np.atleast_1d(np.asarray(lines, dtype=object))
 
 
-def _degrees(line: shapely.LineString) -> float:
+def _direction_degrees(line: shapely.LineString) -> float:
     """Return the direction of a line from its start to its end."""
     (x0, y0), *_, (x1, y1) = shapely.get_coordinates(line)
     return float(np.degrees(np.arctan2(y1 - y0, x1 - x0)))
@@ -141,7 +141,7 @@ def _is_parallel(side: shapely.LineString, line: shapely.LineString) -> bool:
     coords = shapely.get_coordinates(line)
     stretches = _lines_between(coords)
     nearest = stretches[int(shapely.distance(stretches, side).argmin())]
-    between = (_degrees(side) - _degrees(nearest)) % 180.0
+    between = (_direction_degrees(side) - _direction_degrees(nearest)) % 180.0
     return min(between, 180.0 - between) <= _ALONG_DEGREES
 
 
@@ -154,7 +154,9 @@ def equivalent_length(wall: shapely.Geometry) -> float:
     return float((half + np.sqrt(max(half**2 - 4 * area, 0.0))) / 2)
 
 
-def _crosses(snapshot: CitySnapshot, reach: VehicleReach, wall: shapely.Geometry) -> bool:
+def _is_crossed_by_lane(
+    snapshot: CitySnapshot, reach: VehicleReach, wall: shapely.Geometry
+) -> bool:
     """Return whether a lane that the engine drives along passes through an outline."""
     pieces = vehicle_access.reached_pieces(snapshot, reach, wall, 0.0)
     inside = shapely.intersection(snapshot.graph.lines[pieces], wall)
@@ -180,7 +182,7 @@ def _check_courts(
     for ring in rings:
         court = shapely.Polygon(ring)
         sides = [side.length for side in lane_coverage.rectangle_sides(court)]
-        if min(sides) <= figure + TOLERANCE_M or _crosses(snapshot, reach, court):
+        if min(sides) <= figure + TOLERANCE_M or _is_crossed_by_lane(snapshot, reach, court):
             continue
         findings.append(
             Finding(

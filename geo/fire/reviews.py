@@ -83,10 +83,10 @@ def list_reviews(
         | {"name": row["name"]}
         for row in rows
     ]
-    return _count(connection, statement), reviews
+    return _count_rows(connection, statement), reviews
 
 
-def _count(connection: Connection, statement: Select[*tuple[Any, ...]]) -> int:
+def _count_rows(connection: Connection, statement: Select[*tuple[Any, ...]]) -> int:
     count = select(func.count()).select_from(statement.subquery("counted"))
     return int(connection.execute(count).scalar_one())
 
@@ -227,7 +227,7 @@ def list_inspections(
     if hydrant:
         statement = statement.where(code == hydrant)
     rows = connection.execute(statement.order_by(order).limit(limit).offset(offset)).mappings()
-    return _count(connection, statement), [_describe_inspection(dict(row)) for row in rows]
+    return _count_rows(connection, statement), [_describe_inspection(dict(row)) for row in rows]
 
 
 def _inspection_columns(columns: Any) -> list[Any]:

@@ -115,8 +115,8 @@ def build_joined_graph(
 
 def locate_points(graph: RoadGraph, points: Geometries) -> RoadPositions:
     """Return where (k,) points in metres are reached from."""
-    piece, gap = _nearest(graph, points)
-    return RoadPositions(piece, _offset(graph, piece, points), gap)
+    piece, gap = _find_nearest_pieces(graph, points)
+    return RoadPositions(piece, _offsets_along_pieces(graph, piece, points), gap)
 
 
 def build_road_access(
@@ -153,7 +153,7 @@ def anchor_buildings(
         (k,) int64 rows of buildings; all by default.
     """
     rows = np.arange(len(walls)) if rows is None else rows
-    piece, gap = _nearest(graph, walls[rows])
+    piece, gap = _find_nearest_pieces(graph, walls[rows])
     is_near = np.flatnonzero(piece >= 0)
     ways = shapely.shortest_line(graph.lines[piece[is_near]], walls[rows[is_near]])
     behind = np.zeros(len(rows), dtype=bool)
@@ -164,10 +164,10 @@ def anchor_buildings(
     behind[blocked_rows] = other < 0
     freed = other >= 0
     piece[blocked_rows[freed]], gap[blocked_rows[freed]] = other[freed], apart[freed]
-    return BuildingAnchors(piece, _offset(graph, piece, walls[rows]), gap, behind)
+    return BuildingAnchors(piece, _offsets_along_pieces(graph, piece, walls[rows]), gap, behind)
 
 
-def _nearest(graph: RoadGraph, places: Geometries) -> tuple[Ints, Floats]:
+def _find_nearest_pieces(graph: RoadGraph, places: Geometries) -> tuple[Ints, Floats]:
     """Return the (k,) nearest piece of each place, -1 for none, and its distance in metres."""
     piece = np.full(len(places), -1, dtype=np.int64)
     gap = np.full(len(places), np.inf)
@@ -179,7 +179,7 @@ def _nearest(graph: RoadGraph, places: Geometries) -> tuple[Ints, Floats]:
     return piece, gap
 
 
-def _offset(graph: RoadGraph, piece: Ints, places: Geometries) -> Floats:
+def _offsets_along_pieces(graph: RoadGraph, piece: Ints, places: Geometries) -> Floats:
     """Return (k,) metres along its piece to the point nearest to each place."""
     offset = np.zeros(len(piece))
     is_near = np.flatnonzero(piece >= 0)

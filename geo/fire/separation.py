@@ -60,11 +60,11 @@ def fire_properties(snapshot: CitySnapshot) -> FireProperties:
     """Return the fire properties of all buildings, computed once for each snapshot."""
     held: FireProperties | None = snapshot.__dict__.get("bodies")
     if held is None:
-        held = snapshot.__dict__["bodies"] = _bodies(snapshot)
+        held = snapshot.__dict__["bodies"] = _read_fire_properties(snapshot)
     return held
 
 
-def _bodies(snapshot: CitySnapshot) -> FireProperties:
+def _read_fire_properties(snapshot: CitySnapshot) -> FireProperties:
     """Return the properties of the buildings that decide their fire separation."""
     frame = snapshot.building
     recorded_height = frame["height_m"].to_numpy(dtype=float)
@@ -99,11 +99,11 @@ def check_separation(
     """
     properties = fire_properties(snapshot)
     search_radius = max(rule.figure for name, rule in rules.by_id.items() if _is_table(name))
-    one, other = _pairs(snapshot, search_radius, only)
+    one, other = _find_close_pairs(snapshot, search_radius, only)
     distance = shapely.distance(snapshot.walls[one], snapshot.walls[other])
     is_known = ~np.isnan(properties.fire_class[one]) & ~np.isnan(properties.fire_class[other])
     # Where a class is not on record, the lowest figure applies whatever the class is.
-    names = _rules(properties, one, other)
+    names = _rules_of_pairs(properties, one, other)
     required = np.array([rules.figure(name) for name in names], dtype=float)
     too_close = np.flatnonzero(distance < required - TOLERANCE_M)
     lines = shapely.shortest_line(snapshot.walls[one[too_close]], snapshot.walls[other[too_close]])
@@ -116,7 +116,7 @@ def check_separation(
         for first, second, *rest in zip(*columns, strict=True)
     ]
     asked_rows = set(range(len(snapshot.walls)) if only is None else only.tolist())
-    return findings + _unknown(
+    return findings + _findings_of_unknown_class(
         snapshot, rules, properties, one, other, distance, is_known, asked_rows
     )
 
@@ -130,10 +130,10 @@ def find_neighbours(snapshot: CitySnapshot, rules: Rules, row: int) -> list[tupl
         Row, distance in metres, rule.
     """
     properties = fire_properties(snapshot)
-    one, other = _pairs(snapshot, NEIGHBOUR_RADIUS_M, np.array([row]))
+    one, other = _find_close_pairs(snapshot, NEIGHBOUR_RADIUS_M, np.array([row]))
     rest = np.where(one == row, other, one)
     distance = shapely.distance(snapshot.walls[row], snapshot.walls[rest])
-    names = _rules(properties, np.full(len(rest), row), rest)
+    names = _rules_of_pairs(properties, np.full(len(rest), row), rest)
     order = np.argsort(distance)
     return [(int(rest[k]), float(distance[k]), str(names[k])) for k in order]
 
@@ -172,7 +172,9 @@ _TABLE = {
 }
 
 
-def _pairs(snapshot: CitySnapshot, search_radius: float, only: Ints | None) -> tuple[Ints, Ints]:
+def _find_close_pairs(
+    snapshot: CitySnapshot, search_radius: float, only: Ints | None
+) -> tuple[Ints, Ints]:
     """Return the two (k,) rows of pairs within a distance, each pair once, the lower row first."""
     walls = snapshot.walls if only is None else snapshot.walls[only]
     one, other = snapshot.wall_tree.query(walls, predicate="dwithin", distance=search_radius)
@@ -204,16 +206,16 @@ def _pairs_within_buildings(podiums: Ints) -> Ints:
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
-def _rules(properties: FireProperties, one: Ints, other: Ints) -> NDArray[np.object_]:
+def _rules_of_pairs(properties: FireProperties, one: Ints, other: Ints) -> NDArray[np.object_]:
     """Return (k,) the rule of each pair; a class not on record counts as the mildest."""
-    first, second = _kinds(properties, one), _kinds(properties, other)
+    first, second = _table_categories(properties, one), _table_categories(properties, other)
     swap = (second == HIGH) | ((first != HIGH) & (second < first))
     first, second = np.where(swap, second, first), np.where(swap, first, second)
     names = [f"separation_{a}_{b}" for a, b in zip(first, second, strict=True)]
     return np.array(names, dtype=object)
 
 
-def _kinds(properties: FireProperties, rows: Ints) -> NDArray[np.object_]:
+def _table_categories(properties: FireProperties, rows: Ints) -> NDArray[np.object_]:
     """Return (k,) the table's category of each building: high-rise, or its class."""
     classes = np.nan_to_num(properties.fire_class[rows], nan=2.0).astype(int).astype(str)
     kinds: NDArray[np.object_] = np.where(properties.high[rows], HIGH, classes).astype(object)
@@ -247,7 +249,7 @@ def _finding(
             "kind": "adjoining" if adjoining else "close",
             "table": name,
             "proof": proof,
-            "classes": [_class(properties, one), _class(properties, other)],
+            "classes": [_known_class(properties, one), _known_class(properties, other)],
             "high": [bool(properties.high[one]), bool(properties.high[other])],
         },
     )
@@ -256,7 +258,7 @@ def _finding(
 _SEVERITY = {None: Severity.HIGH, "openings": Severity.LOW, "group": Severity.LOW}
 
 
-def _class(properties: FireProperties, row: int) -> int | None:
+def _known_class(properties: FireProperties, row: int) -> int | None:
     fire_class = float(properties.fire_class[row])
     return None if isnan(fire_class) else int(fire_class)
 
@@ -316,7 +318,7 @@ def _required_proofs(
     return proven
 
 
-def _unknown(
+def _findings_of_unknown_class(
     snapshot: CitySnapshot,
     rules: Rules,
     properties: FireProperties,

@@ -270,7 +270,7 @@ def load_snapshot(
     NotFoundError
         If there are no regions, buildings or roads.
     """
-    layer_changes, horizon = read_layer_changes(connection), _horizon(connection)
+    layer_changes, horizon = read_layer_changes(connection), _oldest_open_transaction(connection)
     box = city_extent(connection, city)
     wide_box = city_extent(connection, city, STATION_MARGIN_DEGREES)
     if previous is None:
@@ -304,7 +304,7 @@ _SERVING_LAYERS = ("facility", "road")
 """Layers read farther out, because stations outside a city serve it."""
 
 
-def _horizon(connection: Connection) -> str:
+def _oldest_open_transaction(connection: Connection) -> str:
     """Return the oldest transaction whose rows may still be invisible."""
     oldest = func.pg_snapshot_xmin(func.pg_current_snapshot())
     return connection.execute(select(cast(oldest, Text))).scalar_one()

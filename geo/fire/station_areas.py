@@ -46,14 +46,14 @@ def _cells_of_land(snapshot: CitySnapshot) -> Floats:
     middles = []
     for land in snapshot.region.geometry.to_numpy():
         west, south, east, north = shapely.bounds(land)
-        columns, rows = (_middles(low, high) for low, high in ((west, east), (south, north)))
+        columns, rows = (_cell_middles(low, high) for low, high in ((west, east), (south, north)))
         x, y = (axis.ravel() for axis in np.meshgrid(columns, rows))
         inside = shapely.contains_xy(land, x, y)
         middles.append(np.column_stack([x[inside], y[inside]]))
     return np.concatenate(middles)
 
 
-def _middles(low: float, high: float) -> Floats:
+def _cell_middles(low: float, high: float) -> Floats:
     """Return the middles of the cells of a common grid that begin at or after a coordinate."""
     first, last = (int(np.floor(value / CELL_M)) for value in (low, high))
     return np.asarray((np.arange(first, last + 1) + 0.5) * CELL_M, dtype=float)

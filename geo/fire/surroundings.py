@@ -19,7 +19,7 @@ def describe_surroundings(context: FireContext, row: int, lang: Language) -> lis
     row
         Row of the building in the context's snapshot.
     """
-    strips = _strips(context.snapshot.walls[row])
+    strips = _land_beside(context.snapshot.walls[row])
     return [
         {
             "side": side,
@@ -31,7 +31,7 @@ def describe_surroundings(context: FireContext, row: int, lang: Language) -> lis
     ]
 
 
-def _strips(wall: shapely.Geometry) -> list[shapely.Polygon]:
+def _land_beside(wall: shapely.Geometry) -> list[shapely.Polygon]:
     """Return the land beside the bounds of an outline, in the order of :data:`SIDES`."""
     west, south, east, north = shapely.bounds(wall)
     reach = SURROUNDINGS_RADIUS_M

@@ -39,13 +39,13 @@ def largest_turning_place(
         Side of the largest free square, or length of the arms of the largest head of at least
         12 m; 0 for none.
     """
-    heading = _heading(lines[0], end)
+    heading = _end_direction(lines[0], end)
     obstacles = _in_frame(obstacles_around(snapshot, end, 2 * required_side), end, heading)
     line = _in_frame(lines[:1], end, heading)
     for side in (required_side, 15.0, 12.0, 10.0, 8.0, 6.0, 4.0):
         if side > required_side:
             continue
-        heads, squares = _heads(side), _squares(side)
+        heads, squares = _turning_heads(side), _turning_squares(side)
         if side >= _SHORTEST_ARM_M and _is_any_free(heads, np.arange(len(heads)), obstacles):
             return side
         if _is_any_free(squares, squares.query(line, predicate="intersects")[1], obstacles):
@@ -70,7 +70,7 @@ def obstacles_around(snapshot: CitySnapshot, end: Floats, radius: float) -> Geom
     return everything[shapely.intersects(everything, near)]
 
 
-def _heading(line: shapely.Geometry, end: Floats) -> float:
+def _end_direction(line: shapely.Geometry, end: Floats) -> float:
     """Return the direction of a line at its end, degrees."""
     coords = shapely.get_coordinates(line)
     if np.hypot(*(coords[0] - end)) < np.hypot(*(coords[-1] - end)):
@@ -95,7 +95,7 @@ def _is_any_free(places: shapely.STRtree, rows: Ints, obstacles: Geometries) -> 
 
 
 @cache
-def _squares(side: float) -> shapely.STRtree:
+def _turning_squares(side: float) -> shapely.STRtree:
     """Return squares around the origin with a side in metres, in both directions."""
     ahead = np.arange(0.0, side + 0.1, _STEP_M)
     steps = np.concatenate([-ahead[:0:-1], ahead])
@@ -107,7 +107,7 @@ def _squares(side: float) -> shapely.STRtree:
 
 
 @cache
-def _heads(arm: float) -> shapely.STRtree:
+def _turning_heads(arm: float) -> shapely.STRtree:
     """Return T and Y heads at the origin, with arms of a length in metres.
 
     The arms begin at the edge of the lane and are as wide as it.

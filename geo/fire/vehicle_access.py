@@ -212,12 +212,12 @@ def find_obstacles(snapshot: CitySnapshot, reach: VehicleReach, row: int) -> lis
         if kind is not None and road not in seen:
             seen.add(road)
             obstacles.append(
-                _obstacle(snapshot, reach.vehicle, road, str(kind), graph.lines[piece])
+                _describe_obstacle(snapshot, reach.vehicle, road, str(kind), graph.lines[piece])
             )
     return obstacles
 
 
-def _obstacle(
+def _describe_obstacle(
     snapshot: CitySnapshot, vehicle: Vehicle, road: int, kind: str, line: shapely.LineString
 ) -> dict[str, Any]:
     """Describe an obstacle on a road: what is measured, what the engine needs, and where."""

@@ -50,9 +50,9 @@ def load_or_build(group: Group) -> dict[str, bytes]:
             return code
     for file in files:
         if _can_write(file.parent):
-            _build(group, file)
+            _build_kernels(group, file)
             return read(file) or {}
-    _say("kernels.not_stored")
+    _print_notice("kernels.not_stored")
     return {}
 
 
@@ -140,12 +140,12 @@ def _can_write(folder: Path) -> bool:
     return True
 
 
-def _build(group: Group, file: Path) -> None:
+def _build_kernels(group: Group, file: Path) -> None:
     """Compile the kernels in a process of their own, unless another process has just done so."""
     with _lock(file.with_name(f"{group}.lock")) as lock:
         if read(file) is not None:
             return
-        _say(f"kernels.compiling_{group}")
+        _print_notice(f"kernels.compiling_{group}")
         environment = os.environ | {_IS_BUILDER: "1"}
         search_path = [os.fspath(_GEO.parent), environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, search_path))
@@ -155,7 +155,7 @@ def _build(group: Group, file: Path) -> None:
         )
         if done.returncode:
             lines = done.stderr.decode(errors="replace").strip().splitlines() or ["-"]
-            _say("kernels.failed", reason=lines[-1])
+            _print_notice("kernels.failed", reason=lines[-1])
 
 
 @contextmanager
@@ -166,7 +166,7 @@ def _lock(file: Path) -> Iterator[int]:
         yield lock.fileno()
 
 
-def _say(key: str, reason: str = "") -> None:
+def _print_notice(key: str, reason: str = "") -> None:
     """Write a line for the person who waits."""
     with suppress(OSError, UnicodeError):
         print(text(key, reason=reason), file=sys.stderr or None, flush=True)

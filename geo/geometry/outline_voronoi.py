@@ -55,7 +55,7 @@ def sample_outlines(footprints: Polygons, room: Ints) -> tuple[Floats, Ints]:
     shrunk = np.where(shapely.is_empty(shrunk), footprints, shrunk)
     simple = shapely.simplify(shrunk, TOLERANCE_M / 2, preserve_topology=False)
     # Nothing is left of a kiosk: its own corners are used.
-    points, owner, corner_m = _candidates(np.where(shapely.is_empty(simple), shrunk, simple))
+    points, owner, corner_m = _candidate_points(np.where(shapely.is_empty(simple), shrunk, simple))
     enough, reach = (spacing**2 / (8 * TOLERANCE_M) for spacing in (CANDIDATE_M, FARTHEST_M))
     gap = measure_gaps(points, owner, room[owner], enough, reach)
     spacing = np.clip(np.sqrt(8 * TOLERANCE_M * gap), CANDIDATE_M, FARTHEST_M)
@@ -66,7 +66,7 @@ def sample_outlines(footprints: Polygons, room: Ints) -> tuple[Floats, Ints]:
     return points[chosen], owner[chosen]
 
 
-def _candidates(polygons: Polygons) -> tuple[Floats, Ints, Floats]:
+def _candidate_points(polygons: Polygons) -> tuple[Floats, Ints, Floats]:
     """Return points every CANDIDATE_M along outlines, their polygon, and metres to a corner."""
     rings, polygon_of_ring = shapely.get_rings(shapely.get_parts(polygons), return_index=True)
     _, polygon_of_part = shapely.get_parts(polygons, return_index=True)
@@ -127,7 +127,9 @@ def trace_ridges(sites: Sites) -> Ridges:
     )
     circle, line, room_of_line = _trace_borders(jittered, sites.owner, starts)
     circle, line = _add_narrowest_points(circle, line)
-    return Ridges(circle[:, :2], line, _clearance(circle[:, 2]), sites.room[starts[room_of_line]])
+    return Ridges(
+        circle[:, :2], line, _least_distance(circle[:, 2]), sites.room[starts[room_of_line]]
+    )
 
 
 def _add_narrowest_points(circle: Floats, line: Ints) -> tuple[Floats, Ints]:
@@ -143,7 +145,7 @@ def _add_narrowest_points(circle: Floats, line: Ints) -> tuple[Floats, Ints]:
     return np.insert(circle, at, between, axis=0), np.insert(line, at, line[at])
 
 
-def _clearance(radius: Floats) -> Floats:
+def _least_distance(radius: Floats) -> Floats:
     """Return the least distance to an outline whose sample points are a radius away."""
     spacing = np.clip(np.sqrt(8 * TOLERANCE_M * 2 * radius), CANDIDATE_M, FARTHEST_M)
     nearest: Floats = np.sqrt(np.maximum(radius**2 - (spacing / 2) ** 2, 0.0)) - SHRINK_M

@@ -18,7 +18,7 @@ MAX_BINS = 4_000_000
 
 
 @njit(**COMPILED)
-def _layout(points: Floats) -> tuple[Floats, Any, float]:
+def _lay_out_bins(points: Floats) -> tuple[Floats, Any, float]:
     """Return the origin of the bins, their columns and rows, and their side in metres."""
     low, span = np.empty(2), np.empty(2)
     for axis in range(2):
@@ -88,7 +88,7 @@ def measure_gaps(points: Floats, owner: Ints, room: Ints, enough: float, reach: 
     found = np.full(len(points), reach)
     if len(points) == 0:
         return found
-    low, shape, side = _layout(points)
+    low, shape, side = _lay_out_bins(points)
     bins = _find_bins(points, low, side)
     first, entries = _sort_points(points, low, shape, side)
     rings = int(np.ceil(reach / side))
@@ -132,7 +132,7 @@ def find_nearest_in_room(points: Floats, room: Ints, queries: Floats, query_room
     found = np.full(len(queries), -1)
     if len(points) == 0:
         return found
-    low, shape, side = _layout(points)
+    low, shape, side = _lay_out_bins(points)
     first, entries = _sort_points(points, low, shape, side)
     bins = _find_bins(queries, low, side)
     for p in range(len(queries)):
@@ -179,7 +179,7 @@ def find_strongest_kinds(points: Floats, ends: Floats, kinds: Ints, near: float)
     found = np.zeros(len(points), np.int64)
     if len(points) == 0 or len(ends) == 0:
         return found
-    low, shape, side = _layout(points)
+    low, shape, side = _lay_out_bins(points)
     place, segment = _bins_along(ends, low, shape, side)
     first, entries = _sort_into_bins(place, shape[0] * shape[1])
     for p in range(len(points)):

@@ -74,7 +74,7 @@ def split_into_segments(lines: Lines) -> tuple[Floats, Ints]:
     return np.stack([coords[start], coords[start + 1]], axis=1), line[start]
 
 
-def _segments(polygons: Polygons) -> tuple[Floats, Ints]:
+def _ring_segments(polygons: Polygons) -> tuple[Floats, Ints]:
     """Return every ring segment with its ends in a canonical order, and the polygon it is of."""
     parts, polygon_of_part = shapely.get_parts(polygons, return_index=True)
     rings, part_of_ring = shapely.get_rings(parts, return_index=True)
@@ -86,7 +86,7 @@ def _segments(polygons: Polygons) -> tuple[Floats, Ints]:
     return ends, owner.astype(np.int64)
 
 
-def _hashes(ends: Floats) -> NDArray[np.uint64]:
+def _hash_segments(ends: Floats) -> NDArray[np.uint64]:
     """Return a hash of each segment, equal where both ends are equal."""
     bits = (np.ascontiguousarray(ends.reshape(-1, 4)) + 0.0).view(np.uint64)
     factors = np.array(
@@ -108,8 +108,8 @@ def find_borders(polygons: Polygons) -> Borders:
         :func:`shapely.coverage_is_valid` asks. A segment between two parts of one polygon is
         left out.
     """
-    ends, owner = _segments(polygons)
-    order = np.argsort(_hashes(ends), kind="stable")
+    ends, owner = _ring_segments(polygons)
+    order = np.argsort(_hash_segments(ends), kind="stable")
     ends, owner = ends[order], owner[order]
     same = (ends[1:] == ends[:-1]).all(axis=(1, 2))
     second = np.zeros(len(ends), dtype=bool)

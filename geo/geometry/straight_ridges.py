@@ -56,7 +56,9 @@ def straighten_ridges(ridges: Ridges, least_m: float, most_m: float) -> tuple[Li
         return np.empty(0, dtype=object), np.empty(0, dtype=np.int64)
     strokes = _find_strokes(ridges)
     tolerance = np.clip(CLEARANCE_SHARE * ridges.clearance_m[strokes.vertex], least_m, most_m)
-    coords = _tighten(ridges.coords[strokes.vertex], strokes.is_end, BAND_SHARE * tolerance)
+    coords = _straighten_lines(
+        ridges.coords[strokes.vertex], strokes.is_end, BAND_SHARE * tolerance
+    )
     kept = _simplify(coords, strokes.is_end, (1.0 - BAND_SHARE) * tolerance)
     farthest = np.maximum(2 * CLEARANCE_SHARE * ridges.clearance_m[strokes.vertex], least_m)
     coords, drawn = _move_junctions_within(
@@ -100,7 +102,7 @@ def _find_strokes(ridges: Ridges) -> _Strokes:
     rows: list[Ints] = []
     stroke_of_row: list[Ints] = []
     rooms: list[int] = []
-    for ends in _chains(partner):
+    for ends in _ridge_chains(partner):
         for number, end in enumerate(ends):
             line = end // 2
             row = np.arange(first[line], last[line] + 1)
@@ -145,7 +147,7 @@ def _pair_ends(ridges: Ridges, node: Ints) -> Ints:
     return partner
 
 
-def _chains(partner: Ints) -> list[list[int]]:
+def _ridge_chains(partner: Ints) -> list[list[int]]:
     """Return the ends by which each stroke enters its ridges, in order."""
     next_end, visited = partner.tolist(), [False] * (len(partner) // 2)
     chains = []
@@ -161,7 +163,7 @@ def _chains(partner: Ints) -> list[list[int]]:
 
 
 @kernel(**COMPILED)
-def _tighten(coords: Floats, is_end: Bools, reach_m: Floats) -> Floats:
+def _straighten_lines(coords: Floats, is_end: Bools, reach_m: Floats) -> Floats:
     """Return (v, 2) lines that are as straight as their points may be within their reach.
 
     Parameters
@@ -237,7 +239,7 @@ def _nearest_on_chord(coords: Floats, start: int, end: int, vertex: int) -> tupl
 
 
 @kernel(**COMPILED)
-def _project(coords: Floats, kept: Bools) -> Floats:
+def _project_on_chords(coords: Floats, kept: Bools) -> Floats:
     """Return (v, 2) the nearest point to each vertex on the chord between its kept neighbours."""
     projected, start = coords.copy(), 0
     for end in range(len(coords)):
@@ -268,7 +270,7 @@ def _move_junctions_within(
     while True:
         moved = _move_junctions(coords, strokes, kept)
         drawn = kept | (strokes.node >= 0)
-        away = np.hypot(*(origin - _project(moved, drawn)).T)
+        away = np.hypot(*(origin - _project_on_chords(moved, drawn)).T)
         too_far = ~kept & (away > farthest_m)
         if not too_far.any():
             return moved, drawn
@@ -283,7 +285,7 @@ def _move_junctions(coords: Floats, strokes: _Strokes, kept: Bools) -> Floats:
     moved = coords.copy()
     for _ in range(END_ROUNDS):
         on_chord = passes & ~kept
-        moved[on_chord] = _project(np.where(kept[:, None], moved, coords), kept)[on_chord]
+        moved[on_chord] = _project_on_chords(np.where(kept[:, None], moved, coords), kept)[on_chord]
         at[strokes.node[passes]] = moved[passes]
         moved[strokes.is_end] = at[strokes.node[strokes.is_end]]
     return moved

@@ -40,7 +40,7 @@ def find_pipes_at_buildings(
     rows, buildings = shapely.STRtree(footprints).query(
         gas.lines, predicate="dwithin", distance=reach
     )
-    is_judged = is_buried(gas)[rows] & ~_serves(gas, footprints, rows, buildings)
+    is_judged = is_buried(gas)[rows] & ~_is_service_of(gas, footprints, rows, buildings)
     rows, buildings = rows[is_judged], buildings[is_judged]
     lines, walls = gas.lines[rows], footprints[buildings]
     under = shapely.intersection(lines, walls)
@@ -64,7 +64,7 @@ def find_pipes_at_buildings(
     ]
 
 
-def _serves(gas: PipeGraph, footprints: Geometries, rows: Ints, buildings: Ints) -> Bools:
+def _is_service_of(gas: PipeGraph, footprints: Geometries, rows: Ints, buildings: Ints) -> Bools:
     """Return (k,) whether each segment ends at a consumer at, or in, the building."""
     is_consumer = gas.is_kind("consumer")
     serves = np.zeros(len(rows), dtype=bool)

@@ -88,7 +88,7 @@ def _check_crossings(
     ]
     measured = depths.find_gap_between(first, other, (one, two), (along[0], along[1]))
     figures = np.array([np.full(len(one), row.vertical) for row in rows])
-    return _findings("crossing", first, other, rows, (one, two), measured, figures, places)
+    return _findings_of_pairs("crossing", first, other, rows, (one, two), measured, figures, places)
 
 
 def _crossing_points(first: PipeGraph, other: PipeGraph, one: Ints, two: Ints) -> Geometries:
@@ -124,7 +124,7 @@ def _check_parallels(
     beside = np.flatnonzero(~np.isnan(measured))
     places = shapely.shortest_line(pieces[beside], others[beside])
     pairs = one[beside], two[beside]
-    return _findings(
+    return _findings_of_pairs(
         "parallel", first, other, rows, pairs, measured[beside], figures[:, beside], places
     )
 
@@ -180,7 +180,7 @@ class _Crossings:
         return pieces
 
 
-def _findings(
+def _findings_of_pairs(
     kind: str,
     first: PipeGraph,
     other: PipeGraph,

@@ -40,14 +40,14 @@ def find_shallow_pipes(
     """
     rows = [row for row in rules.covers if row.network == graph.network]
     worst: dict[int, PipeFinding] = {}
-    for zone, areas in zip(ZONES, _zones(lines, widths, np.array(classes)), strict=True):
+    for zone, areas in zip(ZONES, _road_zones(lines, widths, np.array(classes)), strict=True):
         for row, finding in _check_zone(graph, rows, zone, areas):
             if row not in worst or (finding.shortfall or 0.0) > (worst[row].shortfall or 0.0):
                 worst[row] = finding
     return list(worst.values())
 
 
-def _zones(
+def _road_zones(
     lines: Geometries, widths: Floats, classes: np.ndarray
 ) -> tuple[Geometries, Geometries, None]:
     """Return the areas of carriageways and roadsides; None stands for everywhere."""
@@ -65,7 +65,7 @@ def _check_zone(
     """Return the row of each pipe that lies too shallow in a zone, with its finding."""
     if not rows:
         return []
-    segments, pieces = _pieces(graph, areas)
+    segments, pieces = _buried_pieces(graph, areas)
     measured, places = _least_cover(graph, segments, pieces)
     figures = np.array([np.full(len(segments), getattr(row, zone)) for row in rows])
     laying = graph.words("laying")[segments].tolist()
@@ -92,7 +92,7 @@ def _check_zone(
     ]
 
 
-def _pieces(graph: PipeGraph, areas: Geometries | None) -> tuple[Ints, Geometries]:
+def _buried_pieces(graph: PipeGraph, areas: Geometries | None) -> tuple[Ints, Geometries]:
     """Return (k,) the buried segments in some areas and the pieces of them there."""
     buried = np.flatnonzero(is_buried(graph))
     if areas is None:

@@ -65,12 +65,12 @@ class Sectors:
     @cached_property
     def flow(self) -> csr_array:
         """Capacities between sectors, entries of valves, exits of valves, and the common source."""
-        rows, columns, values = self._arcs
+        rows, columns, values = self._flow_arcs
         size = self.count + 2 * len(self.valves) + 1
         return csr_array(coo_array((values, (rows, columns)), shape=(size, size)))
 
     @cached_property
-    def _arcs(self) -> tuple[Ints, Ints, Ints]:
+    def _flow_arcs(self) -> tuple[Ints, Ints, Ints]:
         """Return (m,) tails, heads and int32 capacities of the flow network."""
         entry = self.count + np.arange(len(self.valves))
         exit_ = entry + len(self.valves)
@@ -93,7 +93,7 @@ def build_sectors(graph: PipeGraph) -> Sectors:
     """
     valve = graph.is_kind("valve") & ~graph.is_broken_valve
     separates = valve | graph.is_one_way
-    count, label = _components(graph, separates)
+    count, label = _divide_into_sectors(graph, separates)
     open_valves = np.flatnonzero(valve & ~graph.is_closed & (graph.degree > 0))
     row_of = np.full(len(graph.xy), -1, dtype=np.int64)
     row_of[open_valves] = np.arange(len(open_valves))
@@ -112,13 +112,13 @@ def build_sectors(graph: PipeGraph) -> Sectors:
         count,
         open_valves,
         np.unique(np.concatenate(links), axis=0).reshape(-1, 2),
-        _arrows(graph, label),
+        _one_way_sectors(graph, label),
         fed,
         source_counts,
     )
 
 
-def _components(graph: PipeGraph, separates: Bools) -> tuple[int, Ints]:
+def _divide_into_sectors(graph: PipeGraph, separates: Bools) -> tuple[int, Ints]:
     """Return the number of sectors, and (s,) the sector of each segment.
 
     Segments that share a node belong together, unless the node separates them.
@@ -136,7 +136,7 @@ def _components(graph: PipeGraph, separates: Bools) -> tuple[int, Ints]:
     return len(found), number.astype(np.int64)
 
 
-def _arrows(graph: PipeGraph, label: Ints) -> Ints:
+def _one_way_sectors(graph: PipeGraph, label: Ints) -> Ints:
     """Return (a, 2) the sectors that one-way devices lead from and to."""
     inflow = np.flatnonzero(graph.is_one_way[graph.ends[:, 1]])
     outflow = np.flatnonzero(graph.is_one_way[graph.ends[:, 0]])

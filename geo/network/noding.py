@@ -64,11 +64,14 @@ def node_lines(lines: Geometries, raised: Bools, reach: Floats) -> NodedLines:
     has_length = shapely.length(lines) > SAME_M
     whole = np.flatnonzero(has_length)
     kept_lines = lines[whole]
-    links, extended = _links(kept_lines, raised[whole], np.maximum(reach[whole], SNAP_M))
+    links, extended = _find_links(kept_lines, raised[whole], np.maximum(reach[whole], SNAP_M))
     cuts = np.concatenate(
-        [_crossings(kept_lines, raised[whole]), _touches(kept_lines, raised[whole], links)]
+        [
+            _find_crossings(kept_lines, raised[whole]),
+            _find_touches(kept_lines, raised[whole], links),
+        ]
     )
-    pieces, parent = _pieces(kept_lines, cuts)
+    pieces, parent = _pieces_between_cuts(kept_lines, cuts)
     pieces = np.concatenate([pieces, links])
     parent = np.concatenate([parent, extended])
     xy, ends = _merge_end_points(pieces)
@@ -78,7 +81,7 @@ def node_lines(lines: Geometries, raised: Bools, reach: Floats) -> NodedLines:
     return NodedLines(xy, ends[~loop], pieces[~loop], whole[parent[~loop]], kept_links, dropped)
 
 
-def _links(lines: Geometries, raised: Bools, reach: Floats) -> tuple[Geometries, Ints]:
+def _find_links(lines: Geometries, raised: Bools, reach: Floats) -> tuple[Geometries, Ints]:
     """Return (k,) links from ends that stop short of a road, and the line of each end."""
     owner = np.repeat(np.arange(len(lines)), 2)
     ends = shapely.get_point(lines[owner], np.tile([0, -1], len(lines)))
@@ -97,7 +100,7 @@ def _links(lines: Geometries, raised: Bools, reach: Floats) -> tuple[Geometries,
     return links, owner[end[chosen]]
 
 
-def _crossings(lines: Geometries, raised: Bools) -> Floats:
+def _find_crossings(lines: Geometries, raised: Bools) -> Floats:
     """Return (k, 2) line and offset of the places where two lines cross at grade."""
     at_grade = np.flatnonzero(~raised)
     one, other = shapely.STRtree(lines[at_grade]).query(lines[at_grade], predicate="intersects")
@@ -107,26 +110,28 @@ def _crossings(lines: Geometries, raised: Bools) -> Floats:
         shapely.intersection(lines[one], lines[other]), return_index=True
     )
     at = np.asarray(shapely.points(points), dtype=object)
-    return np.concatenate([_cut(lines, one[pair], at), _cut(lines, other[pair], at)])
+    return np.concatenate(
+        [_locate_cuts(lines, one[pair], at), _locate_cuts(lines, other[pair], at)]
+    )
 
 
-def _touches(lines: Geometries, raised: Bools, links: Geometries) -> Floats:
+def _find_touches(lines: Geometries, raised: Bools, links: Geometries) -> Floats:
     """Return (k, 2) line and offset of the places where ends or links touch a line."""
     ends = np.concatenate([shapely.get_point(lines, 0), shapely.get_point(lines, -1)])
     ends = np.concatenate([ends, shapely.get_point(links, -1)])
     end, near = shapely.STRtree(lines).query(ends, predicate="dwithin", distance=SAME_M)
-    cuts = _cut(lines, near, ends[end])
+    cuts = _locate_cuts(lines, near, ends[end])
     length = shapely.length(lines[near])
     inner = (cuts[:, 1] > SAME_M) & (cuts[:, 1] < length - SAME_M)
     keep: Floats = cuts[inner & ~raised[near]]
     return keep
 
 
-def _cut(lines: Geometries, line: Ints, at: Geometries) -> Floats:
+def _locate_cuts(lines: Geometries, line: Ints, at: Geometries) -> Floats:
     return np.column_stack([line, shapely.line_locate_point(lines[line], at)])
 
 
-def _pieces(lines: Geometries, cuts: Floats) -> tuple[Geometries, Ints]:
+def _pieces_between_cuts(lines: Geometries, cuts: Floats) -> tuple[Geometries, Ints]:
     """Return (e,) pieces of lines between cuts, in order, and the index of the line of each."""
     length = shapely.length(lines)
     line = cuts[:, 0].astype(np.int64)
@@ -158,16 +163,16 @@ def substrings(lines: Geometries, line: Ints, start: Floats, end: Floats) -> Geo
     """
     parts = np.empty(len(line), dtype=object)
     straight = (shapely.get_num_coordinates(lines) == 2)[line]
-    parts[straight] = _straight(lines[line[straight]], start[straight], end[straight])
+    parts[straight] = _parts_of_segments(lines[line[straight]], start[straight], end[straight])
     coords, owner = shapely.get_coordinates(lines, return_index=True)
     first = np.searchsorted(owner, np.arange(len(lines) + 1))
     for k in np.flatnonzero(~straight).tolist():
         points = coords[first[line[k]] : first[line[k] + 1]]
-        parts[k] = shapely.LineString(_part(points, float(start[k]), float(end[k])))
+        parts[k] = shapely.LineString(_cut_line(points, float(start[k]), float(end[k])))
     return parts
 
 
-def _straight(lines: Geometries, start: Floats, end: Floats) -> Geometries:
+def _parts_of_segments(lines: Geometries, start: Floats, end: Floats) -> Geometries:
     """Return the parts of lines of two points."""
     coords = shapely.get_coordinates(lines).reshape(-1, 2, 2)
     along = coords[:, 1] - coords[:, 0]
@@ -176,7 +181,7 @@ def _straight(lines: Geometries, start: Floats, end: Floats) -> Geometries:
     return np.asarray(shapely.linestrings(parts), dtype=object)
 
 
-def _part(points: Floats, low: float, high: float) -> Floats:
+def _cut_line(points: Floats, low: float, high: float) -> Floats:
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
     inner = (along > low) & (along < high)
     ends = [[np.interp(at, along, points[:, axis]) for axis in (0, 1)] for at in (low, high)]

@@ -66,18 +66,18 @@ class NetworkFault:
 def find_faults(graph: "PipeGraph") -> list[NetworkFault]:
     """Return the faults of a network."""
     return [
-        *_zero_length(graph),
+        *_find_zero_lengths(graph),
         *_loose_ends(graph),
         *_far_ends(graph),
-        *_islands(graph),
-        *_crossings(graph),
+        *_find_islands(graph),
+        *_find_crossings(graph),
         *_find_repeated_segments(graph),
         *_loose_valves(graph),
         *_broken_valves(graph),
     ]
 
 
-def _zero_length(graph: "PipeGraph") -> list[NetworkFault]:
+def _find_zero_lengths(graph: "PipeGraph") -> list[NetworkFault]:
     codes = graph.segments["code"].to_numpy()
     return [
         NetworkFault("zero_length", str(codes[row]), shapely.get_point(graph.lines[row], 0))
@@ -91,16 +91,18 @@ def _loose_ends(graph: "PipeGraph") -> list[NetworkFault]:
     loose = (graph.degree == 1) & (is_created | ~graph.is_kind(*END_KINDS))
     flat = graph.ends.ravel()
     at = np.flatnonzero(loose[flat])
-    faults = _faults(graph, "loose_end", at // 2, flat[at])
+    faults = _faults_at_nodes(graph, "loose_end", at // 2, flat[at])
     joint = is_created & (graph.degree > 1)
     at = np.flatnonzero(joint[flat])
     of_node = np.zeros(len(graph.xy), dtype=np.int64)
     of_node[flat[at]] = at // 2
     joints = np.flatnonzero(joint)
-    return [*faults, *_faults(graph, "missing_node", of_node[joints], joints)]
+    return [*faults, *_faults_at_nodes(graph, "missing_node", of_node[joints], joints)]
 
 
-def _faults(graph: "PipeGraph", kind: str, segments: Ints, nodes: Ints) -> list[NetworkFault]:
+def _faults_at_nodes(
+    graph: "PipeGraph", kind: str, segments: Ints, nodes: Ints
+) -> list[NetworkFault]:
     """Return a fault at each of some nodes, with the code of a segment that ends there."""
     codes = graph.segments["code"].to_numpy()[segments].tolist()
     places = graph.xy[nodes]
@@ -109,7 +111,7 @@ def _faults(graph: "PipeGraph", kind: str, segments: Ints, nodes: Ints) -> list[
     ]
 
 
-def _islands(graph: "PipeGraph") -> list[NetworkFault]:
+def _find_islands(graph: "PipeGraph") -> list[NetworkFault]:
     """Return the parts of a network that nothing feeds, or of drains, that have no outfall."""
     is_feeding = graph.is_kind("outfall") if graph.network in GRAVITY_NETWORKS else graph.is_source
     if not is_feeding.any():
@@ -125,7 +127,7 @@ def _islands(graph: "PipeGraph") -> list[NetworkFault]:
     return faults
 
 
-def _crossings(graph: "PipeGraph") -> list[NetworkFault]:
+def _find_crossings(graph: "PipeGraph") -> list[NetworkFault]:
     """Return places where two segments of a network cross and no node joins them."""
     one, other = graph.tree.query(graph.lines, predicate="intersects")
     keep = one < other

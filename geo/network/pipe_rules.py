@@ -282,27 +282,27 @@ def describe_rules(lang: Language) -> list[dict[str, Any]]:
             "text": text(row["key"], lang=lang, **row["fields"]),
             "overridden": bool(rules.overridden & row["figures"].keys()),
         }
-        for row in _rows(lang, rules)
+        for row in _figure_rows(lang, rules)
     ]
 
 
-def _rows(lang: Language, rules: PipeRules) -> Iterator[dict[str, Any]]:
+def _figure_rows(lang: Language, rules: PipeRules) -> Iterator[dict[str, Any]]:
     """Yield each figure with its clause and the fields of its text."""
     for row in rules.clearances:
         by_pressure = len(set(row.horizontal)) > 1
         key = "pipe_rule.beside_by_pressure" if by_pressure else "pipe_rule.beside"
-        fields = _fields(row, lang) | {"figures": " / ".join(f"{f:g}" for f in row.horizontal)}
+        fields = _text_fields(row, lang) | {"figures": " / ".join(f"{f:g}" for f in row.horizontal)}
         beside = row.figures()
         vertical = {f"{row.stem}_crossing": beside.pop(f"{row.stem}_crossing")}
-        yield _row(row.source, key, fields | {"figure": f"{row.horizontal[0]:g}"}, beside)
-        yield _row(
+        yield _figure_row(row.source, key, fields | {"figure": f"{row.horizontal[0]:g}"}, beside)
+        yield _figure_row(
             row.source, "pipe_rule.crossing", fields | {"figure": f"{row.vertical:g}"}, vertical
         )
     distances = " / ".join(f"{figure:g}" for figure in rules.building)
-    yield _row(
+    yield _figure_row(
         BUILDING_SOURCE, "pipe_rule.building", {"figures": distances}, rules.building_figures()
     )
-    yield _row(BUILDING_SOURCE, "pipe_rule.under_building", {}, {})
+    yield _figure_row(BUILDING_SOURCE, "pipe_rule.under_building", {}, {})
     for cover in rules.covers:
         fields = {
             "one": text(f"network.{cover.network}", lang=lang),
@@ -311,7 +311,7 @@ def _rows(lang: Language, rules: PipeRules) -> Iterator[dict[str, Any]]:
             "roadside": f"{cover.roadside:g}",
             "elsewhere": f"{cover.elsewhere:g}",
         }
-        yield _row(
+        yield _figure_row(
             cover.source,
             f"pipe_rule.cover{'' if np.isnan(cover.elsewhere) else '_everywhere'}",
             fields,
@@ -319,13 +319,13 @@ def _rows(lang: Language, rules: PipeRules) -> Iterator[dict[str, Any]]:
         )
 
 
-def _row(
+def _figure_row(
     source: Source, key: str, fields: dict[str, str], figures: dict[str, float]
 ) -> dict[str, Any]:
     return asdict(source) | {"key": key, "fields": fields, "figures": figures}
 
 
-def _fields(row: Clearance, lang: Language) -> dict[str, str]:
+def _text_fields(row: Clearance, lang: Language) -> dict[str, str]:
     return {
         "one": text(f"network.{row.first}", lang=lang),
         "other": text(f"network.{row.other}", lang=lang),

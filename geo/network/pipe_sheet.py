@@ -47,7 +47,7 @@ def describe_pipe(graph: PipeGraph, row: int, lang: Language) -> list[dict[str, 
             {
                 "key": name,
                 "label": text(f"pipe_sheet.{name}", lang=lang),
-                "text": _text(name, value, lang),
+                "text": _format_value(name, value, lang),
             }
         )
     if _is_missing(record.get("depth_of")):
@@ -65,7 +65,7 @@ def _is_missing(value: Any) -> bool:
     return value is None or value == "" or (isinstance(value, float) and np.isnan(value))
 
 
-def _text(name: str, value: Any, lang: Language) -> str:
+def _format_value(name: str, value: Any, lang: Language) -> str:
     if name in WORDS:
         return text(f"{WORDS[name]}.{value}", lang=lang)
     if name in UNITS:

@@ -293,11 +293,11 @@ def read_pipe_graph(
     """
     area = func.ST_MakeEnvelope(*box, STORAGE_SRID)
     segments = read_frame(
-        connection, _query(PipeSegment, SEGMENT_COLUMNS, network, area, wkb(PipeSegment.geom))
+        connection, _query_layer(PipeSegment, SEGMENT_COLUMNS, network, area, wkb(PipeSegment.geom))
     )
     if segments.empty:
         raise InputError("no_pipes", network=network)
-    nodes = read_table(connection, _query(PipeNode, _NODE, network, area, *_PLACE))
+    nodes = read_table(connection, _query_layer(PipeNode, _NODE, network, area, *_PLACE))
     crs = systems.metric_crs((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
     lon, lat = (nodes.pop(axis.name).to_numpy(dtype=float) for axis in _PLACE)
     metres = pyproj.Transformer.from_crs(systems.STORAGE, crs, always_xy=True).transform(lon, lat)
@@ -312,7 +312,7 @@ def read_pipe_graph(
 _PLACE = func.ST_X(PipeNode.geom).label("x"), func.ST_Y(PipeNode.geom).label("y")
 
 
-def _query(table: Any, names: tuple[str, ...], network: str, area: Any, *more: Any) -> Any:
+def _query_layer(table: Any, names: tuple[str, ...], network: str, area: Any, *more: Any) -> Any:
     columns = [getattr(table, name) for name in names]
     within = table.geom.op("&&")(area)
     query = select(*columns, *more).where(table.network == network, within)

@@ -79,8 +79,8 @@ def find_road_joins(
     beside = _gaps_beside(graph, ends, beside_m)
     gates = _gaps_at_gates(graph, ends, beside, boundaries, gate_m)
     joins = [
-        *_joins(graph, ends, beside, at_gate=False),
-        *_joins(graph, ends, gates, at_gate=True),
+        *_build_joins(graph, ends, beside, at_gate=False),
+        *_build_joins(graph, ends, gates, at_gate=True),
     ]
     distinct: dict[tuple[int, int, float], RoadJoin] = {}
     for join in joins:  # two ends that face each other are one gap
@@ -115,7 +115,7 @@ def _gaps_beside(graph: RoadGraph, ends: _Ends, beside_m: float) -> _Gaps:
     fits &= (graph.road[near] != graph.road[own]) & ~_is_raised(graph)[near]
     fits &= ~_is_stub(graph, ends, end, near, reach)
     end, near, metres = end[fits], near[fits], np.maximum(distance - half[near], 0.0)[fits]
-    return _smallest(end, _Gaps(end, near, metres))
+    return _select_smallest_gaps(end, _Gaps(end, near, metres))
 
 
 def _is_stub(graph: RoadGraph, ends: _Ends, end: Ints, near: Ints, reach: float) -> Bools:
@@ -131,7 +131,7 @@ def _gaps_at_gates(
     graph: RoadGraph, ends: _Ends, beside: _Gaps, boundaries: Geometries, gate_m: float
 ) -> _Gaps:
     """Return the smallest gap of each isolated part of the network at a compound's boundary."""
-    part = _parts(graph, ends, beside)
+    part = _parts_after_joins(graph, ends, beside)
     lengths = np.bincount(part[graph.ends[:, 0]], weights=graph.length)
     is_main = part[graph.ends[:, 0]] == lengths.argmax() if len(lengths) else np.zeros(0, bool)
     target = np.flatnonzero(is_main & ~_is_raised(graph))
@@ -150,10 +150,10 @@ def _gaps_at_gates(
     metres = shapely.distance(ends.point[end], graph.lines[near]) - half[near]
     fits = metres <= gate_m
     gaps = _Gaps(end[fits], near[fits], np.maximum(metres[fits], 0.0))
-    return _smallest(part[ends.node[gaps.end]], gaps)
+    return _select_smallest_gaps(part[ends.node[gaps.end]], gaps)
 
 
-def _parts(graph: RoadGraph, ends: _Ends, joined: _Gaps) -> Ints:
+def _parts_after_joins(graph: RoadGraph, ends: _Ends, joined: _Gaps) -> Ints:
     """Return (n,) the connected part of each node, after some joins."""
     links = np.column_stack([ends.node[joined.end], graph.ends[joined.piece, 0]])
     pairs = np.concatenate([graph.ends, links])
@@ -161,7 +161,7 @@ def _parts(graph: RoadGraph, ends: _Ends, joined: _Gaps) -> Ints:
     return np.asarray(connected_components(matrix, directed=False)[1], dtype=np.int64)
 
 
-def _smallest(group: Ints, gaps: _Gaps) -> _Gaps:
+def _select_smallest_gaps(group: Ints, gaps: _Gaps) -> _Gaps:
     """Return the smallest gap of each group."""
     order = np.lexsort((gaps.metres, group))
     _, first = np.unique(group[order], return_index=True)
@@ -169,7 +169,7 @@ def _smallest(group: Ints, gaps: _Gaps) -> _Gaps:
     return _Gaps(gaps.end[chosen], gaps.piece[chosen], gaps.metres[chosen])
 
 
-def _joins(graph: RoadGraph, ends: _Ends, gaps: _Gaps, *, at_gate: bool) -> list[RoadJoin]:
+def _build_joins(graph: RoadGraph, ends: _Ends, gaps: _Gaps, *, at_gate: bool) -> list[RoadJoin]:
     lines = shapely.shortest_line(ends.point[gaps.end], graph.lines[gaps.piece])
     roads = graph.road[ends.piece[gaps.end]].tolist()
     others = graph.road[gaps.piece].tolist()

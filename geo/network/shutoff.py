@@ -11,11 +11,11 @@ import shapely
 from sqlalchemy import Connection, func, select
 
 from geo import crs as systems
-from geo.db.layer_frames import read_frame, wkb
+from geo.db.layer_frames import intersects_area, read_frame, wkb
 from geo.errors import NotFoundError
 from geo.messages import Language, text
 from geo.missing_data import MissingData, list_missing, sum_known
-from geo.model import STORAGE_SRID, Building, Facility
+from geo.model import Building, Facility
 from geo.model.pipe import Network
 from geo.network import isolation
 from geo.network.isolation import Sectors, ValveCut
@@ -93,7 +93,7 @@ def plan_shutoff(
         "proven": cut.is_proven,
         "lost": _describe_lost_supply(connection, graph, is_lost, lang),
         "affected": _count_people_near(connection, graph, row, radius_m),
-        "sources": _codes(graph, np.flatnonzero(graph.is_source)),
+        "sources": _codes_of_nodes(graph, np.flatnonzero(graph.is_source)),
         **describe_fault_warnings(graph, np.flatnonzero(is_lost), lang),
         "missing": missing,
     }
@@ -139,13 +139,15 @@ def _describe_valve(sectors: Sectors, sector: int, valve: int, stuck: Ints, row:
         "point": point,
         "distance_m": round(float(shapely.distance(point, graph.lines[row])), 1),
         "instead": (
-            _codes(graph, sectors.valves[alternative.valves]) if alternative.is_possible else []
+            _codes_of_nodes(graph, sectors.valves[alternative.valves])
+            if alternative.is_possible
+            else []
         ),
         "instead_isolable": alternative.is_possible,
     }
 
 
-def _codes(graph: PipeGraph, nodes: Ints) -> list[str]:
+def _codes_of_nodes(graph: PipeGraph, nodes: Ints) -> list[str]:
     """Return the codes of the nodes that are on record."""
     codes: list[str] = graph.node_codes[nodes[nodes < len(graph.nodes)]].tolist()
     return codes
@@ -155,13 +157,13 @@ def _sources_in(sectors: Sectors, chosen: Ints) -> list[str]:
     """Return the codes of the sources in some sectors."""
     graph = sectors.graph
     ends = graph.ends[np.isin(sectors.sector, chosen)]
-    return _codes(graph, np.unique(ends[graph.is_source[ends]]))
+    return _codes_of_nodes(graph, np.unique(ends[graph.is_source[ends]]))
 
 
 def _closed_valves_at(graph: PipeGraph, is_lost: Bools) -> list[str]:
     """Return closed valves at the isolated segments: they must stay closed."""
     nodes = np.unique(graph.ends[is_lost])
-    return _codes(graph, nodes[graph.is_closed[nodes]])
+    return _codes_of_nodes(graph, nodes[graph.is_closed[nodes]])
 
 
 def _describe_lost_supply(
@@ -231,7 +233,7 @@ def _critical_facilities(
     columns = [getattr(Facility, name) for name in names]
     statement = select(*columns, wkb(Facility.geom)).where(
         Facility.category.in_(CRITICAL_CATEGORIES),
-        _intersects(Facility.geom, graph, shapely.buffer(points, SITE_DISTANCE_M)),
+        intersects_area(Facility.geom, shapely.buffer(points, SITE_DISTANCE_M), graph.crs),
     )
     frame = read_frame(connection, statement.order_by(Facility.code))
     shapes = systems.transform(frame.geometry.to_numpy(), systems.STORAGE, graph.crs)
@@ -248,12 +250,6 @@ def _critical_facilities(
     ]
 
 
-def _intersects(column: Any, graph: PipeGraph, area: shapely.Geometry) -> Any:
-    """Return the condition that a geometry intersects an area given in metres."""
-    degrees = systems.transform(area, graph.crs, systems.STORAGE)
-    return func.ST_Intersects(column, func.ST_GeomFromWKB(shapely.to_wkb(degrees), STORAGE_SRID))
-
-
 def _count_people_near(
     connection: Connection, graph: PipeGraph, row: int, radius_m: float
 ) -> Details | None:
@@ -265,7 +261,7 @@ def _count_people_near(
         func.count().label("buildings"),
         func.coalesce(func.sum(Building.households), 0).label("households"),
         func.sum(Building.population).label("population"),
-    ).where(_intersects(Building.geom, graph, area))
+    ).where(intersects_area(Building.geom, area, graph.crs))
     counts = connection.execute(statement).mappings().one()
     population = counts["population"] if counts["buildings"] else 0
     return {"radius_m": radius_m, **counts, "population": population, "area": area}

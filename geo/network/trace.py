@@ -46,7 +46,7 @@ def flow_arcs(graph: PipeGraph) -> tuple[Ints, Floats]:
     return ends, np.concatenate([graph.length[forward], graph.length[backward]])
 
 
-def _costs(graph: PipeGraph, without: Ints) -> csr_array:
+def _arc_costs(graph: PipeGraph, without: Ints) -> csr_array:
     ends, metres = flow_arcs(graph)
     is_open = ~np.isin(ends, without).any(axis=1)
     return cost_matrix(len(graph.xy), ends[is_open], metres[is_open], directed=True)
@@ -67,7 +67,7 @@ def trace_network(graph: PipeGraph, start: Ints, direction: Direction) -> TraceR
     if direction is Direction.CONNECTED:
         return _result_of_nodes(graph, _find_connected(graph, start))
     if graph.network in GRAVITY_NETWORKS:
-        costs = _costs(graph, np.empty(0, dtype=np.int64))
+        costs = _arc_costs(graph, np.empty(0, dtype=np.int64))
         if direction is Direction.UPSTREAM:
             costs = csr_array(costs.T)
         return _result_of_nodes(graph, _find_reachable(costs, start))
@@ -95,7 +95,7 @@ def _result_of_nodes(graph: PipeGraph, nodes: Bools) -> TraceResult:
 
 
 def _path_from_source(graph: PipeGraph, start: Ints) -> TraceResult:
-    costs = _costs(graph, np.empty(0, dtype=np.int64))
+    costs = _arc_costs(graph, np.empty(0, dtype=np.int64))
     metres, before, _ = routing.shortest_from_nearest(costs, np.flatnonzero(graph.is_source))
     node = int(start[np.argmin(metres[start])])
     if not np.isfinite(metres[node]):
@@ -112,9 +112,9 @@ def _path_from_source(graph: PipeGraph, start: Ints) -> TraceResult:
 def _find_dependents(graph: PipeGraph, start: Ints) -> TraceResult:
     sources = np.flatnonzero(graph.is_source)
     nothing = np.empty(0, dtype=np.int64)
-    before = np.isfinite(routing.shortest_from_nearest(_costs(graph, nothing), sources)[0])
+    before = np.isfinite(routing.shortest_from_nearest(_arc_costs(graph, nothing), sources)[0])
     rest = np.setdiff1d(sources, start)
-    after = np.isfinite(routing.shortest_from_nearest(_costs(graph, start), rest)[0])
+    after = np.isfinite(routing.shortest_from_nearest(_arc_costs(graph, start), rest)[0])
     is_lost = before & ~after
     is_lost[start] = True
     inside = is_lost[graph.ends].all(axis=1)

@@ -51,7 +51,7 @@ def merge_communities(communities: Sequence[Community]) -> Community:
     transformed = [_transform_community(community, system) for community in communities]
     _check_neighbours(transformed)
     layers = {
-        name: _concatenate([getattr(community, name) for community in transformed])
+        name: _concatenate_frames([getattr(community, name) for community in transformed])
         for name in ("buildings", "units", *NEAR_LAYERS)
     }
     return Community(
@@ -184,7 +184,7 @@ def _unite_land(polygons: list[shapely.Geometry]) -> shapely.Geometry:
     return shapely.union_all([united, *gaps])
 
 
-def _concatenate(frames: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
+def _concatenate_frames(frames: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
     """Return the rows of all frames, without repeated codes."""
     filled = [frame for frame in frames if len(frame)] or frames[:1]
     rows = pd.concat(filled, ignore_index=True)

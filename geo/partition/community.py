@@ -81,25 +81,25 @@ def build_barriers(community: Community, walls: Polygons | None = None) -> Barri
     walls
         (w,) further polygons whose outline is a barrier like a wall: areas that become grids.
     """
-    surfaces, streams = _waters(community.waters)
+    surfaces, streams = _open_waters(community.waters)
     wet = shapely.union_all(surfaces)
-    roads, road_kinds = _roads(community.roads)
+    roads, road_kinds = _barrier_roads(community.roads)
     rails = community.railways.geometry.to_numpy()[_above_ground(community.railways)]
     walled = _compounds_with_walls(community.compounds)
     walled = walled if walls is None else np.append(walled, walls)
     groups = [
-        (_outside(roads, wet), road_kinds),
-        _of_kind(_outside(rails, wet), Kind.RAILWAY),
-        _of_kind(_outside(streams, wet), Kind.RIVER),
-        _of_kind(shapely.boundary(surfaces), Kind.RIVER),
-        _of_kind(shapely.boundary(walled), Kind.WALL),
+        (_parts_outside(roads, wet), road_kinds),
+        _pair_with_kind(_parts_outside(rails, wet), Kind.RAILWAY),
+        _pair_with_kind(_parts_outside(streams, wet), Kind.RIVER),
+        _pair_with_kind(shapely.boundary(surfaces), Kind.RIVER),
+        _pair_with_kind(shapely.boundary(walled), Kind.WALL),
     ]
     lines = np.concatenate([lines for lines, _ in groups])
     kinds = np.concatenate([kinds for _, kinds in groups])
     return Barriers(lines, kinds, surfaces)
 
 
-def _waters(waters: gpd.GeoDataFrame) -> tuple[Polygons, Polygons]:
+def _open_waters(waters: gpd.GeoDataFrame) -> tuple[Polygons, Polygons]:
     """Return the polygons of waters, and the lines of streams that are not covered."""
     kind, shape = waters["kind"].to_numpy(), waters.geometry.to_numpy()
     dimensions = shapely.get_dimensions(shape)
@@ -110,7 +110,7 @@ def _waters(waters: gpd.GeoDataFrame) -> tuple[Polygons, Polygons]:
     )
 
 
-def _roads(roads: gpd.GeoDataFrame) -> tuple[Polygons, NDArray[np.int8]]:
+def _barrier_roads(roads: gpd.GeoDataFrame) -> tuple[Polygons, NDArray[np.int8]]:
     """Return the roads that are barriers, and their kinds."""
     road_class = roads["road_class"].to_numpy()
     cuts = np.isin(road_class, list(ROAD_KIND)) & _above_ground(roads)
@@ -130,7 +130,7 @@ def _compounds_with_walls(compounds: gpd.GeoDataFrame) -> Polygons:
     return walled
 
 
-def _outside(lines: Polygons, area: shapely.Geometry) -> Polygons:
+def _parts_outside(lines: Polygons, area: shapely.Geometry) -> Polygons:
     """Return the parts of lines outside an area; most of the lines do not touch it."""
     shapely.prepare(area)
     outside, wet = lines.copy(), shapely.intersects(area, lines)
@@ -138,5 +138,5 @@ def _outside(lines: Polygons, area: shapely.Geometry) -> Polygons:
     return outside
 
 
-def _of_kind(lines: Polygons, kind: Kind) -> tuple[Polygons, NDArray[np.int8]]:
+def _pair_with_kind(lines: Polygons, kind: Kind) -> tuple[Polygons, NDArray[np.int8]]:
     return lines, np.full(len(lines), kind, dtype=np.int8)

@@ -34,14 +34,14 @@ def build(group: str, file: Path) -> None:
     """Compile the kernels of a group, each task on a processor, and store their machine code."""
     tasks = TASKS[group]
     if len(tasks) == 1 or os.cpu_count() == 1:
-        parts = [_compile(task) for task in tasks]
+        parts = [_compile_kernels(task) for task in tasks]
     else:
         with ProcessPoolExecutor(len(tasks), get_context("spawn")) as pool:
-            parts = list(pool.map(_compile, tasks))
+            parts = list(pool.map(_compile_kernels, tasks))
     kernel_file.write(file, {name: code for part in parts for name, code in part.items()})
 
 
-def _compile(task: str) -> dict[str, bytes]:
+def _compile_kernels(task: str) -> dict[str, bytes]:
     """Compile the kernels that a task calls, by carrying it out for a hamlet."""
     _compare_flags_quickly()
     graph = graph_from_arrays([200, 180, 210, 190], [(0, 1), (1, 2), (2, 3)], [30.0, 30.0, 30.0])

@@ -91,7 +91,7 @@ class DrawOptions(BaseModel):
         """
         values = self.model_dump(exclude_none=True)
         limits = Limits(
-            **(asdict(Limits()) | _select(values, "balance", "target", "lower", "upper"))
+            **(asdict(Limits()) | _select_values(values, "balance", "target", "lower", "upper"))
         )
         need_plan = [name for name in ("lock", "only_touched", "complete") if values.get(name)]
         if self.fresh and need_plan:
@@ -99,13 +99,13 @@ class DrawOptions(BaseModel):
         return Constraints(
             limits=limits,
             weights=Weights(**(asdict(Weights()) | values["weights"])),
-            effort=Effort(**_select(values, "seconds")),
+            effort=Effort(**_select_values(values, "seconds")),
             together=self.together,
             apart=self.apart,
             locked=self.lock,
             dedicated=tuple(category.value for category in self.dedicated),
             areas=areas,
-            **_select(
+            **_select_values(
                 values, "seed", "prove", "whole_compounds", "fresh", "only_touched", "complete"
             ),
         )
@@ -142,7 +142,7 @@ class CommunityDrawOptions(DrawOptions):
         return DrawOptions(**self.model_dump(exclude={"community"}))
 
 
-def _select(values: dict[str, Any], *names: str) -> dict[str, Any]:
+def _select_values(values: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: values[name] for name in names if name in values}
 
 

@@ -24,7 +24,10 @@ def select_barrier_lines(community: str) -> Subquery:
         ``kind`` (one of :data:`KINDS`), ``name``, and ``geom``: the lines inside the community.
     """
     pieces = union_all(
-        *(_pieces(community, *piece) for piece in (_roads(), _railways(), *_waters(), _walls()))
+        *(
+            _query_lines(community, *piece)
+            for piece in (_roads(), _railways(), *_waters(), _walls())
+        )
     ).subquery("pieces")
     geom = func.ST_LineMerge(func.ST_Union(pieces.c.geom)).label("geom")
     return (
@@ -46,7 +49,7 @@ def select_street_lines(communities: Sequence[str]) -> Subquery:
     """
     sources = (_roads(), _railways(), *_waters())
     pieces = union_all(
-        *(_pieces(code, *source) for code in communities for source in sources)
+        *(_query_lines(code, *source) for code in communities for source in sources)
     ).subquery("pieces")
     geom = func.ST_LineMerge(func.ST_Union(pieces.c.geom)).label("geom")
     kind, code = func.min(pieces.c.kind).label("kind"), func.min(pieces.c.code).label("code")
@@ -87,7 +90,7 @@ def _walls() -> Source:
     return Compound, literal("wall"), func.ST_Boundary(Compound.geom), has_wall
 
 
-def _pieces(
+def _query_lines(
     community: str,
     table: Any,
     kind: ColumnElement[str],

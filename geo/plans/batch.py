@@ -264,7 +264,7 @@ def draw_communities(
             yield _try_to_draw(bind, order, code, name, order.constraints_of(code), run)
         return
     url = bind.url.render_as_string(hide_password=False)
-    with _client(scheduler) as client:
+    with _connect_client(scheduler) as client:
         yield from _draw_on_workers(client, url, order, run)
 
 
@@ -330,7 +330,7 @@ def _result_of(future: "Future[DrawResult]", names: dict[str, str]) -> DrawResul
 
 
 @contextmanager
-def _client(scheduler: str | None) -> Iterator["Client"]:
+def _connect_client(scheduler: str | None) -> Iterator["Client"]:
     """Connect to a scheduler, or start local workers that end with the block."""
     from distributed import Client, LocalCluster
 
@@ -359,15 +359,8 @@ def _client(scheduler: str | None) -> Iterator["Client"]:
 
 @contextmanager
 def _defer_interrupt() -> Iterator[None]:
-    """Defer SIGINT until the block has ended, and block it in the processes that it starts.
-
-    A worker that is interrupted while it starts prints a traceback.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        After the block, if it was deferred.
-    """
+    """Defer SIGINT until the block has ended, and block it in the processes that it starts."""
+    # A worker that is interrupted while it starts prints a traceback.
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -391,7 +384,7 @@ def _freeze_garbage_collector() -> None:
 
 
 @cache
-def _engine(url: str) -> Engine:
+def _worker_engine(url: str) -> Engine:
     """Return the engine of a worker process."""
     return create_engine(url, pool_size=1, pool_pre_ping=True)
 
@@ -400,4 +393,4 @@ def _draw_on_worker(
     url: str, order: DrawOrder, code: str, name: str, constraints: Constraints, run: int | None
 ) -> DrawResult:
     one_thread = replace(constraints, effort=replace(constraints.effort, threads=1))
-    return _try_to_draw(_engine(url), order, code, name, one_thread, run)
+    return _try_to_draw(_worker_engine(url), order, code, name, one_thread, run)

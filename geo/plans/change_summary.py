@@ -62,11 +62,11 @@ def summary_table(figures: Figures) -> list[tuple[str, ...]]:
         lines.append((text(f"what_if.{state}"),))
         communities = figures[state]
         lines += [
-            (f"{planned['code'][6:]} {planned['name']}", *_cells(_community_figures(planned)))
+            (f"{planned['code'][6:]} {planned['name']}", *_table_cells(_community_figures(planned)))
             for planned in communities
         ]
         if len(communities) > 1:
-            lines.append((text("what_if.together"), *_cells(figures[f"total_{state}"])))
+            lines.append((text("what_if.together"), *_table_cells(figures[f"total_{state}"])))
     return lines
 
 
@@ -76,7 +76,7 @@ def _community_figures(planned: Mapping[str, Any]) -> dict[str, Any]:
     return {**score, "grids": grids, "per_grid": score["households"] / max(grids, 1)}
 
 
-def _cells(figures: Mapping[str, Any]) -> tuple[str, ...]:
+def _table_cells(figures: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the cells of a row of the table, after its title."""
     return (
         str(figures["grids"]),

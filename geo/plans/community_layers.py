@@ -136,7 +136,7 @@ def community_buildings() -> Select[*tuple[Any, ...]]:
 _BUILDINGS = community_buildings()
 
 
-def _units() -> Select[*tuple[Any, ...]]:
+def _query_units() -> Select[*tuple[Any, ...]]:
     buildings = _BUILDINGS.subquery()
     return (
         select(
@@ -150,10 +150,10 @@ def _units() -> Select[*tuple[Any, ...]]:
     )
 
 
-_UNITS = _units()
+_UNITS = _query_units()
 
 
-def _near(layer: str, *columns: str) -> Select[*tuple[Any, ...]]:
+def _query_near(layer: str, *columns: str) -> Select[*tuple[Any, ...]]:
     table = Base.metadata.tables[layer]
     search_area = bindparam("search_area", type_=table.c.geom.type)
     return (
@@ -164,11 +164,11 @@ def _near(layer: str, *columns: str) -> Select[*tuple[Any, ...]]:
 
 
 _NEAR = {
-    "compound": _near("compound", "gated", "name"),
-    "road": _near("road", "road_class", "tunnel", "name"),
-    "railway": _near("railway", "tunnel", "name"),
-    "water": _near("water", "kind", "covered", "name"),
-    "facility": _near("facility", "category", "name"),
+    "compound": _query_near("compound", "gated", "name"),
+    "road": _query_near("road", "road_class", "tunnel", "name"),
+    "railway": _query_near("railway", "tunnel", "name"),
+    "water": _query_near("water", "kind", "covered", "name"),
+    "facility": _query_near("facility", "category", "name"),
 }
 
 

@@ -48,7 +48,7 @@ def split_in_two(
     def total(label: Ints) -> float:
         return cost(graph, label, limits, weights).total
 
-    halves = [_improve(graph, label, total) for label in _bisections(graph)]
+    halves = [_improve_labels(graph, label, total) for label in _bisections(graph)]
     return min(halves, key=lambda label: (_count_pieces(graph, label), total(label)))
 
 
@@ -78,7 +78,7 @@ def _bisections(graph: Graph) -> Iterator[Ints]:
     yield heaviest
 
 
-def _improve(graph: Graph, label: Ints, total: Callable[[Ints], float]) -> Ints:
+def _improve_labels(graph: Graph, label: Ints, total: Callable[[Ints], float]) -> Ints:
     """Join detached pieces, then move cells at the border while the cost falls."""
     label = _join_pieces(graph, label)
     best, pieces = total(label), _count_pieces(graph, label)

@@ -60,7 +60,7 @@ def divide_plan(connection: Connection, plan: int, previous: int | None = None) 
     for grid_code, rows in members.groupby("grid", sort=True):
         grid_code, grid_id = str(grid_code), int(rows["grid_id"].iloc[0])
         cells = divide_cells(rows, units)
-        near, near_ways = _near(cells.polygons, barriers, ways)
+        near, near_ways = _clip_around(cells.polygons, barriers, ways)
         drawn = divide_grid(cells, near, near_ways, before.get(grid_code))
         _store_parts(connection, plan, grid_id, grid_code, cells, drawn, community)
         parts += len(drawn.serials)
@@ -116,7 +116,7 @@ def _previous_parts(connection: Connection, plan: int) -> dict[str, dict[str, in
     return parts
 
 
-def _near(cells: Polygons, barriers: Barriers, ways: Lines) -> tuple[Barriers, Lines]:
+def _clip_around(cells: Polygons, barriers: Barriers, ways: Lines) -> tuple[Barriers, Lines]:
     """Return the barriers and ways in and around some cells."""
     box = shapely.box(*shapely.total_bounds(cells))
     is_near = shapely.dwithin(barriers.lines, box, NEAR_GRID_M)

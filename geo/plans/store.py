@@ -116,7 +116,7 @@ def store_drawing(
             parameters=asdict(drawing.constraints),
             score=drawing.score.as_json(),
             author=author,
-            parent_id=_parent(connection, drawing),
+            parent_id=_find_parent(connection, drawing),
             run_id=run,
         )
         .returning(GridPlan.id)
@@ -147,7 +147,7 @@ def store_drawing(
     return plan
 
 
-def _parent(connection: Connection, drawing: "Drawing") -> int | None:
+def _find_parent(connection: Connection, drawing: "Drawing") -> int | None:
     """Return the plan from which a drawing started, unless it has been deleted since."""
     if drawing.parent is None:
         return plan_in_force(connection, drawing.community)

@@ -266,7 +266,7 @@ def _make_labels_connected(
     area = shapely.area(pieces.polygons)
     total = np.bincount(label, weights=area)
     rooted = np.zeros(len(area), dtype=bool)
-    rooted[_largest(np.where(has_foot, area, 0.0), label)] = True
+    rooted[_find_largest_pieces(np.where(has_foot, area, 0.0), label)] = True
     rooted &= has_foot
     empty = label >= feet
     largest = np.zeros(len(total))
@@ -295,7 +295,7 @@ def _make_labels_connected(
         rooted[orphan] = True
 
 
-def _largest(area: Floats, label: Ints) -> Ints:
+def _find_largest_pieces(area: Floats, label: Ints) -> Ints:
     """Return the largest piece of each label, ordered by label."""
     by_area = np.lexsort((-area, label))
     largest: Ints = by_area[np.unique(label[by_area], return_index=True)[1]]
@@ -328,7 +328,7 @@ def _merge_pieces(
     labels, cell = np.unique(label, return_inverse=True)
     polygons = merge_faces(lines, pieces, cell)
     area = shapely.area(pieces.polygons)
-    main = _largest(area, cell)
+    main = _find_largest_pieces(area, cell)
     feet = int(foot_of_building.max(initial=-1)) + 1
     cell_of_foot = np.where(
         np.isin(np.arange(feet), labels), np.searchsorted(labels, np.arange(feet)), -1

@@ -127,7 +127,7 @@ def _search_components(graph: Graph, before: PreviousLabels | None, seed: int) -
     """Search the parts of each connected component; the numbers of previous parts are kept."""
     count, component = graph.components()
     if count == 1:
-        return _search(graph, before, seed)
+        return _search_parts(graph, before, seed)
     label = np.zeros(len(graph), dtype=np.int64)
     following = 0 if before is None else int(before.label.max()) + 1
     inhabited = np.bincount(component, graph.households, count)
@@ -139,7 +139,7 @@ def _search_components(graph: Graph, before: PreviousLabels | None, seed: int) -
             is_used = np.isin(previous.label, list(used))
             previous = replace(previous, label=np.where(is_used, -1, previous.label))
             previous = previous if (previous.label >= 0).any() else None
-        parts = _search(graph.subgraph(nodes), previous, seed)
+        parts = _search_parts(graph.subgraph(nodes), previous, seed)
         previous_parts = np.empty(0, dtype=np.int64) if previous is None else previous.label
         is_new = ~np.isin(parts, previous_parts)
         new, rank = np.unique(parts[is_new], return_inverse=True)
@@ -180,7 +180,7 @@ def _off_number(parts: int) -> int:
     return max(FEWEST_PARTS - parts, parts - MOST_PARTS, 0)
 
 
-def _search(graph: Graph, before: PreviousLabels | None, seed: int) -> Ints:
+def _search_parts(graph: Graph, before: PreviousLabels | None, seed: int) -> Ints:
     """Return the parts of a connected graph with the fewest violations, then the lowest cost."""
     counts = plausible_parts(graph.households)
     if before is not None:
@@ -202,7 +202,7 @@ def _run_chains(
     """Return drawings with a number of parts, each with its violations, excess and cost."""
     if count == 1 and before is None:
         label = np.zeros(len(graph), dtype=np.int64)
-        return [((*_violations(graph.households, label), 0.0), label)]
+        return [((*_count_violations(graph.households, label), 0.0), label)]
     target = int(np.clip(round(graph.households.sum() / count), MIN_HOUSEHOLDS, MAX_HOUSEHOLDS))
     limits = Limits(target, MIN_HOUSEHOLDS, MAX_HOUSEHOLDS)
     problem = SearchProblem(graph, limits, WEIGHTS, before, np.empty((0, 2), dtype=np.int64))
@@ -210,13 +210,13 @@ def _run_chains(
     drawings = []
     for number in range(MAX_CHAINS):
         end = run_chain(problem, count, number, MOVES_PER_NODE, seed, stop)
-        drawings.append(((*_violations(graph.households, end.label), end.cost), end.label))
+        drawings.append(((*_count_violations(graph.households, end.label), end.cost), end.label))
         if sum(violations == 0 for (violations, _, _), _ in drawings) == 2:
             break
     return drawings
 
 
-def _violations(households: Ints, label: Ints) -> tuple[int, float]:
+def _count_violations(households: Ints, label: Ints) -> tuple[int, float]:
     """Return how often parts violate limits that the units allow, and households beyond limits."""
     sums = np.bincount(label, households)[np.unique(label)]
     largest = np.zeros(int(label.max()) + 1, dtype=np.int64)

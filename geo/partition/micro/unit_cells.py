@@ -85,8 +85,8 @@ def divide_cells(members: pd.DataFrame, units: dict[str, pd.DataFrame]) -> UnitC
             if member.building is not None:
                 atoms.append((first, member.households, member.building, member.unit))
             continue
-        pieces, order, rest = _strips(
-            member.cell, member.footprint, _positions(stairs, member.footprint)
+        pieces, order, rest = _cut_across_axis(
+            member.cell, member.footprint, _positions_along_axis(stairs, member.footprint)
         )
         shares = apportion(member.households, stairs["households"].to_numpy()[order])
         codes = stairs["code"].to_numpy()[order]
@@ -117,7 +117,7 @@ def _units_to_divide(member: _Member, units: dict[str, pd.DataFrame]) -> pd.Data
     return stairs
 
 
-def _positions(stairs: pd.DataFrame, footprint: shapely.Geometry) -> Floats:
+def _positions_along_axis(stairs: pd.DataFrame, footprint: shapely.Geometry) -> Floats:
     """Return (u,) how far along the long axis of its footprint each unit is."""
     axis = _long_axis(footprint)
     along: Floats = shapely.get_coordinates(stairs["geom"].to_numpy()) @ axis
@@ -140,7 +140,7 @@ def _long_axis(footprint: shapely.Geometry) -> Floats:
     return axis
 
 
-def _strips(
+def _cut_across_axis(
     cell: shapely.Geometry, footprint: shapely.Geometry, along: Floats
 ) -> tuple[list[shapely.Geometry], Ints, list[shapely.Geometry]]:
     """Cut a cell across the long axis of its building, midway between the units.

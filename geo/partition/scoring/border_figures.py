@@ -101,7 +101,7 @@ def count_spikes(polygons: Polygons, cells: Cells) -> int:
     """Count sharp corners of (g,) polygons; one between streets or on the outline is no fault."""
     parts = shapely.orient_polygons(shapely.get_parts(polygons))
     rings = shapely.get_rings(parts)
-    corners, before, after = _corners(rings)
+    corners, before, after = _ring_corners(rings)
     back, ahead = before - corners, after - corners
     lengths = np.hypot(*back.T), np.hypot(*ahead.T)
     cross = ahead[:, 0] * back[:, 1] - ahead[:, 1] * back[:, 0]
@@ -114,7 +114,7 @@ def count_spikes(polygons: Polygons, cells: Cells) -> int:
     return int((is_open[0] | is_open[1]).sum())
 
 
-def _corners(rings: Polygons) -> tuple[Floats, Floats, Floats]:
+def _ring_corners(rings: Polygons) -> tuple[Floats, Floats, Floats]:
     """Return (c, 2) each corner of closed rings, the one before it and the one after it."""
     coords, ring = shapely.get_coordinates(rings, return_index=True)
     corner = np.flatnonzero(ring[1:] == ring[:-1])  # without the last of a ring, its first again

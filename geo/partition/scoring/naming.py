@@ -44,19 +44,19 @@ def propose_names(
         (g,) bool grids that are named after their facility.
     """
     proposed = list(names)
-    stems = _stems(community, atoms, grid, len(names))
+    stems = _name_stems(community, atoms, grid, len(names))
     unnamed = [g for g in range(len(names)) if not names[g] and not dedicated[g]]
     taken = Counter(name for name in names if name)
     for stem in dict.fromkeys(stems[g] for g in unnamed):
         same = np.array([g for g in unnamed if stems[g] == stem], dtype=np.int64)
         same = same[np.lexsort((centres[same, 0], -centres[same, 1]))]
-        for number, place in zip(same, _places(centres[same]), strict=True):
+        for number, place in zip(same, _direction_words(centres[same]), strict=True):
             proposed[number] = _free_name(stem, place, taken)
             taken[proposed[number]] += 1
     return proposed
 
 
-def _stems(community: Community, atoms: Atoms, grid: Ints, grids: int) -> list[str]:
+def _name_stems(community: Community, atoms: Atoms, grid: Ints, grids: int) -> list[str]:
     """Return the compound, street or community after which each grid is named."""
     households = atoms.households + 1e-3
     compounds, streets = _compound_names(community, atoms), _street_names(community, atoms)
@@ -64,14 +64,14 @@ def _stems(community: Community, atoms: Atoms, grid: Ints, grids: int) -> list[s
     for number in range(grids):
         inside = grid == number
         total = float(households[inside].sum())
-        name, share = _dominant(compounds[inside], households[inside], total)
+        name, share = _find_dominant_name(compounds[inside], households[inside], total)
         if share < MIN_COMPOUND_SHARE:
-            name = _dominant(streets[inside], households[inside], total)[0] or name
+            name = _find_dominant_name(streets[inside], households[inside], total)[0] or name
         stems.append(name or community.name.removesuffix("社区"))
     return stems
 
 
-def _dominant(names: Strings, households: Floats, total: float) -> tuple[str, float]:
+def _find_dominant_name(names: Strings, households: Floats, total: float) -> tuple[str, float]:
     """Return the name with most households, and its share; empty where none has a name."""
     sums: dict[str, float] = {}
     for name, count in zip(names, households, strict=True):
@@ -108,7 +108,7 @@ def _street_names(community: Community, atoms: Atoms) -> Strings:
     return names
 
 
-def _places(centres: Floats) -> list[str]:
+def _direction_words(centres: Floats) -> list[str]:
     """Return where each of several grids lies among them; empty for a single one."""
     if len(centres) == 1:
         return [""]
