@@ -183,5 +183,5 @@ def _number_difference(asked: Address, other: Address) -> tuple[int, int, int]:
 @lru_cache(maxsize=4_096)
 def leading_number(number: str) -> int:
     """Return the first digits of a number such as 8-2 or A3; 0 if it has none."""
-    found = re.search(r"\d+", number)
-    return int(found.group()) if found else 0
+    digits = re.search(r"\d+", number)
+    return int(digits.group()) if digits else 0

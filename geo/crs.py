@@ -162,7 +162,7 @@ def bd09_to_wgs84(lonlat: Coordinates) -> Coordinates:
 
 
 def shift(geometries: Any, how: Shift) -> Any:
-    """Return a geometry, or an object array of any shape, moved by one of the functions above."""
+    """Return a geometry, or an object array of any shape, shifted as by :func:`wgs84_to_gcj02`."""
     return shapely.transform(geometries, how)
 
 

@@ -75,15 +75,15 @@ def route_case(connection: Connection, lon: float, lat: float, first_level: Case
 def _division_of_level(region: str, first_level: CaseLevel) -> str:
     """Return the division at or above a region that is at least of a level."""
     code: str | None = region
-    wanted = max(_ORDER.index(first_level), _ORDER.index(CaseLevel.COMMUNITY))
+    lowest = max(_ORDER.index(first_level), _ORDER.index(CaseLevel.COMMUNITY))
     while code is not None:
-        digits = DIGITS[Level(_ORDER[wanted].value)]
+        digits = DIGITS[Level(_ORDER[lowest].value)]
         if not code[digits:].strip("0"):
             return code
         region, code = code, parent_code(code)
     return region
 
 
-def superior(handler: str) -> str | None:
+def superior_division(handler: str) -> str | None:
     """Return the code of the division above a handler, None above the city."""
     return handler[:12] if len(handler) == 15 else parent_code(handler)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, exists, func, literal, select, text
 
 from geo.casework.actors import SYSTEM_ACTOR
-from geo.casework.case_routing import superior
+from geo.casework.case_routing import superior_division
 from geo.casework.case_store import apply_to_case, due_values, kind_days, read_steps
 from geo.casework.deadlines import deadline_after
 from geo.casework.kinds import case_kinds
@@ -37,7 +37,7 @@ def escalate_overdue(connection: Connection) -> int:
     now = connection.execute(select(func.now())).scalar_one()
     kinds, count = case_kinds(), 0
     for row in connection.execute(overdue).all():
-        above = superior(row.handler_code)
+        above = superior_division(row.handler_code)
         if above is None:
             continue
         data = {"to": above, **due_values(now, kind_days(kinds, row.kind))}

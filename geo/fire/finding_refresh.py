@@ -311,12 +311,14 @@ def _insert_rows(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> Non
 
 def communities_of_findings(snapshot: CitySnapshot, findings: list[Finding]) -> list[str | None]:
     """Return the community of each finding: of its building, else the one it lies in."""
-    own = np.array(snapshot.building["region_code"].tolist(), dtype=object)
+    region_of_building = np.array(snapshot.building["region_code"].tolist(), dtype=object)
     regions = snapshot.community_of(
         np.array([finding.geometry for finding in findings], dtype=object)
     )
     for k, finding in enumerate(findings):
-        if finding.layer == "building" and (code := own[snapshot.row_of[finding.feature]]):
+        if finding.layer == "building" and (
+            code := region_of_building[snapshot.row_of[finding.feature]]
+        ):
             regions[k] = code
     listed: list[str | None] = regions.tolist()
     return listed

@@ -64,9 +64,9 @@ def check_road_joins(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[F
         (k,) int64 rows of the roads to check.
     """
     codes, names = snapshot.road["code"].to_numpy(), snapshot.road["name"].to_numpy()
-    wanted = set(rows.tolist())
+    checked_roads = set(rows.tolist())
     findings = []
-    for join in (join for join in snapshot.road_joins if join.road in wanted):
+    for join in (join for join in snapshot.road_joins if join.road in checked_roads):
         rule = rules["road_gate" if join.at_gate else "road_join"]
         findings.append(
             Finding(

@@ -129,10 +129,14 @@ def build_road_access(
     gaps = [places.gap for places in positions]
     is_near = piece >= 0
     whole, node = split_at_places(graph, piece[is_near], offset[is_near])
-    found = np.full(len(is_near), -1, dtype=np.int64)
-    found[is_near] = node
+    node_of_place = np.full(len(is_near), -1, dtype=np.int64)
+    node_of_place[is_near] = node
     ends = np.cumsum([len(gap) for gap in gaps])
-    building, hydrant, station = found[: ends[0]], found[ends[0] : ends[1]], found[ends[1] :]
+    building, hydrant, station = (
+        node_of_place[: ends[0]],
+        node_of_place[ends[0] : ends[1]],
+        node_of_place[ends[1] :],
+    )
     return RoadAccess(whole, building, gaps[0], anchors.behind, hydrant, gaps[1], station, gaps[2])
 
 

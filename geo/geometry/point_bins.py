@@ -85,9 +85,9 @@ def measure_gaps(points: Floats, owner: Ints, room: Ints, enough: float, reach: 
     gap
         (n,) float64 metres.
     """
-    found = np.full(len(points), reach)
+    gap = np.full(len(points), reach)
     if len(points) == 0:
-        return found
+        return gap
     low, shape, side = _lay_out_bins(points)
     bins = _find_bins(points, low, side)
     first, entries = _sort_points(points, low, shape, side)
@@ -109,8 +109,8 @@ def measure_gaps(points: Floats, owner: Ints, room: Ints, enough: float, reach: 
                         if owner[q] != owner[p] and room[q] == room[p]:
                             dx, dy = points[q, 0] - points[p, 0], points[q, 1] - points[p, 1]
                             best = min(best, dx * dx + dy * dy)
-        found[p] = np.sqrt(best)
-    return found
+        gap[p] = np.sqrt(best)
+    return gap
 
 
 @kernel(**COMPILED)
@@ -129,9 +129,9 @@ def find_nearest_in_room(points: Floats, room: Ints, queries: Floats, query_room
     nearest
         (m,) int64 indices of points.
     """
-    found = np.full(len(queries), -1)
+    closest = np.full(len(queries), -1)
     if len(points) == 0:
-        return found
+        return closest
     low, shape, side = _lay_out_bins(points)
     first, entries = _sort_points(points, low, shape, side)
     bins = _find_bins(queries, low, side)
@@ -153,9 +153,9 @@ def find_nearest_in_room(points: Floats, room: Ints, queries: Floats, query_room
                         if room[q] == query_room[p]:
                             dx, dy = points[q, 0] - queries[p, 0], points[q, 1] - queries[p, 1]
                             if dx * dx + dy * dy < best:
-                                best, found[p] = dx * dx + dy * dy, q
+                                best, closest[p] = dx * dx + dy * dy, q
             ring += 1
-    return found
+    return closest
 
 
 @kernel(**COMPILED)
@@ -176,9 +176,9 @@ def find_strongest_kinds(points: Floats, ends: Floats, kinds: Ints, near: float)
     strongest
         (n,) int64 kinds.
     """
-    found = np.zeros(len(points), np.int64)
+    strongest = np.zeros(len(points), np.int64)
     if len(points) == 0 or len(ends) == 0:
-        return found
+        return strongest
     low, shape, side = _lay_out_bins(points)
     place, segment = _bins_along(ends, low, shape, side)
     first, entries = _sort_into_bins(place, shape[0] * shape[1])
@@ -188,9 +188,9 @@ def find_strongest_kinds(points: Floats, ends: Floats, kinds: Ints, near: float)
         bin_ = y * shape[0] + x
         for k in range(first[bin_], first[bin_ + 1]):
             s = segment[entries[k]]
-            if kinds[s] > found[p] and _is_near(points, p, ends, s, near):
-                found[p] = kinds[s]
-    return found
+            if kinds[s] > strongest[p] and _is_near(points, p, ends, s, near):
+                strongest[p] = kinds[s]
+    return strongest
 
 
 @njit(**COMPILED)

@@ -196,10 +196,10 @@ def _findings_of_pairs(
     is_unknown = np.isnan(measured) & ~np.isnan(least)
     is_close = measured < least - TOLERANCE_M
     depends_on_laying = ~is_close & (measured < most - TOLERANCE_M)
-    found = []
+    findings = []
     for k in np.flatnonzero(is_unknown | is_close | depends_on_laying).tolist():
         reason = "no_depth" if is_unknown[k] else "no_laying" if depends_on_laying[k] else ""
-        found.append(
+        findings.append(
             PipeFinding(
                 kind,
                 "missing" if reason else "medium",
@@ -212,7 +212,7 @@ def _findings_of_pairs(
                 reason,
             )
         )
-    return found
+    return findings
 
 
 def digging_danger(network: str, diameter_mm: float | None, pressure_mpa: float | None) -> str:

@@ -132,8 +132,8 @@ def _divide_into_sectors(graph: PipeGraph, separates: Bools) -> tuple[int, Ints]
         (np.ones(int(is_joint.sum())), (segment[is_joint], total + node[is_joint])), shape=shape
     )
     label = connected_components(adjacency, directed=False)[1][:total]
-    found, number = np.unique(label, return_inverse=True)
-    return len(found), number.astype(np.int64)
+    sectors, number = np.unique(label, return_inverse=True)
+    return len(sectors), number.astype(np.int64)
 
 
 def _one_way_sectors(graph: PipeGraph, label: Ints) -> Ints:

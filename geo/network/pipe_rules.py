@@ -220,14 +220,14 @@ def pipe_rules_in_force(figures: Mapping[str, Any] | None = None) -> PipeRules:
     InputError
         If a name is unknown, or a figure is not a number, has another unit or is negative.
     """
-    given = settings().pipe_figures if figures is None else figures
+    stated = settings().pipe_figures if figures is None else figures
     known = STANDARD_RULES.figures()
-    for name in given:
+    for name in stated:
         if name not in known:
             listed = ", ".join(known)
             raise InputError("no_such_rule", rule=name, rules=listed, setting=FIGURES_SETTING)
     city_figures = {
-        name: parse_figure(name, value, "m", FIGURES_SETTING) for name, value in given.items()
+        name: parse_figure(name, value, "m", FIGURES_SETTING) for name, value in stated.items()
     }
     building = STANDARD_RULES.building_figures()
     return PipeRules(

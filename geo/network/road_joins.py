@@ -110,9 +110,9 @@ def _gaps_beside(graph: RoadGraph, ends: _Ends, beside_m: float) -> _Gaps:
     reach = beside_m + float(half.max(initial=0.0))
     end, near = graph.tree.query(ends.point, predicate="dwithin", distance=reach)
     distance = shapely.distance(ends.point[end], graph.lines[near])
-    own = ends.piece[end]
+    road_piece = ends.piece[end]
     fits = (distance - half[near] <= beside_m) & (distance > SAME_M)
-    fits &= (graph.road[near] != graph.road[own]) & ~_is_raised(graph)[near]
+    fits &= (graph.road[near] != graph.road[road_piece]) & ~_is_raised(graph)[near]
     fits &= ~_is_stub(graph, ends, end, near, reach)
     end, near, metres = end[fits], near[fits], np.maximum(distance - half[near], 0.0)[fits]
     return _select_smallest_gaps(end, _Gaps(end, near, metres))
@@ -120,11 +120,11 @@ def _gaps_beside(graph: RoadGraph, ends: _Ends, beside_m: float) -> _Gaps:
 
 def _is_stub(graph: RoadGraph, ends: _Ends, end: Ints, near: Ints, reach: float) -> Bools:
     """Return (k,) whether each end only overshoots the road near it, which it already meets."""
-    own = ends.piece[end]
-    other_node = graph.ends[own].sum(axis=1) - ends.node[end]
+    road_piece = ends.piece[end]
+    other_node = graph.ends[road_piece].sum(axis=1) - ends.node[end]
     start = np.asarray(shapely.points(graph.xy[other_node]), dtype=object)
     meets = shapely.distance(start, graph.lines[near]) <= SAME_M
-    return np.asarray(meets & (graph.length[own] <= 2 * reach))
+    return np.asarray(meets & (graph.length[road_piece] <= 2 * reach))
 
 
 def _gaps_at_gates(

@@ -107,12 +107,12 @@ class RoadGraph:
     @cached_property
     def vehicle_pieces_at(self) -> dict[int, list[int]]:
         """Pieces built for vehicles at each node."""
-        found: dict[int, list[int]] = {}
+        pieces_at: dict[int, list[int]] = {}
         rows = np.flatnonzero(self.is_for_vehicles)
         for piece, ends in zip(rows.tolist(), self.ends[rows].tolist(), strict=True):
             for end in ends:
-                found.setdefault(end, []).append(piece)
-        return found
+                pieces_at.setdefault(end, []).append(piece)
+        return pieces_at
 
     @cached_property
     def dead_ends(self) -> Ints:

@@ -123,7 +123,7 @@ def lower_bound_for_redraw(
     constraints
         With the seconds that the proof may take.
     """
-    dedicated = previous.grids[~previous.general()].to_crs(STORAGE)
+    dedicated = previous.grids[~previous.is_general()].to_crs(STORAGE)
     areas = tuple(map(Area, dedicated["name"], dedicated.geometry.to_wkt()))
     return draw(community, replace(constraints, fresh=True, areas=areas)).score.bound or 0.0
 

@@ -32,7 +32,7 @@ class PreviousPlan:
     members: pd.DataFrame
     number: int | None = None
 
-    def general(self) -> Bools:
+    def is_general(self) -> Bools:
         """Return (g,) bool, which grids are general, that is, not dedicated."""
         general: Bools = (self.grids["kind"] == "general").to_numpy(dtype=bool)
         return general
@@ -157,7 +157,7 @@ def match_to_previous_grids(
         (g,) int64 rows of ``plan.grids``, -1 for a new grid; no row twice.
     """
     common = locations.grid >= 0
-    common[common] = dedicated[grid[common]] != plan.general()[locations.grid[common]]
+    common[common] = dedicated[grid[common]] != plan.is_general()[locations.grid[common]]
     one, other, shared = match_grids(
         grid[common],
         locations.grid[common],

@@ -268,7 +268,7 @@ def _find_kept_grids(
     plan: PreviousPlan, locations: AtomLocations, atoms: Atoms, constraints: Constraints
 ) -> Ints:
     """Return the rows of the grids of a plan that stay unchanged with their outline."""
-    is_kept = ~plan.general() | plan.grids["code"].isin(constraints.locked).to_numpy()
+    is_kept = ~plan.is_general() | plan.grids["code"].isin(constraints.locked).to_numpy()
     if constraints.only_touched:
         is_kept |= ~previous_plan.find_changed_grids(plan, locations, atoms)
     return np.flatnonzero(is_kept)

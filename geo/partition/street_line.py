@@ -143,7 +143,7 @@ def find_street_lines(community: Community, codes: Sequence[str]) -> dict[str, S
 def _find_street(community: Community, street: str) -> tuple[str, Lines]:
     """Return the name and the lines of a street in or around a community."""
     rows = _read_lines_with_names(community)
-    wanted = _normalize(street)
+    name_key = _normalize(street)
     keys = rows["name"].map(_normalize)
     has_code = (rows["code"] == street.strip()).to_numpy()
     if has_code.any():
@@ -154,9 +154,9 @@ def _find_street(community: Community, street: str) -> tuple[str, Lines]:
         group = _group_nearby(namesakes)
         position = int(np.flatnonzero(namesakes["code"] == street.strip())[0])
         return rows["name"].iloc[row], namesakes.geometry.to_numpy()[group == group[position]]
-    matches = rows[(keys == wanted) & (keys != "")]
-    if matches.empty and wanted:
-        matches = rows[keys.str.contains(wanted, regex=False)]
+    matches = rows[(keys == name_key) & (keys != "")]
+    if matches.empty and name_key:
+        matches = rows[keys.str.contains(name_key, regex=False)]
     names = sorted(set(matches["name"]))
     if not names:
         known = sorted({name for name in rows["name"] if name})

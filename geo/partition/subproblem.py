@@ -74,7 +74,7 @@ def _previous_labels_of_groups(problem: Problem, group: Ints) -> PreviousLabels 
     if problem.previous is None:
         return None
     labels = problem.previous.labels.of(problem.free)
-    is_general = np.append(problem.previous.plan.general(), False)
+    is_general = np.append(problem.previous.plan.is_general(), False)
     label = np.where(is_general[labels.label], labels.label, -1)
     households = problem.graph.households[problem.free]
     order = np.lexsort((households, labels.counted, labels.locked, label >= 0))

@@ -94,13 +94,13 @@ def targets_from_polygons(
     InputError
         If a code is malformed, or no atom lies in any polygon.
     """
-    given = [
+    stated = [
         _grid_code(draft.community, str(code), row) if code else ""
         for row, code in enumerate(codes, 1)
     ]
-    serials = np.arange(1, 2 * len(given) + 1)
-    free = (code for code in grid_codes(draft.community, serials) if code not in given)
-    numbered = [code or next(free) for code in given]
+    serials = np.arange(1, 2 * len(stated) + 1)
+    free = (code for code in grid_codes(draft.community, serials) if code not in stated)
+    numbered = [code or next(free) for code in stated]
     atoms = _read_shapes(connection, draft.number)
     shapes = atoms.geometry.to_numpy()
     grid = locate_by_overlap(shapes, polygons)
@@ -117,14 +117,14 @@ def targets_from_polygons(
     return targets, {code: str(name) for code, name in zip(numbered, names, strict=True) if name}
 
 
-def _grid_code(community: str, given: str, row: int) -> str:
+def _grid_code(community: str, stated: str, row: int) -> str:
     """Return the grid code that a code or serial names."""
-    if given.isascii() and given.isdigit():
-        if len(given) <= SERIAL_DIGITS and int(given) > 0:
-            return grid_codes(community, np.array([int(given)]))[0]
-        if len(given) == len(community) + SERIAL_DIGITS and given.startswith(community):
-            return given
-    raise InputError("assignment_grid", row=row, code=given, community=community)
+    if stated.isascii() and stated.isdigit():
+        if len(stated) <= SERIAL_DIGITS and int(stated) > 0:
+            return grid_codes(community, np.array([int(stated)]))[0]
+        if len(stated) == len(community) + SERIAL_DIGITS and stated.startswith(community):
+            return stated
+    raise InputError("assignment_grid", row=row, code=stated, community=community)
 
 
 def _read_members(connection: Connection, plan: int) -> pd.DataFrame:

@@ -147,10 +147,10 @@ def draw_community_for_forecast(
     _freeze_garbage_collector()
     with bind.execution_options(isolation_level="REPEATABLE READ").connect() as connection:
         state, community, start = _read_start(connection, code, constraints, previous)
-    made = draw_for_forecast(community, forecast, constraints, start)
-    (stored,) = _store_drawings(bind, community, state, [made.drawing], publish=publish)
-    name = text("draw.forecast", name=community.name, planned=made.planned)
-    return stored, DrawResult(code, name, None, made.card.as_json())
+    forecast_drawing = draw_for_forecast(community, forecast, constraints, start)
+    (stored,) = _store_drawings(bind, community, state, [forecast_drawing.drawing], publish=publish)
+    name = text("draw.forecast", name=community.name, planned=forecast_drawing.planned)
+    return stored, DrawResult(code, name, None, forecast_drawing.card.as_json())
 
 
 def _read_start(

@@ -48,7 +48,7 @@ class PlannedCommunity:
             "code": self.community.code,
             "name": self.community.name,
             "in_force": self.in_force,
-            "general_grids": int(self.plan.general().sum()),
+            "general_grids": int(self.plan.is_general().sum()),
             "score": self.card.as_json(),
         }
 
@@ -186,7 +186,7 @@ class WhatIf:
                 "code": [planned.community.code for planned in communities],
                 "name": [planned.community.name for planned in communities],
                 "households": [planned.card.households for planned in communities],
-                "grids": [int(planned.plan.general().sum()) for planned in communities],
+                "grids": [int(planned.plan.is_general().sum()) for planned in communities],
                 "geom": polygons,
             },
             geometry="geom",
@@ -197,7 +197,7 @@ class WhatIf:
 
 def _sum_figures(communities: Sequence[PlannedCommunity]) -> Totals:
     """Return the figures of communities together."""
-    general = np.array([planned.plan.general().sum() for planned in communities], dtype=np.int64)
+    general = np.array([planned.plan.is_general().sum() for planned in communities], dtype=np.int64)
     cards = [planned.card for planned in communities]
     within = sum(card.within_limits * count for card, count in zip(cards, general, strict=True))
     households = sum(card.households for card in cards)

@@ -70,14 +70,14 @@ def build_atoms(
     footprints, unit = [*polygons[row]], [None] * len(row)
     households, size = [*people[row]], [*sizes[row]]
     for building in np.flatnonzero(split):
-        own = units_of[codes[building]]
-        at, shares = shapely.get_coordinates(points[own]), counts[own]
+        units_inside = units_of[codes[building]]
+        at, shares = shapely.get_coordinates(points[units_inside]), counts[units_inside]
         pieces, order = divide_footprint(polygons[building], at, shares)
         footprints += [*pieces]
         households += apportion(int(people[building]), shares[order])
         size += apportion(int(sizes[building]), shares[order])
-        unit += [*units["code"].to_numpy()[own][order]]
-        row += [building] * len(own)
+        unit += [*units["code"].to_numpy()[units_inside][order]]
+        row += [building] * len(units_inside)
     return Atoms(
         np.array(footprints, dtype=object),
         np.array(households, dtype=np.int64),

@@ -109,7 +109,7 @@ def find_buildings_across_border(problem: Problem) -> Reasons:
 
 
 def find_unknown_households(problem: Problem) -> Reasons:
-    """Return that nobody lives in the community, or for which buildings the number is unknown."""
+    """Return as reasons that nobody lives here, or where the number of households is unknown."""
     buildings = problem.community.buildings
     names = np.empty(0, dtype=object)
     if "households_unknown" in buildings:

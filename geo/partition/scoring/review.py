@@ -75,7 +75,7 @@ def review_plan(
         problem.cells,
         constraints.limits,
         constraints.weights,
-        ~plan.general(),
+        ~plan.is_general(),
         moved,
     )
     reasons = [
@@ -91,7 +91,7 @@ def review_plan(
         service_points=name_service_points(card.service_points, codes),
     )
     if constraints.limits.balance is Balance.WORKLOAD:
-        return add_households(card, problem.atoms, grid, ~plan.general(), moved_households)
+        return add_households(card, problem.atoms, grid, ~plan.is_general(), moved_households)
     return card
 
 
@@ -166,6 +166,6 @@ def _count_moved(
         locations.grid[inside], locations.known[inside], locations.households[inside]
     )
     rows = previous_plan.match_to_previous_grids(
-        previous, locations, atoms.households[inside], grid[inside], ~plan.general()
+        previous, locations, atoms.households[inside], grid[inside], ~plan.is_general()
     )
     return previous_plan.count_moved_households(locations, sizes[inside], rows[grid[inside]])

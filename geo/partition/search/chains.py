@@ -37,7 +37,7 @@ class PreviousLabels:
     locked: NDArray[np.bool_]
 
     def of(self, nodes: Ints) -> "PreviousLabels":
-        """Return the labels of (k,) nodes."""
+        """Return the labels of (k,) int64 nodes."""
         return PreviousLabels(self.label[nodes], self.counted[nodes], self.locked[nodes])
 
 

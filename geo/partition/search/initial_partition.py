@@ -185,7 +185,7 @@ def _squared_distances(graph: Graph, centres: list[int]) -> Floats:
 
 
 def repair_labels(graph: Graph, label: Ints, count: int) -> Ints:
-    """Return labels made contiguous, with none of ``count`` grids empty.
+    """Return (n,) int64 labels made contiguous, with none of ``count`` grids empty.
 
     Every piece of a grid but its largest goes to the neighbour with which it shares most border. A
     piece that nothing connects to a main piece becomes a grid of its own, numbered from ``count``.

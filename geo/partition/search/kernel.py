@@ -88,7 +88,7 @@ def grid_cost(p: KernelProblem, households: float, area: float, perimeter: float
 
 @kernel(**COMPILED)
 def build_state(p: KernelProblem, label: Ints, grids: int, seed: int) -> KernelState:
-    """Build the state of (n,) int64 labels; ``seed`` is from 0 to 2**31."""
+    """Build the state of a (n,) int64 label; ``seed`` is from 0 to 2**31."""
     n, m, compounds = len(p.households), len(p.edges), len(p.needed)
     state = KernelState(
         label.copy(),

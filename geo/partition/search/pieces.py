@@ -44,7 +44,7 @@ def contract(problem: SearchProblem, piece: Ints) -> SearchProblem:
 
 
 def common_pieces(problem: SearchProblem, one: Ints, other: Ints) -> Ints:
-    """Return (n,) int64 the piece of each node: connected, and in one grid in both drawings.
+    """Return (n,) int64 pieces: connected, and in one grid by (n,) ``one`` and by ``other``.
 
     Nodes of one piece are also in one compound, and have equal labels in the previous plan.
     """
