@@ -1,6 +1,8 @@
 """Idempotency keys: a request that is sent twice is carried out once."""
 
+import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -11,7 +13,42 @@ from geo.casework.actors import Actor
 from geo.casework.confidential import digest_with_key, key_digest
 from geo.errors import ConflictError
 from geo.locks import Lock
-from geo.model import CaseKey, ServiceCase
+from geo.model import CaseKey, DwellingVerification, HydrantInspection, ServiceCase
+
+
+@dataclass(frozen=True)
+class KeyedRequest:
+    """Digests of a request and of its key."""
+
+    key: str
+    request: str
+
+
+def lock_request(
+    connection: Connection, owner: str, key: str, values: Mapping[str, Any]
+) -> KeyedRequest:
+    """Lock the key of a request until the transaction ends, a new one if it has none."""
+    digest = key_digest(owner, key or secrets.token_hex())
+    locks.acquire(connection, Lock.CASE_KEY, digest)
+    return KeyedRequest(digest, digest_with_key(orjson.dumps(values, option=orjson.OPT_SORT_KEYS)))
+
+
+def is_recorded(
+    connection: Connection,
+    table: type[DwellingVerification] | type[HydrantInspection],
+    request: KeyedRequest,
+) -> bool:
+    """Return whether a request is recorded in a table under its key.
+
+    Raises
+    ------
+    ConflictError
+        If another request is.
+    """
+    earlier = connection.execute(select(table.request).where(table.key == request.key)).scalar()
+    if earlier not in (None, request.request):
+        raise ConflictError("case_key_reused")
+    return earlier is not None
 
 
 def digest_request(values: Mapping[str, Any], photos: Sequence[bytes]) -> str:

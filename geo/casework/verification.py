@@ -2,23 +2,19 @@
 
 import hashlib
 import hmac
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, RowMapping, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from geo import locks
 from geo.casework.actors import Actor
-from geo.casework.confidential import digest_with_key, key_digest
 from geo.casework.ledger import grid_of_dwelling
+from geo.casework.request_keys import is_recorded, lock_request
 from geo.clock import date_in_city
-from geo.errors import ConflictError, InputError, NotFoundError, StaleError
-from geo.locks import Lock
+from geo.errors import InputError, NotFoundError, StaleError
 from geo.messages import text as text_of
 from geo.model import Dwelling, DwellingVerification
 from geo.model.register import AGE_BANDS
@@ -75,11 +71,9 @@ def verify_dwelling(
     StaleError
         If the dwelling has changed since the version that was seen; ``current`` holds it.
     """
-    name = key_digest(f"verification {actor.name}", key or secrets.token_hex())
-    digest = digest_with_key(orjson.dumps(vars(verification), option=orjson.OPT_SORT_KEYS))
-    locks.acquire(connection, Lock.CASE_KEY, name)
+    request = lock_request(connection, f"verification {actor.name}", key, vars(verification))
     grid = grid_of_dwelling(connection, verification.dwelling)
-    if _is_recorded(connection, name, digest):
+    if is_recorded(connection, DwellingVerification, request):
         return _read_dwelling(connection, verification.dwelling)
     current = _lock_dwelling(connection, verification.dwelling)
     if current["version"] != verification.seen:
@@ -97,8 +91,7 @@ def verify_dwelling(
         "device_at": verification.device_at,
         "verifier": actor.name,
         "changes": dict(verification.changes),
-        "key": name,
-        "request": digest,
+        **vars(request),
     }
     connection.execute(insert(DwellingVerification).inline(), row)
     return _read_dwelling(connection, verification.dwelling)
@@ -112,14 +105,6 @@ def _set_values(connection: Connection, dwelling: str, values: Mapping[str, Any]
         rule = diagnostics.diag.constraint_name.removeprefix("ck_dwelling_")
         said = text_of(f"dwelling_rule.{rule}")
         raise InputError("dwelling_counts_unfit", dwelling=dwelling, said=said) from None
-
-
-def _is_recorded(connection: Connection, key: str, digest: str) -> bool:
-    request = select(DwellingVerification.request).where(DwellingVerification.key == key)
-    earlier = connection.execute(request).scalar()
-    if earlier not in (None, digest):
-        raise ConflictError("case_key_reused")
-    return earlier is not None
 
 
 def _read_dwelling(connection: Connection, code: str) -> RowMapping:

@@ -1,17 +1,16 @@
 """Inspections of hydrants by grid managers, in their own grids."""
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
-from sqlalchemy import Connection, RowMapping, insert, select, text
+from sqlalchemy import Connection, RowMapping, insert, text
 
 from geo import locks
 from geo.casework.actors import Actor
-from geo.casework.confidential import digest_with_key, key_digest
+from geo.casework.request_keys import is_recorded, lock_request
 from geo.clock import date_in_city, today
-from geo.errors import ConflictError, NotFoundError, StaleError
+from geo.errors import NotFoundError, StaleError
 from geo.fire.reviews import inspection_values
 from geo.locks import Lock
 from geo.model import HydrantInspection
@@ -80,12 +79,10 @@ def inspect_hydrant(
         If the hydrant has been inspected since; ``current`` holds it with the new inspection.
     """
     code = inspection.hydrant
-    name = key_digest(f"inspection {actor.name}", key or secrets.token_hex())
-    digest = digest_with_key(orjson.dumps(vars(inspection), option=orjson.OPT_SORT_KEYS))
-    locks.acquire(connection, Lock.CASE_KEY, name)
+    request = lock_request(connection, f"inspection {actor.name}", key, vars(inspection))
     locks.acquire(connection, Lock.CASE_KEY, f"hydrant {code}")
     hydrant = _find_hydrant(connection, code)
-    if _is_recorded(connection, name, digest):
+    if is_recorded(connection, HydrantInspection, request):
         return hydrant, False
     if hydrant["inspection"] != inspection.seen:
         raise StaleError("hydrant_stale", hydrant=code, current=describe_hydrant(hydrant))
@@ -98,7 +95,7 @@ def inspect_hydrant(
         inspected_on=min(date_in_city(inspection.inspected_at), today()),
     )
     origin = {"grid_code": hydrant["grid_code"], "device_at": inspection.device_at}
-    row = values | origin | {"key": name, "request": digest}
+    row = values | origin | vars(request)
     connection.execute(insert(HydrantInspection).inline(), row)
     return _find_hydrant(connection, code), True
 
@@ -113,12 +110,3 @@ def _find_hydrant(connection: Connection, code: str) -> RowMapping:
     if row is None:
         raise NotFoundError("hydrant_not_in_grid", hydrant=code)
     return row
-
-
-def _is_recorded(connection: Connection, key: str, digest: str) -> bool:
-    """Return whether an inspection is stored under a key; raise if it is another inspection."""
-    request = select(HydrantInspection.request).where(HydrantInspection.key == key)
-    earlier = connection.execute(request).scalar()
-    if earlier not in (None, digest):
-        raise ConflictError("case_key_reused")
-    return earlier is not None
