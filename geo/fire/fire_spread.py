@@ -24,7 +24,7 @@ ADJOINING_M = 0.1
 
 @dataclass(frozen=True)
 class FireBlock:
-    """A block: rows of its buildings, numbers of close and of adjoining pairs, and its outline."""
+    """A block: (k,) int64 rows of its buildings, numbers of close and adjoining pairs, outline."""
 
     rows: Ints
     pairs: int

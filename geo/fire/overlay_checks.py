@@ -26,7 +26,7 @@ from geo.types import Ints
 
 @dataclass(frozen=True)
 class RecheckScope:
-    """What is checked again: rows of buildings, hydrants, roads, and codes of removed buildings."""
+    """What is checked again: (k,) int64 rows of each layer, and codes of removed buildings."""
 
     building: Ints
     hydrant: Ints

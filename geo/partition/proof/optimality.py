@@ -14,7 +14,7 @@ from geo.types import Ints
 
 @dataclass(frozen=True)
 class ProvenDrawing:
-    """The best known labels, and how much cheaper others can be at most."""
+    """The best known (n,) int64 label, and how much cheaper others can be at most."""
 
     label: Ints
     slack: float
