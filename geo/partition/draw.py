@@ -13,7 +13,6 @@ import shapely
 from geopandas.array import GeometryArray
 
 from geo.crs import STORAGE
-from geo.geometry.shared_borders import find_borders
 from geo.partition import previous_plan
 from geo.partition.cells.graph import Graph
 from geo.partition.cells.tessellation import Cells
@@ -354,7 +353,7 @@ def _assign_cells(cells: Cells, cell_of_node: Ints, label: Ints) -> Ints:
     """
     grid = np.full(len(cells.polygons), -1, dtype=np.int64)
     grid[cell_of_node] = label
-    shared = find_borders(cells.polygons)
+    shared, _ = cells.borders
     while (grid < 0).any():
         left_wet, right_wet = grid[shared.left] < 0, grid[shared.right] < 0
         shore = (shared.left >= 0) & (left_wet != right_wet)

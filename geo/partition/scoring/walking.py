@@ -62,7 +62,10 @@ class WayNetwork:
         )
         nodes, at = np.unique(ends, return_inverse=True)
         at = at.reshape(ends.shape)
-        between = dijkstra(self.costs, False, nodes, limit=LONGEST_WALK_M)[:, nodes]
+        between = dijkstra(self.costs, False, nodes, limit=FAR_WALK_M)[:, nodes]
+        far = np.isinf(between).any(axis=1)  # most buildings of a grid are near each other
+        if far.any():
+            between[far] = dijkstra(self.costs, False, nodes[far], limit=LONGEST_WALK_M)[:, nodes]
         walk_m: Floats = np.full((len(buildings), len(buildings)), np.inf)
         for one in (0, 1):
             for other in (0, 1):
