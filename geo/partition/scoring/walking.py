@@ -158,8 +158,9 @@ def build_network(ways: Lines, buildings: Points) -> WayNetwork | None:
     if len(lines) == 0 or len(buildings) == 0:
         return None
     length = shapely.length(lines)
-    ends = [shapely.get_coordinates(shapely.get_point(lines, end)) for end in (0, -1)]
-    places = np.concatenate(ends)
+    coords, line = shapely.get_coordinates(lines, return_index=True)
+    first = np.flatnonzero(np.diff(line, prepend=-1))
+    places = coords[np.concatenate([first, np.append(first[1:], len(line)) - 1])]
     node = np.unique(places, axis=0, return_inverse=True)[1].ravel().reshape(2, -1)
     way = shapely.STRtree(lines).nearest(buildings)
     along = shapely.line_locate_point(lines[way], buildings)
