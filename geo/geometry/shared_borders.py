@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geo.types import Floats, Ints, Lines, Polygons
+from geo.types import Bools, Floats, Ints, Lines, Polygons
 
 SPIKE_M = 1e-6
 """Half the width of a part of a polygon that is only rounding."""
@@ -36,6 +36,10 @@ class Borders:
         """Return the (n, 2) float64 middle of each segment."""
         middles: Floats = self.ends.mean(axis=1)
         return middles
+
+    def select(self, rows: Bools) -> "Borders":
+        """Return the segments that (n,) bool select."""
+        return Borders(self.left[rows], self.right[rows], self.ends[rows], self.length[rows])
 
 
 def clip(geometries: Polygons, area: shapely.Geometry) -> Polygons:

@@ -98,41 +98,30 @@ def _find_strokes(ridges: Ridges) -> _Strokes:
     row_of_end = np.stack([first, last], axis=1).ravel()
     places = np.ascontiguousarray(ridges.coords[row_of_end] + 0.0).view(np.complex128).ravel()
     node_of_end = np.unique(places, return_inverse=True)[1].ravel()
-    partner = _pair_ends(ridges, node_of_end)
-    rows: list[Ints] = []
-    stroke_of_row: list[Ints] = []
-    rooms: list[int] = []
-    for ends in _ridge_chains(partner):
-        for number, end in enumerate(ends):
-            line = end // 2
-            row = np.arange(first[line], last[line] + 1)
-            rows.append((row if end % 2 == 0 else row[::-1])[1 if number else 0 :])
-            stroke_of_row.append(np.full(len(rows[-1]), len(rooms)))
-        rooms.append(int(ridges.room[ends[0] // 2]))
-    vertex, stroke = np.concatenate(rows), np.concatenate(stroke_of_row)
+    end, chain = _ridge_chains(_pair_ends(ridges, row_of_end, node_of_end))
+    line, turned = end // 2, end % 2 == 1
+    follows = np.append(False, np.diff(chain) == 0)  # its first vertex is the last one before it
+    count = last[line] - first[line] + 1 - follows
+    step = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count - follows, count)
+    start, direction = np.where(turned, last[line], first[line]), np.where(turned, -1, 1)
+    vertex = np.repeat(start, count) + np.repeat(direction, count) * step
+    stroke = np.repeat(chain, count)
     node_of_row = np.full(len(ridges.line), -1, dtype=np.int64)
     node_of_row[row_of_end] = node_of_end
     changes = np.diff(stroke) != 0
     is_end = np.append(True, changes) | np.append(changes, True)
-    return _Strokes(vertex, stroke, node_of_row[vertex], is_end, np.array(rooms, dtype=np.int64))
+    return _Strokes(vertex, stroke, node_of_row[vertex], is_end, ridges.room[line[~follows]])
 
 
-def _pair_ends(ridges: Ridges, node: Ints) -> Ints:
+def _pair_ends(ridges: Ridges, row: Ints, node: Ints) -> Ints:
     """Return (2m,) int64 the end with which each end of a ridge runs on, -1 for none.
 
     Parameters
     ----------
-    node
-        (2m,) junction of the first and the last end of each ridge.
+    row, node
+        (2m,) row of the coordinates, and junction, of the first and the last end of each ridge.
     """
-    lines = np.asarray(shapely.linestrings(ridges.coords, indices=ridges.line), dtype=object)
-    lines = lines.reshape(-1)
-    along = np.minimum(BEARING_M, shapely.length(lines))
-    near = [shapely.line_interpolate_point(lines, way) for way in (along, -along)]
-    ahead = np.stack([shapely.get_coordinates(points) for points in near], axis=1).reshape(-1, 2)
-    ends = np.flatnonzero(np.append(True, np.diff(ridges.line) != 0))
-    begin = ridges.coords[np.stack([ends, np.append(ends[1:], len(ridges.line)) - 1], axis=1)]
-    way = ahead - begin.reshape(-1, 2)
+    way = _points_near_ends(ridges.coords, row) - ridges.coords[row]
     way /= np.maximum(np.hypot(*way.T), 1e-9)[:, None]
     order = np.argsort(node, kind="stable")
     count = np.bincount(node)
@@ -147,19 +136,34 @@ def _pair_ends(ridges: Ridges, node: Ints) -> Ints:
     return partner
 
 
-def _ridge_chains(partner: Ints) -> list[list[int]]:
-    """Return the ends by which each stroke enters its ridges, in order."""
+def _points_near_ends(coords: Floats, row: Ints) -> Floats:
+    """Return (2m, 2) the point BEARING_M along each line from either end, or its other end."""
+    steps = np.hypot(*np.diff(coords, axis=0, prepend=coords[:1]).T)
+    steps[row[::2]] = 0.0
+    along = np.cumsum(steps)
+    begin, end = along[row[::2]], along[row[1::2]]
+    at = np.stack([np.minimum(begin + BEARING_M, end), np.maximum(end - BEARING_M, begin)], axis=1)
+    at = at.ravel()
+    after = np.clip(np.searchsorted(along, at), np.repeat(row[::2] + 1, 2), np.repeat(row[1::2], 2))
+    share = (at - along[after - 1]) / np.maximum(steps[after], 1e-12)
+    points: Floats = coords[after - 1] + share[:, None] * (coords[after] - coords[after - 1])
+    return points
+
+
+def _ridge_chains(partner: Ints) -> tuple[Ints, Ints]:
+    """Return the ends by which each stroke enters its ridges, in order, and their strokes."""
     next_end, visited = partner.tolist(), [False] * (len(partner) // 2)
-    chains = []
-    for start in [*np.flatnonzero(partner < 0).tolist(), *range(len(partner))]:
-        end, chain = start, []
+    ends: list[int] = []
+    strokes: list[int] = []
+    stroke = 0
+    for end in [*np.flatnonzero(partner < 0).tolist(), *range(len(partner))]:
+        stroke += not visited[end // 2]
         while end >= 0 and not visited[end // 2]:
             visited[end // 2] = True
-            chain.append(end)
+            ends.append(end)
+            strokes.append(stroke - 1)
             end = next_end[end ^ 1]
-        if chain:
-            chains.append(chain)
-    return chains
+    return np.array(ends, dtype=np.int64), np.array(strokes, dtype=np.int64)
 
 
 @kernel(**COMPILED)

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from geo.geometry.shared_borders import find_borders
 from geo.partition.cells.tessellation import Cells
 from geo.types import Ints, Polygons
 
@@ -22,7 +21,7 @@ def assign_cells(cells: Cells, cell_of_node: Ints, label: Ints) -> Ints:
     """
     grid = np.full(len(cells.polygons), -1, dtype=np.int64)
     grid[cell_of_node] = label
-    shared = find_borders(cells.polygons)
+    shared, _ = cells.borders
     while (grid < 0).any():
         left_wet, right_wet = grid[shared.left] < 0, grid[shared.right] < 0
         shore = (shared.left >= 0) & (left_wet != right_wet)

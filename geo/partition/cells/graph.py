@@ -200,9 +200,7 @@ def build_graph(cells: "Cells", households: Ints, compound: Ints) -> tuple[Graph
     cell
         (n,) int64 cell of each node.
     """
-    from geo.partition.cells.tessellation import find_cell_borders
-
-    shared, kind = find_cell_borders(cells)
+    shared, kind = cells.borders
     land = np.flatnonzero(~cells.water)
     node = np.full(len(cells.polygons) + 1, -1, dtype=np.int64)
     node[land] = np.arange(len(land))

@@ -6,6 +6,7 @@ All cells come from one arrangement, so neighbours share their vertices and no g
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import shapely
@@ -70,6 +71,12 @@ class Cells:
     room: Ints
     water: Bools
     barriers: Barriers
+
+    @cached_property
+    def borders(self) -> tuple[Borders, NDArray[np.int8]]:
+        """The borders between cells and (s,) int8 the kind of barrier on each segment."""
+        shared = find_borders(self.polygons)
+        return shared, find_barrier_kinds(shared.midpoints(), self.barriers)
 
 
 def build_cells(
@@ -342,9 +349,3 @@ def _merge_pieces(
     has_home[~empty] = home[labels[~empty]] >= 0
     room_of_cell[has_home] = home[labels[has_home]]
     return Cells(polygons, cell_of_atom, room_of_cell, water, barriers)
-
-
-def find_cell_borders(cells: Cells) -> tuple[Borders, NDArray[np.int8]]:
-    """Return the borders between cells and (s,) int8 the kind of barrier on each segment."""
-    shared = find_borders(cells.polygons)
-    return shared, find_barrier_kinds(shared.midpoints(), cells.barriers)

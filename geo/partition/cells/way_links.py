@@ -50,6 +50,8 @@ def find_way_links(part: Ints, cells: Polygons, ways: Lines) -> tuple[Ints, Floa
     """
     if len(ways) == 0 or (part == part[:1]).all():
         return np.empty((0, 2), dtype=np.int64), np.empty(0)
+    islands = cells[part != np.bincount(part).argmax()]
+    ways = ways[np.unique(shapely.STRtree(ways).query(islands, predicate="intersects")[1])]
     way, cell = shapely.STRtree(cells).query(ways, predicate="intersects")
     lowest, highest = np.full(len(ways), len(part)), np.full(len(ways), -1)
     np.minimum.at(lowest, way, part[cell])

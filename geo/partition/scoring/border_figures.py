@@ -6,15 +6,15 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geo.geometry.shared_borders import find_borders, inner_points
-from geo.partition.cells.barriers import Kind, find_barrier_kinds
+from geo.geometry.shared_borders import Borders, find_borders, inner_points
+from geo.partition.cells.barriers import Barriers, Kind, find_barrier_kinds
 from geo.partition.cells.graph import (
     CUT_FACTOR,
     INSIDE_FACTOR,
     connected_parts,
     find_populated_rooms,
 )
-from geo.partition.cells.tessellation import Cells, find_cell_borders
+from geo.partition.cells.tessellation import Cells
 from geo.partition.cells.way_links import find_way_links
 from geo.partition.previous_plan import locate_points
 from geo.types import Bools, Floats, Ints, Lines, Points, Polygons
@@ -68,15 +68,34 @@ class BarriersInside:
     is_straddled: Bools
 
 
+@dataclass(frozen=True)
+class InnerBorders:
+    """The segments between the grids of a plan, and (s,) int8 the kind of barrier on each."""
+
+    shared: Borders
+    kind: NDArray[np.int8]
+
+
+def find_inner_borders(polygons: Polygons, cells: Cells) -> InnerBorders:
+    """Find the borders between (g,) grids in metres, a valid coverage."""
+    shared = find_borders(polygons)
+    shared = shared.select(shared.left >= 0)
+    return InnerBorders(shared, find_barrier_kinds(shared.midpoints(), cells.barriers))
+
+
 def measure_borders(
-    polygons: Polygons, cells: Cells, inside: BarriersInside, inhabited: Points
+    polygons: Polygons,
+    borders: InnerBorders,
+    cells: Cells,
+    inside: BarriersInside,
+    inhabited: Points,
 ) -> BorderFigures:
     """Measure the borders of a plan.
 
     Parameters
     ----------
-    polygons
-        (g,) grids in metres, a valid coverage.
+    polygons, borders
+        (g,) grids in metres, a valid coverage, and the borders between them.
     inside
         The barriers inside the grids.
     inhabited
@@ -88,7 +107,7 @@ def measure_borders(
     return BorderFigures(
         spikes=count_spikes(polygons, cells),
         narrow_m2=narrow_area(polygons),
-        beside_street_m=beside_street_length(polygons, cells),
+        beside_street_m=beside_street_length(borders, cells.barriers),
         straddled_m=float(straddled.sum()),
         barriers_inside_m=float(inside.length.sum()),
         arterial_inside_m=float(by_kind[Kind.ARTERIAL]),
@@ -131,20 +150,15 @@ def narrow_area(polygons: Polygons) -> float:
     return float(shapely.area(shapely.difference(polygons, opened)).sum())
 
 
-def beside_street_length(polygons: Polygons, cells: Cells) -> float:
-    """Return the metres of border between (g,) polygons off but near a street."""
-    shared, barriers = find_borders(polygons), cells.barriers
-    lines: Lines = np.asarray(shapely.linestrings(shared.ends[shared.left >= 0]), dtype=object)
-    lines = lines.reshape(-1)
+def beside_street_length(borders: InnerBorders, barriers: Barriers) -> float:
+    """Return the metres of border between grids in open ground within BESIDE_STREET_M of one."""
+    ends = borders.shared.ends[borders.kind == Kind.OPEN]
+    lines: Lines = np.asarray(shapely.linestrings(ends), dtype=object).reshape(-1)
     streets = barriers.lines[np.isin(barriers.kinds, [Kind.STREET, Kind.ARTERIAL])]
     near = shapely.STRtree(streets).query(lines, predicate="dwithin", distance=BESIDE_STREET_M)
-    border = shapely.union_all(lines[np.unique(near[0])])
     beside = shapely.buffer(streets[np.unique(near[1])], BESIDE_STREET_M, cap_style="flat")
-    touched = shapely.STRtree(barriers.lines).query(border, "dwithin", ON_BORDER_M)
-    on_barrier = shapely.buffer(barriers.lines[touched], ON_BORDER_M)
-    covered = shapely.union_all(np.append(on_barrier, barriers.strips))
-    beside_border = shapely.intersection(border, shapely.union_all(beside))
-    return float(shapely.length(shapely.difference(beside_border, covered)))
+    border = shapely.multilinestrings(lines[np.unique(near[0])])
+    return float(shapely.length(shapely.intersection(border, shapely.union_all(beside))))
 
 
 def find_barriers_inside(polygons: Polygons, cells: Cells, households: Ints) -> BarriersInside:
@@ -157,7 +171,7 @@ def find_barriers_inside(polygons: Polygons, cells: Cells, households: Ints) -> 
     households
         (a,) int64 households of each atom.
     """
-    shared, kind = find_cell_borders(cells)
+    shared, kind = cells.borders
     wide = np.isin(kind, [int(k) for k in INSIDE_FACTOR]) & (shared.left >= 0)
     wide &= ~cells.water[shared.left] & ~cells.water[shared.right]
     outlines = shapely.multilinestrings(shapely.get_parts(shapely.boundary(polygons)))
@@ -170,7 +184,7 @@ def find_barriers_inside(polygons: Polygons, cells: Cells, households: Ints) -> 
 
 
 def measure_inner_borders(
-    polygons: Polygons, cells: Cells, dedicated: Bools
+    borders: InnerBorders, cells: Cells, dedicated: Bools
 ) -> tuple[float, float]:
     """Return the border cost between grids, and the share of the borders on a barrier.
 
@@ -179,19 +193,16 @@ def measure_inner_borders(
 
     Parameters
     ----------
-    polygons, dedicated
-        (g,) grids in metres, a valid coverage, and (g,) whether each is dedicated.
+    borders, dedicated
+        The borders between grids, and (g,) whether each is dedicated.
     """
-    shared = find_borders(polygons)
-    inner = shared.left >= 0
-    middles, length = shared.midpoints()[inner], shared.length[inner]
-    kind = find_barrier_kinds(middles, cells.barriers)
-    walled = dedicated[shared.left[inner]] | dedicated[shared.right[inner]]
-    kind[walled & (kind == Kind.OPEN)] = Kind.WALL
+    shared, length = borders.shared, borders.shared.length
+    walled = dedicated[shared.left] | dedicated[shared.right]
+    kind = np.where(walled & (borders.kind == Kind.OPEN), Kind.WALL, borders.kind)
     share = float(length[kind > 0].sum() / length.sum()) if length.sum() else 1.0
     factor = np.array([CUT_FACTOR[k] for k in Kind])
     water = shapely.union_all(cells.polygons[cells.water])
-    dry = ~shapely.dwithin(shapely.points(middles), water, ON_BORDER_M)
+    dry = ~shapely.dwithin(shapely.points(shared.midpoints()), water, ON_BORDER_M)
     return float((length * factor[kind])[dry].sum()), share
 
 
@@ -203,12 +214,12 @@ def linking_way_length(polygons: Polygons, cells: Cells, ways: Polygons) -> floa
     polygons, ways
         (g,) grids and (w,) lines in metres.
     """
-    land = np.flatnonzero(~cells.water)
-    shared = find_borders(cells.polygons[land])
-    inner = shared.left >= 0
+    land, (shared, _) = ~cells.water, cells.borders
+    inner = (shared.left >= 0) & land[shared.left] & land[shared.right]
     edges = np.stack([shared.left[inner], shared.right[inner]], axis=1)
-    pairs, length = find_way_links(connected_parts(len(land), edges)[1], cells.polygons[land], ways)
-    grid = locate_points(polygons, inner_points(cells.polygons[land[pairs.ravel()]]))
+    part = connected_parts(len(land), edges)[1]
+    pairs, length = find_way_links(part[land], cells.polygons[land], ways)
+    grid = locate_points(polygons, inner_points(cells.polygons[land][pairs.ravel()]))
     one, other = grid.reshape(-1, 2).T
     return float(length[(one == other) & (one >= 0)].sum())
 

@@ -13,6 +13,7 @@ from geo.partition.community import Community
 from geo.partition.scoring.border_figures import (
     BorderFigures,
     find_barriers_inside,
+    find_inner_borders,
     linking_way_length,
     measure_borders,
     measure_inner_borders,
@@ -229,13 +230,13 @@ def score(
     # Where the grids are a coverage already, nothing needs noding.
     unite = shapely.coverage_union_all if healed is polygons else shapely.union_all
     union = unite(polygons)
-    missing = shapely.difference(community.polygon, union)
-    outside = _land_outside(union, community.polygon, missing)
+    missing, outside = _compare_land(community.polygon, union)
     overlap = float(shapely.area(polygons).sum() - shapely.area(union))
-    border, on_barrier = measure_inner_borders(healed, cells, ~general)
+    borders = find_inner_borders(healed, cells)
+    border, on_barrier = measure_inner_borders(borders, cells, ~general)
     inhabited: Points = np.asarray(shapely.points(members.xy[members.households > 0]), dtype=object)
     inside = find_barriers_inside(healed, cells, members.households)
-    figures = measure_borders(healed, cells, inside, inhabited)
+    figures = measure_borders(healed, borders, cells, inside, inhabited)
     ways = community.roads.geometry.to_numpy()
     border_total = border + figures.straddled_m + linking_way_length(polygons, cells, ways)
     land = _without_water(healed, cells)
@@ -306,13 +307,16 @@ def _describe_sizes(households: Ints, limits: Limits) -> dict[str, Any]:
     }
 
 
-def _land_outside(
-    union: shapely.Geometry, community: shapely.Geometry, missing: shapely.Geometry
-) -> shapely.Geometry:
-    """Return the land of grids outside the community; areas tell cheaply if there is none."""
-    if shapely.area(union) - shapely.area(community) + shapely.area(missing) < MIN_FAULT_M2 / 10:
-        return shapely.Polygon()
-    return shapely.difference(union, community)
+def _compare_land(
+    community: shapely.Geometry, union: shapely.Geometry
+) -> tuple[shapely.Geometry, shapely.Geometry]:
+    """Return the land of a community that no grid has, and that of grids outside it.
+
+    The symmetric difference tells in a fraction of the time whether there is any.
+    """
+    if shapely.area(shapely.symmetric_difference(community, union)) < MIN_FAULT_M2 / 10:
+        return shapely.Polygon(), shapely.Polygon()
+    return shapely.difference(community, union), shapely.difference(union, community)
 
 
 def polsby_popper(polygons: Polygons) -> Floats:

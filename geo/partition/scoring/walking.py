@@ -62,7 +62,10 @@ class WayNetwork:
         )
         nodes, at = np.unique(ends, return_inverse=True)
         at = at.reshape(ends.shape)
-        between = dijkstra(self.costs, False, nodes, limit=LONGEST_WALK_M)[:, nodes]
+        between = dijkstra(self.costs, False, nodes, limit=FAR_WALK_M)[:, nodes]
+        far = np.isinf(between).any(axis=1)  # most buildings of a grid are near each other
+        if far.any():
+            between[far] = dijkstra(self.costs, False, nodes[far], limit=LONGEST_WALK_M)[:, nodes]
         walk_m: Floats = np.full((len(buildings), len(buildings)), np.inf)
         for one in (0, 1):
             for other in (0, 1):
@@ -155,8 +158,9 @@ def build_network(ways: Lines, buildings: Points) -> WayNetwork | None:
     if len(lines) == 0 or len(buildings) == 0:
         return None
     length = shapely.length(lines)
-    ends = [shapely.get_coordinates(shapely.get_point(lines, end)) for end in (0, -1)]
-    places = np.concatenate(ends)
+    coords, line = shapely.get_coordinates(lines, return_index=True)
+    first = np.flatnonzero(np.diff(line, prepend=-1))
+    places = coords[np.concatenate([first, np.append(first[1:], len(line)) - 1])]
     node = np.unique(places, axis=0, return_inverse=True)[1].ravel().reshape(2, -1)
     way = shapely.STRtree(lines).nearest(buildings)
     along = shapely.line_locate_point(lines[way], buildings)
