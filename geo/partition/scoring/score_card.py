@@ -121,7 +121,7 @@ class ScoreCard(BorderFigures):
     places
         West, south, east and north, in degrees, of the barriers that ``straddled_m`` and
         ``barriers_inside_m`` count, the longest first, and of the buildings with the most
-        households that ``walk_far`` counts.
+        households that ``walk_far`` and ``station_other`` count.
     seconds
         Duration of the drawing.
     traits
@@ -296,7 +296,8 @@ def score(
         places={
             "straddled_m": _find_places(inside.ends[inside.is_straddled], community),
             "barriers_inside_m": _find_places(inside.ends, community),
-            "walk_far": _find_far_places(members, walks, community),
+            "walk_far": _find_places_of_buildings(members, walks.is_far, community),
+            "station_other": _find_places_of_buildings(members, stations.is_other, community),
         },
         border_cost=border_total,
         walk_cost=objective.walk,
@@ -370,9 +371,11 @@ def _find_places(ends: Floats, community: Community) -> list[Extent]:
     return _extents(lines, community)
 
 
-def _find_far_places(members: Members, walks: PlanWalks, community: Community) -> list[Extent]:
-    """Return the extents of the buildings with the most households that have a far walk."""
-    rows = np.flatnonzero(walks.is_far)
+def _find_places_of_buildings(
+    members: Members, is_counted: Bools, community: Community
+) -> list[Extent]:
+    """Return the extents of those counted (n,) buildings that have the most households."""
+    rows = np.flatnonzero(is_counted)
     rows = rows[np.argsort(-members.households[rows], kind="stable")][:MAX_PLACES]
     points: Points = np.asarray(shapely.points(members.xy[rows]), dtype=object)
     return _extents(shapely.buffer(points, PLACE_RADIUS_M), community)

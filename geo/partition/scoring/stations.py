@@ -39,12 +39,15 @@ class PlanStations:
         Mean way of the households to the station of their grid, over the kinds with two stations
         or more; share of the households for which another station is nearer. None where no kind
         has two stations, or there are no ways.
+    is_other
+        (n,) in which buildings households are nearer to another station.
     units
         What the households go further than to the nearest stations, in units of the objective.
     """
 
     mean_m: float | None
     other_share: float | None
+    is_other: Bools
     units: float
 
     def as_figures(self) -> dict[str, Any]:
@@ -89,10 +92,10 @@ def build_network_to_stations(
     return network, [np.arange(start, end) for start, end in pairwise(ends)]
 
 
-def measure_further(network: WayNetwork, buildings: Ints, stations: Ints) -> Floats:
-    """Return (b, s) metres that each way to a station is longer than to the nearest one."""
-    ways = cap_walks(network.measure(buildings, stations))
-    further: Floats = ways - ways.min(axis=1, keepdims=True)
+def compute_further(ways: Floats) -> Floats:
+    """Return (b, s) metres that ways to stations, (b, s) metres, are longer than to the nearest."""
+    counted = cap_walks(ways)
+    further: Floats = counted - counted.min(axis=1, keepdims=True)
     return further
 
 
@@ -108,9 +111,9 @@ def measure_stations(
     households, grid
         (n,) int64 households of each building, and int64 number of its grid (-1 for none).
     """
-    rows = np.flatnonzero((households > 0) & (grid >= 0))
+    rows, is_other = np.flatnonzero((households > 0) & (grid >= 0)), np.zeros(len(grid), dtype=bool)
     if network is None or not stations or not len(rows):
-        return PlanStations(None, None, 0.0)
+        return PlanStations(None, None, is_other, 0.0)
     households = households[rows]
     number = np.unique(grid[rows], return_inverse=True)[1].ravel()
     place, own_m, further_m = np.arange(len(rows)), [], []
@@ -120,10 +123,11 @@ def measure_stations(
         np.add.at(of_grids, number, cap_walks(ways) * households[:, None])
         own = of_grids.argmin(axis=1)[number]
         own_m.append(ways[place, own])
-        further_m.append(measure_further(network, rows, kind)[place, own])
-    goes_further = np.max(further_m, axis=0) > EQUAL_WAY_M
+        further_m.append(compute_further(ways)[place, own])
+    is_other[rows] = np.max(further_m, axis=0) > EQUAL_WAY_M
     return PlanStations(
         mean_reached(np.concatenate(own_m), np.tile(households, len(stations))),
-        float(households[goes_further].sum() / households.sum()),
+        float(households[is_other[rows]].sum() / households.sum()),
+        is_other,
         sum(to_walk_units(metres, households) for metres in further_m),
     )

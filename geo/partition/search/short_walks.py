@@ -17,7 +17,7 @@ import shapely
 from geo.partition.cells.graph import Graph
 from geo.partition.problem import Problem, Subproblem
 from geo.partition.scoring.objective import Limits, Weights, cost
-from geo.partition.scoring.stations import build_network_to_stations, measure_further
+from geo.partition.scoring.stations import build_network_to_stations, compute_further
 from geo.partition.scoring.walking import WALK_UNIT, cap_walks
 from geo.partition.search.kernel import label_components
 from geo.types import Floats, Ints
@@ -85,7 +85,9 @@ def build_way_costs(problem: Problem, node_of_atom: Ints, weights: Weights) -> W
         return None
     buildings = np.arange(len(rows))
     between = cap_walks(network.measure(buildings, buildings)) if weights.walk > 0 else None
-    further = [measure_further(network, buildings, kind) for kind in stations if has_stations]
+    further = [
+        compute_further(network.measure(buildings, kind)) for kind in stations if has_stations
+    ]
     return WayCosts(between, further, households[rows], node_of_atom[rows])
 
 

@@ -1,5 +1,7 @@
 """Ways to stations along one street, told by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import shapely
@@ -8,14 +10,14 @@ from hypothesis import strategies as st
 
 from geo.partition.community import Community
 from geo.partition.constraints import Constraints
-from geo.partition.draw import draw
+from geo.partition.draw import Drawing, draw
 from geo.partition.plan_from_polygons import plan_from_polygons
 from geo.partition.scoring.objective import Limits, Weights
 from geo.partition.scoring.review import review_plan
 from geo.partition.scoring.stations import find_stations
-from geo.partition.search.strategy import Effort
 from tests.geo.partition.places import community
-from tests.geo.partition.scoring.test_walking import LAND, card_of, houses, lines, points, road
+from tests.geo.partition.scoring.test_review import QUICK
+from tests.geo.partition.scoring.test_walking import LAND, card_of, houses, road
 
 STREET = road((0, 150), (1400, 150))
 WEST, EAST = shapely.box(0, 0, 400, 300), shapely.box(400, 0, 1400, 300)
@@ -40,6 +42,7 @@ def test_grid_goes_with_the_station_to_which_its_ways_are_shortest_together():
     ways = [100, 100, 500, 300, 100, 100, 300]
     assert card.station_m == pytest.approx(10 + np.mean(ways))
     assert card.station_other == pytest.approx(1 / 7)
+    assert len(card.places["station_other"]) == 1
     weighed = card_of(where, WEST, EAST, station=10.0)
     further = 20 * (500 - 300) / 10_000
     assert weighed.station_cost == pytest.approx(10 * further)
@@ -81,30 +84,48 @@ def test_household_that_reaches_no_station_goes_no_further():
 
 
 def test_weight_of_stations_moves_the_border_to_where_their_ways_are_equal():
-    # 12 houses of 20 households; the ways to 100 and 900 are equal at 500: 5 houses are west of it.
+    # 13 houses of 20 households; the ways to 100 and 900 are equal at 500: 5 houses are west of it.
     where = street(station(100), station(900), gap=100)
     limits = Limits(target=130, lower=60, upper=200)
     usual = draw(where, Constraints(limits=limits)).score
     drawing = draw(where, Constraints(limits=limits, weights=Weights(station=200.0)))
     assert usual.station_other > 0
-    assert drawing.score.station_other == 0
-    assert drawing.score.station_cost == 0
+    assert drawing.score.station_other == drawing.score.station_cost == 0
     assert drawing.score.within_limits == 1.0
     assert review_plan(where, plan_from_polygons(drawing.grids, where)).station_other == 0
+
+
+def cost_by_hand(where: Community, drawing: Drawing, places: list[int]) -> float:
+    """Return 100 households x 100 m beyond the nearest station, along one straight street."""
+    away = np.abs(where.buildings.centroid.x.to_numpy()[:, None] - np.array(places))
+    further = (away - away.min(axis=1, keepdims=True)) * 20
+    grids = drawing.members.set_index("building_code")["grid"][where.buildings["code"]].to_numpy()
+    return sum(further[grids == grid].sum(axis=0).min() for grid in np.unique(grids)) / 10_000
 
 
 @given(
     places=st.lists(st.integers(0, 1400), min_size=1, max_size=4),
     weight=st.sampled_from([1.0, 30.0]),
 )
-@settings(max_examples=20)
-def test_cost_of_stations_is_never_negative_and_counts_in_the_objective(places, weight):
+@settings(max_examples=8)
+def test_weight_of_stations_draws_no_dearer_and_its_cost_is_that_by_hand(places, weight):
     where = street(*map(station, places), gap=100)
-    limits = Limits(target=60, lower=20, upper=100)
-    weights = Weights(station=weight)
-    drawing = draw(where, Constraints(limits=limits, weights=weights, effort=Effort(seconds=1.0)))
-    usual = draw(where, Constraints(limits=limits, effort=Effort(seconds=1.0)))
-    assert drawing.score.station_cost >= 0
-    assert len(places) > 1 or drawing.score.station_cost == 0
-    usual_card = review_plan(where, plan_from_polygons(usual.grids, where), limits, weights)
-    assert drawing.score.objective <= usual_card.objective + 1e-6
+    limits, weights = Limits(target=60, lower=20, upper=100), Weights(station=weight)
+    drawing = draw(where, replace(QUICK, limits=limits, weights=weights))
+    usual = draw(where, replace(QUICK, limits=limits))
+    by_hand = weight * cost_by_hand(where, drawing, places)
+    assert drawing.score.station_cost == pytest.approx(by_hand, abs=1e-6)
+    assert len(places) > 1 or by_hand == 0
+    scored = review_plan(where, plan_from_polygons(usual.grids, where), limits, weights)
+    assert drawing.score.objective <= scored.objective + 1e-3
+
+
+def test_bound_holds_where_stations_have_a_weight():
+    where = street(station(100), station(900), gap=100)
+    constraints = Constraints(
+        limits=Limits(target=130, lower=60, upper=200), weights=Weights(station=50.0), prove=1.0
+    )
+    card = draw(where, constraints).score
+    plain = draw(where, replace(constraints, weights=Weights())).score
+    assert card.bound <= plain.objective + 1e-6
+    assert card.bound <= card.objective
