@@ -43,7 +43,8 @@ Upper = Annotated[int | None, _option(LIMITS, help="Most households of a grid; d
 Weights = Annotated[
     list[str] | None,
     _option(
-        LIMITS, help="NAME=NUMBER: limit, balance, border, compactness, compound, moved or walk."
+        LIMITS,
+        help="NAME=NUMBER: limit, balance, border, compactness, compound, moved, walk or station.",
     ),
 ]
 ConstraintsFile = Annotated[

@@ -27,6 +27,8 @@ OPTIONAL_COLUMNS = {
     "gap": "gap",
     "workload": "workload",
     "households_range": "smallest_households",
+    "station": "station_m",
+    "station_other": "station_m",
 }
 """Columns of figures that not every plan has, and the figure that tells whether it has them."""
 
@@ -180,6 +182,8 @@ def _figures(score: dict[str, Any], optional: Sequence[str]) -> tuple[str, ...]:
         "gap": "" if gap is None else f"{gap:.1%}",
         "workload": str(score.get("workload") or ""),
         "households_range": _households_range(score),
+        "station": _optional(score.get("station_m"), ".0f"),
+        "station_other": _optional(score.get("station_other"), ".0%"),
     }
     return (*figures, *(further[name] for name in optional))
 

@@ -24,7 +24,9 @@ router = APIRouter(tags=["plans"])
 
 FeatureCode = Annotated[str, Field(min_length=1, max_length=100)]
 
-CostTerm = Literal["limit", "balance", "border", "compactness", "compound", "moved", "walk"]
+CostTerm = Literal[
+    "limit", "balance", "border", "compactness", "compound", "moved", "walk", "station"
+]
 """Terms of the objective of a drawing (:class:`geo.partition.scoring.objective.Weights`)."""
 
 

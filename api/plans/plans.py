@@ -84,11 +84,14 @@ class ScoreResponse(BaseModel):
     walk_m: float | None = None
     walk_ways_m: float | None = None
     walk_far: float | None = None
+    station_m: float | None = None
+    station_other: float | None = None
     service_points: list[ServicePointResponse] = []
     barriers_inside_m: float | None = None
     places: dict[str, list[tuple[float, float, float, float]]] = {}
     border_cost: float | None = None
     walk_cost: float | None = None
+    station_cost: float | None = None
     objective: float | None = None
     moved: int | None = None
     workload: int | None = Field(None, description="sum, if the plan balances workload")

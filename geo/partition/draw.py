@@ -34,7 +34,7 @@ from geo.partition.scoring.objective import Balance, Weights
 from geo.partition.scoring.review import add_households, build_members
 from geo.partition.scoring.score_card import ScoreCard, score
 from geo.partition.scoring.walking import name_service_points
-from geo.partition.search.short_walks import build_walk_costs, search_short_walks
+from geo.partition.search.short_walks import build_way_costs, search_short_ways
 from geo.partition.search.strategy import search_parts
 from geo.partition.subproblem import free_subproblem, merge_fixed
 from geo.types import Bools, Floats, Ints, Objects, Polygons
@@ -166,12 +166,12 @@ def search_labels(
     group_of_node = np.full(len(problem.graph) + 1, -1, dtype=np.int64)
     group_of_node[problem.free] = part.group
     node_of_atom = group_of_node[problem.node_of_atom]
-    walks = build_walk_costs(problem, node_of_atom) if weights.walk > 0 else None
-    if walks is None:
+    ways = build_way_costs(problem, node_of_atom, weights)
+    if ways is None:
         label_of_group = search(part.graph)
     else:
-        label_of_group = search_short_walks(
-            part, walks, constraints.limits, weights, search, constraints.effort.seconds
+        label_of_group = search_short_ways(
+            part, ways, constraints.limits, weights, search, constraints.effort.seconds
         )
     return merge_fixed(problem, label_of_group[part.group])
 
@@ -229,7 +229,8 @@ def build_drawing(
     )
     if slack is not None:
         moves = problem.constraints.weights.moved * (card.moved or 0)
-        card = add_bound(card, card.objective - moves - card.walk_cost - slack)
+        beyond_bound = moves + card.walk_cost + card.station_cost
+        card = add_bound(card, card.objective - beyond_bound - slack)
     if problem.constraints.limits.balance is Balance.WORKLOAD:
         moved = _count_moved(problem, rows[grid], problem.atoms.households)
         card = add_households(card, problem.atoms, grid, kinds == "dedicated", moved)

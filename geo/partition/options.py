@@ -37,6 +37,7 @@ class WeightOptions(BaseModel):
     compound: Weight | None = None
     moved: Weight | None = None
     walk: Weight | None = None
+    station: Weight | None = None
 
 
 class DrawOptions(BaseModel):

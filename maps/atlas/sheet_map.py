@@ -57,6 +57,8 @@ SCORE_FORMATS: dict[str, str] = {
     "walk_m": "{:.0f}",
     "walk_ways_m": "{:.0f}",
     "walk_far": "{:.0%}",
+    "station_m": "{:.0f}",
+    "station_other": "{:.0%}",
 }
 """Figures of the score card that a page shows, with their formats."""
 

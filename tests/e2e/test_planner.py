@@ -433,6 +433,7 @@ def test_area_drawn_on_the_map_is_asked_for(open_page, desks, session):
     page.get_by_label("形状紧凑").select_option("3")
     page.locator(".weights").get_by_label("少变动住户").select_option("3")
     page.get_by_label("沿路步行距离短").select_option("1")
+    page.get_by_label("按就近服务站、消防站划分").select_option("3")
     page.get_by_label("最多用时").fill("2")
     with page.expect_request("**/communities/*/plans") as sent:
         page.get_by_role("button", name="开始划分").click()
@@ -442,6 +443,7 @@ def test_area_drawn_on_the_map_is_asked_for(open_page, desks, session):
         "compactness": 3 * Weights().compactness,
         "moved": 3 * Weights().moved,
         "walk": 20,
+        "station": 60,
     }
     [area] = asked["areas"]
     assert area["name"] == "鼓楼广场"

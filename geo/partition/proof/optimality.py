@@ -24,7 +24,7 @@ def prove_drawing(problem: Problem, label: Ints) -> ProvenDrawing:
     """Bound the cost of every drawing from below within the time of the constraints.
 
     The fixed part costs the same in every drawing, so only the free part is bounded. Households
-    that move, and walks, cost nothing in the bound: with a previous plan or a weight of walks it is
+    that move, and ways, cost nothing in the bound: with a previous plan or a weight of ways it is
     valid, but the given drawing is returned.
 
     Parameters
@@ -47,8 +47,8 @@ def prove_drawing(problem: Problem, label: Ints) -> ProvenDrawing:
         apart=part.apart,
         seconds=constraints.prove,
     )
-    # The bound knows neither moves nor walks: a drawing that is better without them may be worse.
-    keeps_drawing = problem.previous is not None or constraints.weights.walk > 0
+    # The bound knows neither moves nor ways: a drawing that is better without them may be worse.
+    keeps_drawing = problem.previous is not None or constraints.weights.of_ways().any()
     best = label_of_group if keeps_drawing else proof.label
     best_cost = cost(part.graph, best, constraints.limits, constraints.weights).total
     slack = (

@@ -67,6 +67,9 @@ class Weights:
     walk
         100 households that walk 100 m to the service point of their grid, along streets and paths
         (:mod:`geo.partition.scoring.walking`).
+    station
+        100 households that go 100 m further than to their nearest station because their grid goes
+        with another (:mod:`geo.partition.scoring.stations`).
     """
 
     limit: float = 200.0
@@ -76,6 +79,7 @@ class Weights:
     compound: float = 60.0
     moved: float = 5.0
     walk: float = 0.0
+    station: float = 0.0
 
     def __post_init__(self) -> None:
         """Raise :class:`InputError` if a weight is negative or not finite."""
@@ -84,8 +88,12 @@ class Weights:
                 raise InputError("weight_invalid", name=name, value=value)
 
     def array(self) -> Floats:
-        """Return (6,) float64 weights in the order of the search kernel, which knows no walks."""
+        """Return (6,) float64 weights in the order of the search kernel, which knows no ways."""
         return np.array(astuple(self)[:KERNEL_WEIGHTS], dtype=np.float64)
+
+    def of_ways(self) -> Floats:
+        """Return (2,) float64 weights of what the search kernel does not know: walk, station."""
+        return np.array(astuple(self)[KERNEL_WEIGHTS:], dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,7 @@ class Cost:
     compound: float
     moved: float
     walk: float = 0.0
+    station: float = 0.0
 
     @property
     def total(self) -> float:
@@ -148,6 +157,7 @@ def weighted_cost(
     extra_grids: int,
     moved: int,
     walk: float = 0.0,
+    station: float = 0.0,
 ) -> Cost:
     """Return the objective from the figures of a plan.
 
@@ -163,8 +173,9 @@ def weighted_cost(
         Grids in which compounds lie beyond the least necessary number.
     moved
         Households in another grid than in the previous plan.
-    walk
-        Walks of all households, in hundreds of households times hundreds of metres.
+    walk, station
+        Walks of all households, and what they go further than to their nearest stations, in
+        hundreds of households times hundreds of metres.
     """
     excess, imbalance = household_terms(households, limits)
     roundness = perimeter**2 / (4 * np.pi * np.maximum(area, 1e-9)) - 1
@@ -176,6 +187,7 @@ def weighted_cost(
         compound=weights.compound * float(extra_grids),
         moved=weights.moved * float(moved),
         walk=weights.walk * walk,
+        station=weights.station * station,
     )
 
 

@@ -35,6 +35,11 @@ from geo.partition.scoring.objective import (
     count_needed_grids,
     weighted_cost,
 )
+from geo.partition.scoring.stations import (
+    PlanStations,
+    build_network_to_stations,
+    measure_stations,
+)
 from geo.partition.scoring.walking import (
     PlanWalks,
     ServicePoint,
@@ -98,9 +103,13 @@ class ScoreCard(BorderFigures):
         Mean walk of a household to the service point of its grid along streets and paths
         (:mod:`geo.partition.scoring.walking`), without those that no way connects; share of the
         households that walk over 500 m, or that no way connects. None where there are no ways.
+    station_m, station_other
+        Mean way of a household to the station of its grid, and share of the households for which
+        another station is nearer (:mod:`geo.partition.scoring.stations`). None where no kind has
+        two stations, or there are no ways.
     service_points
         The service point of each grid with households.
-    border_cost, walk_cost, objective
+    border_cost, walk_cost, station_cost, objective
         Of the drawing (:mod:`geo.partition.scoring.objective`), metres of border through open
         ground.
     moved
@@ -113,7 +122,7 @@ class ScoreCard(BorderFigures):
     places
         West, south, east and north, in degrees, of the barriers that ``straddled_m`` and
         ``barriers_inside_m`` count, the longest first, and of the buildings with the most
-        households that ``walk_far`` counts.
+        households that ``walk_far`` and ``station_other`` count.
     seconds
         Duration of the drawing.
     traits
@@ -138,10 +147,13 @@ class ScoreCard(BorderFigures):
     walk_m: float
     walk_ways_m: float | None = None
     walk_far: float | None = None
+    station_m: float | None = None
+    station_other: float | None = None
     service_points: tuple[ServicePoint, ...] = ()
     places: dict[str, list[Extent]] = field(default_factory=dict)
     border_cost: float = 0.0
     walk_cost: float = 0.0
+    station_cost: float = 0.0
     objective: float = 0.0
     moved: int | None = None
     workload: int | None = None
@@ -244,7 +256,7 @@ def score(
     needed = count_needed_grids(populated, placed.households, limits)
     divided = count_compound_grids(populated, placed.grid) > 1
     extra = count_extra_grids(placed.compound, placed.households, placed.grid, limits)
-    walks = measure_walks(community, members.xy, members.households, members.grid, members.names)
+    walks, stations = _measure_ways(members, community)
     objective = weighted_cost(
         limits,
         weights or Weights(),
@@ -255,6 +267,7 @@ def score(
         extra_grids=int(extra.sum()),
         moved=moved or 0,
         walk=walks.units,
+        station=stations.units,
     )
     connected = drop_islets(_join_touching_parts(polygons), inhabited)
     whole = np.array([is_in_one_piece(polygon, ways) for polygon in connected], dtype=bool)
@@ -280,17 +293,29 @@ def score(
         polsby_popper=float(np.median(polsby_popper(polygons))) if grids else 0.0,
         walk_m=mean_straight_walk(placed.xy, placed.households, placed.grid, grids),
         **walks.as_figures(),
+        **stations.as_figures(),
         places={
             "straddled_m": _find_places(inside.ends[inside.is_straddled], community),
             "barriers_inside_m": _find_places(inside.ends, community),
-            "walk_far": _find_far_places(members, walks, community),
+            "walk_far": _find_places_of_buildings(members, walks.is_far, community),
+            "station_other": _find_places_of_buildings(members, stations.is_other, community),
         },
         border_cost=border_total,
         walk_cost=objective.walk,
+        station_cost=objective.station,
         objective=objective.total,
         moved=moved,
         reasons=(*_find_grids_outside_limits(placed, households, general, limits), *faults),
     )
+
+
+def _measure_ways(members: Members, community: Community) -> tuple[PlanWalks, PlanStations]:
+    """Measure the walks to the service points of the grids, and the ways to their stations."""
+    households, grid = members.households, members.grid
+    points: Points = np.asarray(shapely.points(members.xy), dtype=object)
+    network, stations = build_network_to_stations(community, points)
+    walks = measure_walks(community, network, members.xy, households, grid, members.names)
+    return walks, measure_stations(network, stations, households, grid)
 
 
 def _describe_sizes(households: Ints, limits: Limits) -> dict[str, Any]:
@@ -353,9 +378,11 @@ def _find_places(ends: Floats, community: Community) -> list[Extent]:
     return _extents(lines, community)
 
 
-def _find_far_places(members: Members, walks: PlanWalks, community: Community) -> list[Extent]:
-    """Return the extents of the buildings with the most households that have a far walk."""
-    rows = np.flatnonzero(walks.is_far)
+def _find_places_of_buildings(
+    members: Members, is_counted: Bools, community: Community
+) -> list[Extent]:
+    """Return the extents of those counted (n,) buildings that have the most households."""
+    rows = np.flatnonzero(is_counted)
     rows = rows[np.argsort(-members.households[rows], kind="stable")][:MAX_PLACES]
     points: Points = np.asarray(shapely.points(members.xy[rows]), dtype=object)
     return _extents(shapely.buffer(points, PLACE_RADIUS_M), community)

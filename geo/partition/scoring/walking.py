@@ -53,31 +53,31 @@ class WayNetwork:
     along_m: Floats
     away_m: Floats
 
-    def measure(self, buildings: Ints) -> Floats:
-        """Return (b, b) float64 metres between buildings; infinite over LONGEST_WALK_M."""
-        ends, along_m, away_m = (
+    def measure(self, buildings: Ints, targets: Ints) -> Floats:
+        """Return (b, t) float64 metres from buildings to targets; infinite over LONGEST_WALK_M."""
+        nodes, at = np.unique(self.ends[targets], return_inverse=True)
+        at = at.reshape(-1, 2)
+        starts, along_m, along_target_m = (
             self.ends[buildings],
             self.along_m[buildings],
-            self.away_m[buildings],
+            self.along_m[targets],
         )
-        nodes, at = np.unique(ends, return_inverse=True)
-        at = at.reshape(ends.shape)
-        between = dijkstra(self.costs, False, nodes, limit=FAR_WALK_M)[:, nodes]
-        far = np.isinf(between).any(axis=1)  # most buildings of a grid are near each other
+        between = dijkstra(self.costs, False, nodes, limit=FAR_WALK_M)
+        far = np.isinf(between[:, starts.ravel()]).any(axis=1)  # most are near each other
         if far.any():
-            between[far] = dijkstra(self.costs, False, nodes[far], limit=LONGEST_WALK_M)[:, nodes]
-        walk_m: Floats = np.full((len(buildings), len(buildings)), np.inf)
+            between[far] = dijkstra(self.costs, False, nodes[far], limit=LONGEST_WALK_M)
+        walk_m: Floats = np.full((len(buildings), len(targets)), np.inf)
         for one in (0, 1):
             for other in (0, 1):
-                via = between[np.ix_(at[:, one], at[:, other])]
-                via = via + along_m[:, one, None] + along_m[None, :, other]
+                via = between[np.ix_(at[:, other], starts[:, one])].T
+                via = via + along_m[:, one, None] + along_target_m[None, :, other]
                 np.minimum(walk_m, via, out=walk_m)
-        on_one_way = self.way[buildings, None] == self.way[None, buildings]
-        beside = np.abs(along_m[:, None, 0] - along_m[None, :, 0])
+        on_one_way = self.way[buildings, None] == self.way[None, targets]
+        beside = np.abs(along_m[:, None, 0] - along_target_m[None, :, 0])
         walk_m = np.where(on_one_way, np.minimum(walk_m, beside), walk_m)
-        walk_m += away_m[:, None] + away_m[None]
+        walk_m += self.away_m[buildings, None] + self.away_m[None, targets]
         walk_m[walk_m > LONGEST_WALK_M] = np.inf
-        np.fill_diagonal(walk_m, 0.0)
+        walk_m[buildings[:, None] == targets[None]] = 0.0
         return walk_m
 
 
@@ -183,46 +183,49 @@ def _cost_matrix(node: Ints, length: Floats) -> csr_array:
 
 
 def measure_walks(
-    community: Community, xy: Floats, households: Ints, grid: Ints, names: Strings
+    community: Community,
+    network: WayNetwork | None,
+    xy: Floats,
+    households: Ints,
+    grid: Ints,
+    names: Strings,
 ) -> PlanWalks:
     """Find the service point of each grid of a plan and the walks to it.
 
     Parameters
     ----------
+    network
+        Its first n points are the buildings; None where there are no ways.
     xy
         (n, 2) float64 places of the buildings, metres.
     households, grid, names
         (n,) int64 households of each, int64 number of its grid (-1 for none), and its code.
     """
-    points: Points = np.asarray(shapely.points(xy), dtype=object)
-    network = build_way_network(community, points)
     inhabited = (households > 0) & (grid >= 0)
     if network is None or not inhabited.any():
         return PlanWalks(None, None, (), np.zeros(len(grid), dtype=bool), 0.0)
     walk_m, medoids = np.full(len(grid), np.inf), []
     for number in np.unique(grid[inhabited]):
         rows = np.flatnonzero(inhabited & (grid == number))
-        between = network.measure(rows)
+        between = network.measure(rows, rows)
         medoid = find_medoid(between, households[rows])
         walk_m[rows] = between[medoid]
         medoids.append(int(rows[medoid]))
     is_far: Bools = inhabited & (walk_m > FAR_WALK_M)
-    places = shapely.get_coordinates(
-        crs.transform(points[medoids], community.buildings.crs, crs.STORAGE)
-    )
+    places = crs.transform(shapely.points(xy[medoids]), community.buildings.crs, crs.STORAGE)
     service_points = tuple(
         ServicePoint(
             str(grid[row]),
             str(names[row]),
             float(place[0].round(6)),
             float(place[1].round(6)),
-            _mean_reached(walk_m, np.where(grid == grid[row], households, 0)),
+            mean_reached(walk_m, np.where(grid == grid[row], households, 0)),
             int(households[is_far & (grid == grid[row])].sum()),
         )
-        for row, place in zip(medoids, places, strict=True)
+        for row, place in zip(medoids, shapely.get_coordinates(places), strict=True)
     )
     return PlanWalks(
-        _mean_reached(walk_m, np.where(inhabited, households, 0)),
+        mean_reached(walk_m, np.where(inhabited, households, 0)),
         float(households[is_far].sum() / households[inhabited].sum()),
         service_points,
         is_far,
@@ -230,7 +233,7 @@ def measure_walks(
     )
 
 
-def _mean_reached(walk_m: Floats, households: Ints) -> float | None:
+def mean_reached(walk_m: Floats, households: Ints) -> float | None:
     """Return the mean walk of the households that a way connects, None where there are none."""
     reached = np.isfinite(walk_m) & (households > 0)
     return (

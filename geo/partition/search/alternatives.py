@@ -15,7 +15,7 @@ from geo.partition.previous_plan import PreviousPlan
 from geo.partition.problem import Problem, build_problem
 from geo.partition.scoring.objective import Weights, cost
 from geo.partition.scoring.score_card import ScoreCard
-from geo.partition.search.short_walks import build_walk_costs
+from geo.partition.search.short_walks import build_way_costs
 from geo.types import Floats, Ints
 
 MIN_DIFFERENCE_SHARE = 0.15
@@ -94,22 +94,25 @@ def find_alternatives(
 
 def _find_candidates(problem: Problem, count: int) -> list[_Candidate]:
     """Search with different weights, then with penalties on borders found before."""
-    walks = build_walk_costs(problem, problem.node_of_atom)
     constraints, graph, weights = problem.constraints, problem.graph, problem.constraints.weights
+    short = replace(weights, walk=max(WALK_WEIGHT, 4 * weights.walk))
+    ways = build_way_costs(problem, problem.node_of_atom, short)
     candidates: list[_Candidate] = []
     if len(problem.free) == 0:
         return [_Candidate(search_labels(problem), 0.0)]
 
     def add(label: Ints) -> None:
         figures = cost(graph, label, constraints.limits, weights)
-        walked = walks.total(label) if walks else 0.0
-        front = (figures.balance, figures.border, walked, _moved_households(problem, label))
-        candidates.append(_Candidate(label, figures.total + weights.walk * walked, front))
+        of_ways = ways.total(label) if ways else np.zeros(2)
+        moved = _moved_households(problem, label)
+        front = (figures.balance, figures.border, float(of_ways[0]), moved)
+        objective = figures.total + float(weights.of_ways() @ of_ways)
+        candidates.append(_Candidate(label, objective, front))
 
     for factors in WEIGHT_FACTORS:
         add(search_labels(problem, _scale(weights, factors)))
-    if walks is not None:
-        add(search_labels(problem, replace(weights, walk=max(WALK_WEIGHT, 4 * weights.walk))))
+    if ways is not None:
+        add(search_labels(problem, short))
     if problem.previous is not None:
         add(search_labels(problem, _scale(weights, {"moved": MOVED_FACTOR})))
     times = _cut_edges(graph, min(candidates, key=lambda candidate: candidate.objective).label)

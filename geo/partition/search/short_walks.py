@@ -1,9 +1,10 @@
-"""Drawings with short walks: the part of the objective that the search kernel does not know.
+"""Drawings with short ways: the part of the objective that the search kernel does not know.
 
-A walk depends on the whole grid, through its service point, so the kernel can't add it up edge by
-edge. Where walks have a weight, the search is repeated on graphs in which neighbours that are far
-apart by ways are dear to keep together, and each drawing is improved by moves of single nodes under
-the whole objective; the best one is returned.
+A walk depends on the whole grid, through its service point, and so does the station that a grid
+goes with: the kernel can't add them up edge by edge. Where ways have a weight, the search is
+repeated on graphs in which neighbours that are far apart by ways, or near to different stations,
+are dear to keep together, and each drawing is improved by moves of single nodes under the whole
+objective; the best one is returned.
 """
 
 import time
@@ -16,85 +17,98 @@ import shapely
 from geo.partition.cells.graph import Graph
 from geo.partition.problem import Problem
 from geo.partition.scoring.objective import Limits, Weights, cost
-from geo.partition.scoring.walking import WALK_UNIT, build_way_network, cap_walks
+from geo.partition.scoring.stations import build_network_to_stations, compute_further
+from geo.partition.scoring.walking import WALK_UNIT, cap_walks
 from geo.partition.search.kernel import label_components
 from geo.partition.subproblem import Subproblem
 from geo.types import Floats, Ints
 
 DETOUR_FACTORS = (0.0, 2.0, 6.0)
-"""Share of the walks' weight, in each search, that a detour between neighbours costs."""
+"""Share of the ways' weight, in each search, that a detour between neighbours costs."""
 
 MIN_GAIN = 1e-6
 
 
 @dataclass(frozen=True)
-class WalkCosts:
-    """Walks between the inhabited buildings of a graph.
+class WayCosts:
+    """Ways of the households in the inhabited buildings of a graph.
 
     Attributes
     ----------
     between
-        (b, b) float64 metres by ways, at most LONGEST_WALK_M.
+        (b, b) float64 metres by ways, at most LONGEST_WALK_M; None if walks have no weight.
+    further
+        For each kind of station, (b, s) float64 metres that each building goes further to each
+        station than to the nearest one.
     households, node
         (b,) int64 households and node of each building.
     """
 
-    between: Floats
+    between: Floats | None
+    further: list[Floats]
     households: Ints
     node: Ints
 
-    def of_rows(self, rows: Ints) -> float:
-        """Return the walks of (k,) buildings of one grid, in units of the objective."""
-        if len(rows) == 0:
-            return 0.0
-        walks = self.between[np.ix_(rows, rows)].dot(self.households[rows])
-        return float(walks.min()) / WALK_UNIT
+    def of_grid(self, label: Ints, grid: int) -> Floats:
+        """Return (2,) walks and further ways in a grid of (n,) labels, in the objective's units."""
+        rows = np.flatnonzero(label[self.node] == grid)
+        households = self.households[rows]
+        walked = 0.0
+        if self.between is not None and len(rows):
+            walked = self.between[np.ix_(rows, rows)].dot(households).min()
+        further = sum(households.dot(metres[rows]).min() for metres in self.further)
+        return np.array([walked, further]) / WALK_UNIT
 
-    def of_grid(self, label: Ints, grid: int) -> float:
-        """Return the walks in one grid of (n,) labels."""
-        return self.of_rows(np.flatnonzero(label[self.node] == grid))
-
-    def total(self, label: Ints) -> float:
-        """Return the walks in all grids of (n,) labels."""
-        return sum(self.of_grid(label, int(grid)) for grid in np.unique(label[self.node]))
+    def total(self, label: Ints) -> Floats:
+        """Return (2,) walks and further ways in all grids of (n,) labels."""
+        grids = np.unique(label[self.node]).tolist()
+        costs: Floats = np.sum([self.of_grid(label, grid) for grid in grids], axis=0)
+        return costs
 
 
-def build_walk_costs(problem: Problem, node_of_atom: Ints) -> WalkCosts | None:
-    """Build the walks of a problem; None where there are no ways.
+def build_way_costs(problem: Problem, node_of_atom: Ints, weights: Weights) -> WayCosts | None:
+    """Build the ways that weights count; None where they count none, or there are none.
 
     Parameters
     ----------
     node_of_atom
         (a,) int64 node of each atom, -1 for those that are left out.
     """
-    households = problem.atoms.households
+    if not weights.of_ways().any():
+        return None
+    households = problem.atoms.size
     rows = np.flatnonzero((households > 0) & (node_of_atom >= 0))
     if len(rows) == 0:
         return None
     points = shapely.centroid(problem.atoms.footprints[rows])
-    network = build_way_network(problem.community, points)
-    if network is None:
+    network, stations = build_network_to_stations(problem.community, points)
+    has_stations = weights.station > 0 and len(stations) > 0
+    if network is None or not (weights.walk > 0 or has_stations):
         return None
-    between = cap_walks(network.measure(np.arange(len(rows))))
-    return WalkCosts(between, households[rows], node_of_atom[rows])
+    buildings = np.arange(len(rows))
+    between = cap_walks(network.measure(buildings, buildings)) if weights.walk > 0 else None
+    further = [
+        compute_further(network.measure(buildings, kind)) for kind in stations if has_stations
+    ]
+    return WayCosts(between, further, households[rows], node_of_atom[rows])
 
 
-def search_short_walks(
+def search_short_ways(
     part: Subproblem,
-    walks: WalkCosts,
+    ways: WayCosts,
     limits: Limits,
     weights: Weights,
     search: Callable[[Graph], Ints],
     seconds: float,
 ) -> Ints:
-    """Search a drawing of low cost, walks included.
+    """Search a drawing of low cost, ways included.
 
     Parameters
     ----------
-    walks
+    ways
         Of the nodes of the part.
     search
-        Returns (n,) labels of low cost without walks for a graph.
+        Returns (n,) labels of low cost without ways for a graph.
     seconds
         Time limit of the moves after the searches.
 
@@ -104,26 +118,34 @@ def search_short_walks(
         (n,) int64 grid of each node, as the search numbers them.
     """
     until = time.monotonic() + seconds
-    detours = _detour_costs(part.graph, walks) * weights.walk
+    detours = _detour_costs(part.graph, ways, weights)
     drawings = []
     for factor in DETOUR_FACTORS:
         graph = replace(part.graph, inside=part.graph.inside + factor * detours)
-        descent = _Descent(part, walks, limits, weights, search(graph).copy())
+        descent = _Descent(part, ways, limits, weights, search(graph).copy())
         descent.run(until)
         drawings.append(descent)
     return min(drawings, key=lambda drawing: drawing.objective()).label
 
 
-def _detour_costs(graph: Graph, walks: WalkCosts) -> Floats:
-    """Return (m,) what the detour between the nodes of each edge is worth, in units of walks."""
-    building = np.full(len(graph), -1, dtype=np.int64)
-    order = np.argsort(walks.households, kind="stable")
-    building[walks.node[order]] = order  # the one with the most households
-    one, other = building[graph.edges].T
-    straight = np.hypot(*(graph.xy[graph.edges[:, 0]] - graph.xy[graph.edges[:, 1]]).T)
-    detour = np.maximum(walks.between[one, other] - straight, 0.0)
-    households = np.minimum(*graph.households[graph.edges].T)
-    return np.where((one >= 0) & (other >= 0), detour * households / WALK_UNIT, 0.0)
+def _detour_costs(graph: Graph, ways: WayCosts, weights: Weights) -> Floats:
+    """Return (m,) what it costs by ways to keep the nodes of each edge together."""
+    costs = np.zeros(len(graph.edges))
+    one, other = graph.edges.T
+    for metres in ways.further:
+        of_node = np.zeros((len(graph), metres.shape[1]))
+        np.add.at(of_node, ways.node, metres * ways.households[:, None])
+        costs += weights.station * (of_node[one] + of_node[other]).min(axis=1)
+    if ways.between is not None:
+        building = np.full(len(graph), -1, dtype=np.int64)
+        order = np.argsort(ways.households, kind="stable")
+        building[ways.node[order]] = order  # the one with the most households
+        straight = np.hypot(*(graph.xy[one] - graph.xy[other]).T)
+        detour = np.maximum(ways.between[building[one], building[other]] - straight, 0.0)
+        households = np.minimum(graph.households[one], graph.households[other])
+        is_inhabited = (building[graph.edges] >= 0).all(axis=1)
+        costs += weights.walk * np.where(is_inhabited, detour * households, 0.0)
+    return costs / WALK_UNIT
 
 
 @dataclass
@@ -131,7 +153,7 @@ class _Descent:
     """Labels that moves of single nodes improve."""
 
     part: Subproblem
-    walks: WalkCosts
+    ways: WayCosts
     limits: Limits
     weights: Weights
     label: Ints
@@ -149,13 +171,14 @@ class _Descent:
                 moved = self.label.copy()
                 moved[node] = grid
                 after = self._base_cost(moved)
-                change = after - current + self._walk_change(moved, node)
+                change = after - current + self._way_change(moved, node)
                 if change < -MIN_GAIN and self._stays_connected(moved, int(self.label[node])):
                     self.label, current, improves = moved, after, True
 
     def objective(self) -> float:
         """Return the whole cost of the labels."""
-        return self._base_cost(self.label) + self.weights.walk * self.walks.total(self.label)
+        of_ways = self.weights.of_ways() @ self.ways.total(self.label)
+        return self._base_cost(self.label) + float(of_ways)
 
     def _moves(self) -> Iterator[tuple[int, int]]:
         """Yield each node at a border with the grid on the other side."""
@@ -177,7 +200,7 @@ class _Descent:
         return bool(is_beside.any() and (self.label == self.label[node]).sum() > 1)
 
     def _base_cost(self, label: Ints) -> float:
-        """Return the cost without walks."""
+        """Return the cost without ways."""
         used, compact = np.unique(label, return_inverse=True)
         before, previous = self.part.before, None
         if before is not None:
@@ -187,11 +210,10 @@ class _Descent:
         compact = compact.ravel().astype(np.int64)
         return cost(self.part.graph, compact, self.limits, self.weights, previous).total
 
-    def _walk_change(self, moved: Ints, node: int) -> float:
+    def _way_change(self, moved: Ints, node: int) -> float:
         grids = int(self.label[node]), int(moved[node])
-        after = sum(self.walks.of_grid(moved, grid) for grid in grids)
-        before = sum(self.walks.of_grid(self.label, grid) for grid in grids)
-        return self.weights.walk * (after - before)
+        changes = [self.ways.of_grid(moved, g) - self.ways.of_grid(self.label, g) for g in grids]
+        return float(self.weights.of_ways() @ np.sum(changes, axis=0))
 
     def _stays_connected(self, moved: Ints, grid: int) -> bool:
         """Return whether the grid that a node leaves has as many pieces as before."""

@@ -104,9 +104,11 @@ describe("the request of a drawing", () => {
     expect(request.weights).toEqual({ balance: 90, moved: 0 });
   });
 
-  test("weighs walks only where they are asked for", () => {
-    expect(drawRequest(form({ weight_walk: "0" }), [], [], plan())).toEqual(usual);
-    expect(drawRequest(form({ weight_walk: "1" }), [], [], plan()).weights).toEqual({ walk: 20 });
+  test.each(["walk", "station"])("weighs ways (%s) only where they are asked for", (name) => {
+    const request = (factor: string) =>
+      drawRequest(form({ [`weight_${name}`]: factor }), [], [], plan());
+    expect(request("0")).toEqual(usual);
+    expect(request("1").weights).toEqual({ [name]: 20 });
   });
 
   test("has facilities and areas that get a grid of their own", () => {

@@ -12,9 +12,10 @@ export const WEIGHTS = {
   compound: 60,
   moved: 5,
   walk: 20,
+  station: 20,
 };
-/** The factor of a weight that counts only where a planner asks for it. */
-export const USUAL_FACTORS: Partial<Record<string, number>> = { walk: 0 };
+/** The factors of weights that count only where a planner asks for them. */
+export const USUAL_FACTORS: Partial<Record<string, number>> = { walk: 0, station: 0 };
 export const DEFAULT_SECONDS = 60;
 
 /** The facilities that may get a grid of their own. */

@@ -38,6 +38,8 @@ const FIGURES: [keyof Score, (value: number) => string, "more" | "less" | ""][] 
   ["walk_m", (value) => value.toFixed(0), "less"],
   ["walk_ways_m", (value) => value.toFixed(0), "less"],
   ["walk_far", (value) => `${Math.round(value * 100)}%`, "less"],
+  ["station_m", (value) => value.toFixed(0), "less"],
+  ["station_other", (value) => `${Math.round(value * 100)}%`, "less"],
   ["moved", formatNumber, "less"],
 ];
 
@@ -56,6 +58,8 @@ export const SERVER_FIGURES: (keyof Score)[] = [
   "narrow_m2",
   "walk_ways_m",
   "walk_far",
+  "station_m",
+  "station_other",
   "moved",
 ];
 

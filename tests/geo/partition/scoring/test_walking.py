@@ -47,7 +47,7 @@ def lines(*coords: list[tuple[float, float]]) -> np.ndarray:
 def test_walk_goes_to_the_way_along_it_and_from_it():
     where = points((0, 10), (300, 20), (50, -5))
     network = build_network(lines([(0, 0), (100, 0)], [(100, 0), (300, 0)]), where)
-    walks = network.measure(np.arange(3))
+    walks = network.measure(np.arange(3), np.arange(3))
     assert walks[0].tolist() == pytest.approx([0, 10 + 300 + 20, 10 + 50 + 5])
     assert (walks == walks.T).all()
 
@@ -56,20 +56,20 @@ def test_two_buildings_at_one_way_do_not_walk_round_its_ends():
     # A way whose ends a shorter one joins: along it, or over the other.
     ring = lines([(0, 0), (0, 100), (300, 100), (300, 0)], [(0, 0), (300, 0)])
     network = build_network(ring, points((100, 110), (200, 110), (0, 0)))
-    walks = network.measure(np.arange(3))
+    walks = network.measure(np.arange(3), np.arange(3))
     assert walks[0, 1] == pytest.approx(10 + 100 + 10)
     assert walks[0, 2] == pytest.approx(10 + 100 + 100)
 
 
 def test_ways_that_meet_between_their_vertices_are_joined():
     crossing = lines([(0, 0), (200, 0)], [(100, 0.02), (100, 100)])
-    walks = build_network(crossing, points((0, 0), (100, 100))).measure(np.arange(2))
+    walks = build_network(crossing, points((0, 0), (100, 100))).measure(np.arange(2), np.arange(2))
     assert walks[0, 1] == pytest.approx(200, abs=0.2)
 
 
 def test_no_walk_leads_to_a_way_apart():
     apart = lines([(0, 0), (100, 0)], [(0, 200), (100, 200)])
-    walks = build_network(apart, points((0, 0), (0, 200))).measure(np.arange(2))
+    walks = build_network(apart, points((0, 0), (0, 200))).measure(np.arange(2), np.arange(2))
     assert np.isinf(walks[0, 1])
 
 
