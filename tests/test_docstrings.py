@@ -21,7 +21,8 @@ DTYPES = {
 }
 """Pattern of what a docstring says of the dtype, by alias of geo.types; shapes say it by name."""
 
-SHAPE = re.compile(r"\((\w+,( \w+)*( [+*] \w+)*|\w+( [+*-] \w+)*,)\)")
+DIMENSION = r"\w+(?: [+*-] \w+)*"
+SHAPE = re.compile(rf"\({DIMENSION},(?: {DIMENSION},?)*\)")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

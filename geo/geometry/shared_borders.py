@@ -38,7 +38,7 @@ class Borders:
         return middles
 
     def select(self, rows: Bools) -> "Borders":
-        """Return the segments that (n,) bool select."""
+        """Return the segments that (n,) bool ``rows`` select."""
         return Borders(self.left[rows], self.right[rows], self.ends[rows], self.length[rows])
 
 

@@ -77,7 +77,7 @@ class InnerBorders:
 
 
 def find_inner_borders(polygons: Polygons, cells: Cells) -> InnerBorders:
-    """Find the borders between (g,) grids in metres, a valid coverage."""
+    """Find the borders between (g,) polygons of grids in metres, a valid coverage."""
     shared = find_borders(polygons)
     shared = shared.select(shared.left >= 0)
     return InnerBorders(shared, find_barrier_kinds(shared.midpoints(), cells.barriers))

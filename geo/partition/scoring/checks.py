@@ -1,5 +1,6 @@
 """Faults of the polygons of a plan, each with its place."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def find_grids_in_pieces(polygons: Polygons, whole: Bools) -> Faults:
     ]
 
 
-def find_overlaps(polygons: Polygons) -> Faults:
+def _find_overlaps(polygons: Polygons) -> Faults:
     """Return the pairs of (g,) polygons that overlap, the largest overlaps first."""
     one, other = shapely.STRtree(polygons).query(polygons, predicate="intersects")
     one, other = one[one < other], other[one < other]
@@ -85,7 +86,54 @@ def find_overlaps(polygons: Polygons) -> Faults:
     ]
 
 
-def describe_land(key: str, shape: shapely.Geometry, system: object) -> Faults:
+@dataclass(frozen=True)
+class LandFit:
+    """How the grids of a plan share the land of their community.
+
+    Attributes
+    ----------
+    missing, outside
+        Land that no grid has, and land of grids outside the community, metres.
+    overlap_m2
+        Land that several grids have.
+    """
+
+    missing: shapely.Geometry
+    outside: shapely.Geometry
+    overlap_m2: float
+
+
+def compare_with_land(
+    polygons: Polygons, community: shapely.Geometry, *, is_coverage: bool
+) -> LandFit:
+    """Compare grids with the land of their community.
+
+    Parameters
+    ----------
+    polygons
+        (g,) grids in metres.
+    is_coverage
+        Whether they are a valid coverage: then nothing needs noding.
+    """
+    union = (shapely.coverage_union_all if is_coverage else shapely.union_all)(polygons)
+    overlap = float(shapely.area(polygons).sum() - shapely.area(union))
+    # The symmetric difference tells in a fraction of the time whether there is any.
+    if shapely.area(shapely.symmetric_difference(community, union)) < MIN_FAULT_M2 / 10:
+        return LandFit(shapely.Polygon(), shapely.Polygon(), overlap)
+    missing = shapely.difference(community, union)
+    return LandFit(missing, shapely.difference(union, community), overlap)
+
+
+def find_land_faults(polygons: Polygons, fit: LandFit, system: object) -> Faults:
+    """Return the land that none or several of (g,) ``polygons`` have, or that is not theirs."""
+    return [
+        *_describe_land("land_in_no_grid", fit.missing, system),
+        *(_find_overlaps(polygons) if fit.overlap_m2 > MIN_FAULT_M2 else []),
+        *_describe_land("grids_beyond", fit.outside, system),
+    ]
+
+
+def _describe_land(key: str, shape: shapely.Geometry, system: object) -> Faults:
     """Return land as a fault, if there is any: its area and a point in its largest part."""
     area = float(shapely.area(shape))
     if area <= MIN_FAULT_M2:

@@ -115,6 +115,37 @@ class Cost:
         return float(sum(asdict(self).values()))
 
 
+@dataclass(frozen=True)
+class PlanFigures:
+    """What the objective weighs of a plan.
+
+    Attributes
+    ----------
+    households
+        (k,) int64 or float64 households of each grid that has to be within the limits.
+    border
+        Border cost, metres.
+    area, perimeter
+        (g,) float64 land of each grid, m2, and the length of its outline, metres.
+    extra_grids
+        Grids in which compounds lie beyond the least necessary number.
+    moved
+        Households in another grid than in the previous plan.
+    walk, station
+        Walks of all households, and what they go further than to their nearest stations, in
+        hundreds of households times hundreds of metres.
+    """
+
+    households: Floats | Ints
+    border: float
+    area: Floats
+    perimeter: Floats
+    extra_grids: int
+    moved: int
+    walk: float = 0.0
+    station: float = 0.0
+
+
 def cost(
     graph: Graph,
     label: Ints,
@@ -134,9 +165,7 @@ def cost(
     grids = int(label.max(initial=-1)) + 1
     area: Floats = np.bincount(label, weights=graph.area, minlength=grids).astype(np.float64)
     previous = np.full(len(graph), -1) if previous is None else previous
-    return weighted_cost(
-        limits,
-        weights,
+    figures = PlanFigures(
         households=np.bincount(label, weights=graph.households, minlength=grids),
         border=border_cost(graph, label),
         area=area,
@@ -144,60 +173,32 @@ def cost(
         extra_grids=int(count_extra_grids(graph.compound, graph.households, label, limits).sum()),
         moved=int(graph.households[(previous >= 0) & (label != previous)].sum()),
     )
+    return weighted_cost(figures, limits, weights)
 
 
-def weighted_cost(
-    limits: Limits,
-    weights: Weights,
-    *,
-    households: Floats | Ints,
-    border: float,
-    area: Floats,
-    perimeter: Floats,
-    extra_grids: int,
-    moved: int,
-    walk: float = 0.0,
-    station: float = 0.0,
-) -> Cost:
-    """Return the objective from the figures of a plan.
-
-    Parameters
-    ----------
-    households
-        (k,) households of each grid that has to be within the limits.
-    border
-        Border cost, metres.
-    area, perimeter
-        (g,) float64 land of each grid, m2, and the length of its outline, metres.
-    extra_grids
-        Grids in which compounds lie beyond the least necessary number.
-    moved
-        Households in another grid than in the previous plan.
-    walk, station
-        Walks of all households, and what they go further than to their nearest stations, in
-        hundreds of households times hundreds of metres.
-    """
-    excess, imbalance = household_terms(households, limits)
-    roundness = perimeter**2 / (4 * np.pi * np.maximum(area, 1e-9)) - 1
+def weighted_cost(figures: PlanFigures, limits: Limits, weights: Weights) -> Cost:
+    """Return the objective from the figures of a plan."""
+    excess, imbalance = household_terms(figures.households, limits)
+    roundness = figures.perimeter**2 / (4 * np.pi * np.maximum(figures.area, 1e-9)) - 1
     return Cost(
         limit=weights.limit * float(excess.sum()),
         balance=weights.balance * float(imbalance.sum()),
-        border=weights.border * border,
+        border=weights.border * figures.border,
         compactness=weights.compactness * float(roundness.sum()),
-        compound=weights.compound * float(extra_grids),
-        moved=weights.moved * float(moved),
-        walk=weights.walk * walk,
-        station=weights.station * station,
+        compound=weights.compound * float(figures.extra_grids),
+        moved=weights.moved * float(figures.moved),
+        walk=weights.walk * figures.walk,
+        station=weights.station * figures.station,
     )
 
 
 def household_terms(households: Floats | Ints, limits: Limits) -> tuple[Floats, Floats]:
-    """Return (k,) households outside the limits and (k,) squared hundreds off the target.
+    """Return (k,) float64 households outside the limits, and squared hundreds off the target.
 
     Parameters
     ----------
     households
-        (k,) households of each grid.
+        (k,) int64 or float64 households of each grid.
     """
     excess = np.maximum(households - limits.upper, 0) + np.maximum(limits.lower - households, 0)
     off = (households - limits.target) / 100.0
@@ -205,7 +206,7 @@ def household_terms(households: Floats | Ints, limits: Limits) -> tuple[Floats, 
 
 
 def border_cost(graph: Graph, label: Ints) -> float:
-    """Return the border cost of (n,) labels in metres."""
+    """Return the border cost of a (n,) int64 label in metres."""
     return float(np.where(_is_cut(graph, label), graph.cut, graph.inside).sum())
 
 

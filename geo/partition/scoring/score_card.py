@@ -4,13 +4,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+import pyproj
 import shapely
 from shapely import coverage_clean  # type: ignore[attr-defined]
 
-from geo import crs
 from geo.partition.cells.tessellation import Cells
 from geo.partition.community import Community
 from geo.partition.scoring.border_figures import (
+    BarriersInside,
     BorderFigures,
     find_barriers_inside,
     find_inner_borders,
@@ -19,22 +20,23 @@ from geo.partition.scoring.border_figures import (
     measure_inner_borders,
 )
 from geo.partition.scoring.checks import (
-    MIN_FAULT_M2,
-    describe_land,
+    compare_with_land,
     drop_islets,
     find_grids_in_pieces,
     find_households_without_grid,
-    find_overlaps,
+    find_land_faults,
     is_in_one_piece,
 )
 from geo.partition.scoring.objective import (
     Limits,
+    PlanFigures,
     Weights,
     count_compound_grids,
     count_extra_grids,
     count_needed_grids,
     weighted_cost,
 )
+from geo.partition.scoring.places import Extent, find_places_of_buildings, find_places_of_lines
 from geo.partition.scoring.stations import (
     PlanStations,
     build_network_to_stations,
@@ -46,21 +48,11 @@ from geo.partition.scoring.walking import (
     mean_straight_walk,
     measure_walks,
 )
-from geo.types import Bools, Floats, Geometries, Ints, Points, Polygons, Strings
+from geo.types import Bools, Floats, Ints, Points, Polygons, Strings
 
 GAP_HEALED_M = 1.0
 """Gaps between grids narrower than this are closed before borders are measured; they are still
 reported as gaps."""
-
-
-MAX_PLACES = 20
-"""Places of a figure that a card lists."""
-
-PLACE_RADIUS_M = 20.0
-"""The extent of a building that a card lists reaches this far around its middle."""
-
-Extent = tuple[float, float, float, float]
-"""West, south, east and north in degrees."""
 
 
 @dataclass(frozen=True)
@@ -239,11 +231,7 @@ def score(
     general = np.ones(grids, bool) if dedicated is None else ~dedicated
     counted = households[general]
     healed = _make_coverage_valid(polygons)
-    # Where the grids are a coverage already, nothing needs noding.
-    unite = shapely.coverage_union_all if healed is polygons else shapely.union_all
-    union = unite(polygons)
-    missing, outside = _compare_land(community.polygon, union)
-    overlap = float(shapely.area(polygons).sum() - shapely.area(union))
+    fit = compare_with_land(polygons, community.polygon, is_coverage=healed is polygons)
     borders = find_inner_borders(healed, cells)
     border, on_barrier = measure_inner_borders(borders, cells, ~general)
     inhabited: Points = np.asarray(shapely.points(members.xy[members.households > 0]), dtype=object)
@@ -252,14 +240,9 @@ def score(
     ways = community.roads.geometry.to_numpy()
     border_total = border + figures.straddled_m + linking_way_length(polygons, cells, ways)
     land = _without_water(healed, cells)
-    populated = np.where(placed.households > 0, placed.compound, -1)
-    needed = count_needed_grids(populated, placed.households, limits)
-    divided = count_compound_grids(populated, placed.grid) > 1
-    extra = count_extra_grids(placed.compound, placed.households, placed.grid, limits)
     walks, stations = _measure_ways(members, community)
-    objective = weighted_cost(
-        limits,
-        weights or Weights(),
+    extra = count_extra_grids(placed.compound, placed.households, placed.grid, limits)
+    weighed = PlanFigures(
         households=counted,
         border=border_total,
         area=shapely.area(land),
@@ -269,37 +252,29 @@ def score(
         walk=walks.units,
         station=stations.units,
     )
+    objective = weighted_cost(weighed, limits, weights or Weights())
     connected = drop_islets(_join_touching_parts(polygons), inhabited)
     whole = np.array([is_in_one_piece(polygon, ways) for polygon in connected], dtype=bool)
-    system = community.buildings.crs
     faults = [
         *find_grids_in_pieces(connected, whole),
         *find_households_without_grid(members.grid, members.households, members.names),
-        *describe_land("land_in_no_grid", missing, system),
-        *(find_overlaps(polygons) if overlap > MIN_FAULT_M2 else []),
-        *describe_land("grids_beyond", outside, system),
+        *find_land_faults(polygons, fit, community.buildings.crs),
     ]
     return ScoreCard(
         grids=grids,
         households=int(households.sum()),
         **_describe_sizes(counted, limits),
         contiguous=bool(whole.all()),
-        gap_m2=float(shapely.area(missing)),
-        overlap_m2=max(0.0, overlap) + float(shapely.area(outside)),
+        gap_m2=float(shapely.area(fit.missing)),
+        overlap_m2=max(0.0, fit.overlap_m2) + float(shapely.area(fit.outside)),
         border_on_barrier=on_barrier,
-        compounds_split=int((divided & (needed == 1)).sum()),
-        compounds_split_all=int(divided.sum()),
+        **_count_split_compounds(placed, limits),
         **asdict(figures),
         polsby_popper=float(np.median(polsby_popper(polygons))) if grids else 0.0,
         walk_m=mean_straight_walk(placed.xy, placed.households, placed.grid, grids),
         **walks.as_figures(),
         **stations.as_figures(),
-        places={
-            "straddled_m": _find_places(inside.ends[inside.is_straddled], community),
-            "barriers_inside_m": _find_places(inside.ends, community),
-            "walk_far": _find_places_of_buildings(members, walks.is_far, community),
-            "station_other": _find_places_of_buildings(members, stations.is_other, community),
-        },
+        places=_find_places(inside, members, walks, stations, community.buildings.crs),
         border_cost=border_total,
         walk_cost=objective.walk,
         station_cost=objective.station,
@@ -309,6 +284,24 @@ def score(
     )
 
 
+def _find_places(
+    inside: BarriersInside,
+    members: Members,
+    walks: PlanWalks,
+    stations: PlanStations,
+    system: pyproj.CRS,
+) -> dict[str, list[Extent]]:
+    """Return the places of the figures that have any, by the name of the figure."""
+    buildings = {"walk_far": walks.is_far, "station_other": stations.is_other}
+    return {
+        "straddled_m": find_places_of_lines(inside.ends[inside.is_straddled], system),
+        "barriers_inside_m": find_places_of_lines(inside.ends, system),
+    } | {
+        name: find_places_of_buildings(members.xy[rows], members.households[rows], system)
+        for name, rows in buildings.items()
+    }
+
+
 def _measure_ways(members: Members, community: Community) -> tuple[PlanWalks, PlanStations]:
     """Measure the walks to the service points of the grids, and the ways to their stations."""
     households, grid = members.households, members.grid
@@ -316,6 +309,17 @@ def _measure_ways(members: Members, community: Community) -> tuple[PlanWalks, Pl
     network, stations = build_network_to_stations(community, points)
     walks = measure_walks(community, network, members.xy, households, grid, members.names)
     return walks, measure_stations(network, stations, households, grid)
+
+
+def _count_split_compounds(members: Members, limits: Limits) -> dict[str, Any]:
+    """Return how many compounds lie in several grids: those that fit into one, and all."""
+    populated = np.where(members.households > 0, members.compound, -1)
+    is_split = count_compound_grids(populated, members.grid) > 1
+    fits = count_needed_grids(populated, members.households, limits) == 1
+    return {
+        "compounds_split": int((is_split & fits).sum()),
+        "compounds_split_all": int(is_split.sum()),
+    }
 
 
 def _describe_sizes(households: Ints, limits: Limits) -> dict[str, Any]:
@@ -330,18 +334,6 @@ def _describe_sizes(households: Ints, limits: Limits) -> dict[str, Any]:
         "largest": int(households.max()),
         "mean_deviation": float(np.abs(households - limits.target).mean()),
     }
-
-
-def _compare_land(
-    community: shapely.Geometry, union: shapely.Geometry
-) -> tuple[shapely.Geometry, shapely.Geometry]:
-    """Return the land of a community that no grid has, and that of grids outside it.
-
-    The symmetric difference tells in a fraction of the time whether there is any.
-    """
-    if shapely.area(shapely.symmetric_difference(community, union)) < MIN_FAULT_M2 / 10:
-        return shapely.Polygon(), shapely.Polygon()
-    return shapely.difference(community, union), shapely.difference(union, community)
 
 
 def polsby_popper(polygons: Polygons) -> Floats:
@@ -367,30 +359,6 @@ def _make_coverage_valid(polygons: Polygons) -> Polygons:
         return polygons
     healed: Polygons = coverage_clean(polygons, gap_width=GAP_HEALED_M)
     return healed
-
-
-def _find_places(ends: Floats, community: Community) -> list[Extent]:
-    """Return the extents of the lines that (n, 2, 2) segments form, the longest first."""
-    if len(ends) == 0:
-        return []
-    lines = shapely.get_parts(shapely.line_merge(shapely.union_all(shapely.linestrings(ends))))
-    lines = lines[np.argsort(-shapely.length(lines), kind="stable")][:MAX_PLACES]
-    return _extents(lines, community)
-
-
-def _find_places_of_buildings(
-    members: Members, is_counted: Bools, community: Community
-) -> list[Extent]:
-    """Return the extents of those counted (n,) buildings that have the most households."""
-    rows = np.flatnonzero(is_counted)
-    rows = rows[np.argsort(-members.households[rows], kind="stable")][:MAX_PLACES]
-    points: Points = np.asarray(shapely.points(members.xy[rows]), dtype=object)
-    return _extents(shapely.buffer(points, PLACE_RADIUS_M), community)
-
-
-def _extents(shapes: Geometries, community: Community) -> list[Extent]:
-    degrees = crs.transform(shapes, community.buildings.crs, crs.STORAGE)
-    return [tuple(bounds) for bounds in shapely.bounds(degrees).round(6).tolist()]
 
 
 def _without_water(polygons: Polygons, cells: Cells) -> Polygons:

@@ -56,7 +56,7 @@ class PlanStations:
 
 
 def find_stations(community: Community) -> list[Points]:
-    """Return the places of the stations of each kind that has two or more.
+    """Return the (s,) places of the stations of each kind that has two or more.
 
     Service stations serve the community on whose land they stand. Fire stations and micro-stations
     serve everybody: those near the border count too.
@@ -84,7 +84,7 @@ def build_network_to_stations(
     network
         Its first n points are the buildings; None where there are no ways.
     stations
-        The points of the stations of each kind that has two or more.
+        (s,) int64 points of the stations of each kind that has two or more.
     """
     stations = find_stations(community)
     network = build_way_network(community, np.concatenate([buildings, *stations]))
@@ -93,7 +93,7 @@ def build_network_to_stations(
 
 
 def compute_further(ways: Floats) -> Floats:
-    """Return (b, s) metres that ways to stations, (b, s) metres, are longer than to the nearest."""
+    """Return (b, s) float64 metres that (b, s) ``ways`` are longer than the shortest."""
     counted = cap_walks(ways)
     further: Floats = counted - counted.min(axis=1, keepdims=True)
     return further

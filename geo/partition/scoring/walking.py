@@ -54,7 +54,10 @@ class WayNetwork:
     away_m: Floats
 
     def measure(self, buildings: Ints, targets: Ints) -> Floats:
-        """Return (b, t) float64 metres from buildings to targets; infinite over LONGEST_WALK_M."""
+        """Return (b, t) float64 metres from (b,) int64 ``buildings`` to (t,) ``targets``.
+
+        Infinite over LONGEST_WALK_M.
+        """
         nodes, at = np.unique(self.ends[targets], return_inverse=True)
         at = at.reshape(-1, 2)
         starts, along_m, along_target_m = (
@@ -151,7 +154,7 @@ def build_way_network(community: Community, buildings: Points) -> WayNetwork | N
 
 
 def build_network(ways: Lines, buildings: Points) -> WayNetwork | None:
-    """Build a network of (w,) lines, which meet wherever they cross; see :class:`WayNetwork`."""
+    """Build a network of (w,) ``ways``, which meet where they cross, and (b,) ``buildings``."""
     joined = shapely.line_merge(shapely.union_all(ways, grid_size=SNAP_M))
     lines = shapely.get_parts(joined)
     lines = lines[shapely.length(lines) > 0]
@@ -234,7 +237,7 @@ def measure_walks(
 
 
 def mean_reached(walk_m: Floats, households: Ints) -> float | None:
-    """Return the mean walk of the households that a way connects, None where there are none."""
+    """Return the mean (b,) float64 ``walk_m`` of (b,) int64 households that a way connects."""
     reached = np.isfinite(walk_m) & (households > 0)
     return (
         float(np.average(walk_m[reached], weights=households[reached])) if reached.any() else None
@@ -255,7 +258,7 @@ def mean_straight_walk(xy: Floats, households: Ints, grid: Ints, grids: int) -> 
     Parameters
     ----------
     xy, households, grid
-        (n, 2) float64 places in metres, (n,) households, and (n,) grid of each building.
+        (n, 2) float64 places in metres, (n,) int64 households and grid of each building.
     """
     weight = households.astype(np.float64)
     total = np.maximum(np.bincount(grid, weight, grids), 1e-9)
@@ -272,17 +275,17 @@ def find_medoid(between: Floats, households: Ints) -> int:
     between
         (b, b) float64 metres between buildings.
     households
-        (b,) households of each.
+        (b,) int64 households of each.
     """
     return int(cap_walks(between).dot(households).argmin())
 
 
 def cap_walks(walk_m: Floats) -> Floats:
-    """Return (b, b) or (b,) walks as they count in the objective: at most LONGEST_WALK_M each."""
+    """Return ``walk_m``, (b, b) or (b,) float64, as it counts: at most LONGEST_WALK_M each."""
     capped: Floats = np.minimum(walk_m, LONGEST_WALK_M)
     return capped
 
 
 def to_walk_units(walk_m: Floats, households: Ints) -> float:
-    """Return (b,) walks of (b,) households in units of the objective: 100 households, 100 m."""
+    """Return (b,) float64 ``walk_m`` of (b,) int64 households in units of 100 by 100 m."""
     return float(cap_walks(walk_m).dot(households)) / WALK_UNIT

@@ -50,7 +50,7 @@ class WayCosts:
     node: Ints
 
     def of_grid(self, label: Ints, grid: int) -> Floats:
-        """Return (2,) walks and further ways in a grid of (n,) labels, in the objective's units."""
+        """Return (2,) float64 walks and further ways in a grid of a (n,) int64 label, in units."""
         rows = np.flatnonzero(label[self.node] == grid)
         households = self.households[rows]
         walked = 0.0
@@ -60,7 +60,7 @@ class WayCosts:
         return np.array([walked, further]) / WALK_UNIT
 
     def total(self, label: Ints) -> Floats:
-        """Return (2,) walks and further ways in all grids of (n,) labels."""
+        """Return (2,) float64 walks and further ways in all grids of a (n,) int64 label."""
         grids = np.unique(label[self.node]).tolist()
         costs: Floats = np.sum([self.of_grid(label, grid) for grid in grids], axis=0)
         return costs
