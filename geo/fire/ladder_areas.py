@@ -16,6 +16,13 @@ import shapely
 
 from geo.fire import separation, vehicle_access
 from geo.fire.finding import Finding
+from geo.fire.ladder_spans import (
+    Requirement,
+    find_blocked_spans,
+    find_longest_spans,
+    lie_before_side,
+    usable_length,
+)
 from geo.fire.rules import TOLERANCE_M, Rules, Severity
 from geo.fire.side_frame import LONG_SIDE_SHARE, SideFrame
 from geo.fire.snapshot import CitySnapshot
@@ -53,26 +60,6 @@ class LadderAreas:
     blocked_by: list[int]
     side: shapely.LineString
     slope: float = 0.0
-
-
-@dataclass(frozen=True)
-class _Requirement:
-    """What the code requires of the areas along one side of a building, in metres.
-
-    Attributes
-    ----------
-    total, least
-        Length of all areas together, and of each.
-    gap
-        Largest gap between two areas.
-    in_pieces
-        Whether several areas count together.
-    """
-
-    total: float
-    least: float
-    gap: float
-    in_pieces: bool
 
 
 _REASONS = (None, "slope", "no_lane", "podium")
@@ -176,7 +163,7 @@ def find_best_ladder_areas(
     required = max(sides[0].length, quarter, least)
     if required == sides[0].length:  # an area beside a short side does not serve a long one
         sides = [side for side in sides if side.length >= LONG_SIDE_SHARE * required]
-    requirement = _Requirement(required, least, rules.figure("ladder_gap"), in_pieces=not tall)
+    requirement = Requirement(required, least, rules.figure("ladder_gap"), in_pieces=not tall)
     best: LadderAreas | None = None
     for side in sides:
         areas = _find_areas_beside(snapshot, rules, row, side, requirement)
@@ -202,15 +189,15 @@ def _check_ground(
     rules: Rules,
     reach: VehicleReach,
     areas: LadderAreas,
-    requirement: _Requirement,
+    requirement: Requirement,
 ) -> LadderAreas:
     """Return areas that are long enough with what is wrong about their lane or slope, if any."""
     joined = [area for area in areas.rectangles if _is_joined(snapshot, rules, reach, area)]
     frame = SideFrame.of(areas.side)
     bounds = (shapely.bounds(frame.into(np.array([area], dtype=object))[0]) for area in joined)
     spans = sorted((float(box[0]), float(box[2])) for box in bounds)
-    usable = _usable_length(spans, requirement)
-    if usable < areas.required - 0.1 or not _lie_before_side(spans, frame.length):
+    usable = usable_length(spans, requirement)
+    if usable < areas.required - 0.1 or not lie_before_side(spans, frame.length):
         return replace(areas, reason="no_lane")
     slope = _steepest_slope(snapshot, joined)
     if slope > rules.figure("ladder_slope") + 1e-9:
@@ -265,7 +252,7 @@ def _find_areas_beside(
     rules: Rules,
     row: int,
     side: shapely.LineString,
-    requirement: _Requirement,
+    requirement: Requirement,
 ) -> LadderAreas:
     """Return the free rectangles along one side at the best distance from it."""
     frame = SideFrame.of(side)
@@ -289,7 +276,7 @@ def _find_longest_areas(
     hard: Geometries,
     buildings: int,
     side: shapely.LineString,
-    requirement: _Requirement,
+    requirement: Requirement,
     *,
     podium: bool = True,
 ) -> tuple[LadderAreas, list[int]]:
@@ -308,98 +295,12 @@ def _find_longest_areas(
     # The farthest first: it is the nearest to the lane.
     for offset in np.arange(near, far + 0.01, _STEP_M)[::-1].tolist():
         start = min(depth + TOLERANCE_M, offset) if podium else offset
-        taken, blockers = _blocked_spans(hard, frame.length, offset, width, buildings, start)
+        taken, blockers = find_blocked_spans(hard, frame.length, offset, width, buildings, start)
         in_way += blockers
-        spans, usable = _longest_spans(taken, frame.length, requirement)
+        spans, usable = find_longest_spans(taken, frame.length, requirement)
         if usable > best.found + 1e-6:
             rectangles = [frame.back(shapely.box(a, -offset - width, b, -offset)) for a, b in spans]
             best = replace(best, found=usable, rectangles=rectangles, reason="too_short")
         if best.found >= requirement.total - 0.1:
             return replace(best, reason=None), in_way
     return best, in_way
-
-
-def _longest_spans(
-    taken: list[tuple[float, float]],
-    length: float,
-    requirement: _Requirement,
-) -> tuple[list[tuple[float, float]], float]:
-    """Return the free spans along a side and their usable metres.
-
-    The spans reach beyond the ends of the side, in pieces, if only these suffice.
-    """
-    total, least = requirement.total, requirement.least
-    spans = _free_spans(taken, length, max(total, least) - length, least)
-    usable = _usable_length(spans, requirement)
-    if not requirement.in_pieces or usable >= total - 0.1:
-        return spans, usable
-    pieces = _free_spans(taken, length, requirement.gap, least)
-    together = _usable_length(pieces, requirement)
-    if together >= total - 0.1 and _lie_before_side(pieces, length):
-        return pieces, together
-    return spans, usable
-
-
-def _blocked_spans(
-    hard: Geometries, length: float, offset: float, width: float, buildings: int, start: float
-) -> tuple[list[tuple[float, float]], list[int]]:
-    """Return the blocked spans along a side at an offset, and the buildings that block them.
-
-    The strip extends beyond both ends of the side, as an area may. That of buildings begins at
-    ``start`` metres from the wall, so that what lies between wall and area blocks too.
-    """
-    far = -offset - width
-    of_building = shapely.box(-length, far, 2 * length, -start)
-    of_barrier = shapely.box(-length, far, 2 * length, -offset)
-    cut = [
-        *shapely.intersection(hard[:buildings], of_building),
-        *shapely.intersection(hard[buildings:], of_barrier),
-    ]
-    taken, blockers = [], []
-    for index, part in enumerate(cut):
-        if part.is_empty:
-            continue
-        west, _, east, _ = shapely.bounds(part)
-        taken.append((float(west), float(east)))
-        if index < buildings:
-            blockers.append(index)
-    return sorted(taken), blockers
-
-
-def _free_spans(
-    taken: list[tuple[float, float]], length: float, beyond: float, least: float
-) -> list[tuple[float, float]]:
-    """Return the free spans between blocked ones, of at least a length.
-
-    Parameters
-    ----------
-    beyond
-        Metres beyond the side, one half at each end.
-    """
-    over = max(0.0, beyond / 2)
-    at, end = -over, length + over
-    free = []
-    for low, high in taken:
-        if low > at:
-            free.append((at, min(low, end)))
-        at = max(at, high)
-    if at < end:
-        free.append((at, end))
-    return [(a, b) for a, b in free if b - a >= least - 1e-6]
-
-
-def _lie_before_side(spans: list[tuple[float, float]], length: float) -> bool:
-    """Return whether spans lie before a third of a side at least, not only beyond its ends."""
-    before = sum(max(0.0, min(b, length) - max(a, 0.0)) for a, b in spans)
-    return before >= length / 3
-
-
-def _usable_length(spans: list[tuple[float, float]], requirement: _Requirement) -> float:
-    """Return the usable metres: those of one span, or of several with small gaps."""
-    if not requirement.in_pieces or not spans:
-        return max((b - a for a, b in spans), default=0.0)
-    best = total = spans[0][1] - spans[0][0]
-    for (_, end), (start, stop) in pairwise(spans):
-        total = total + stop - start if start - end <= requirement.gap else stop - start
-        best = max(best, total)
-    return best
