@@ -36,7 +36,6 @@ COLUMNS = (
     _HANDLER.name.label("handler_place"),
 )
 Order = Literal["newest", "due"]
-_Conditions = list[ColumnElement[bool]]
 
 
 @dataclass(frozen=True)
@@ -52,81 +51,49 @@ class CaseFilter:
         return self.others if self.box is None else (*self.others, self.box)
 
 
-async def _state_conditions(
+def _case_filter(
+    bbox: Bbox,
     state: Annotated[list[CaseState] | None, Query(description="any of these states")] = None,
-    overdue: Annotated[bool, Query(description="only running cases past their deadline")] = False,
-    running: Annotated[bool, Query(description="only cases whose deadline counts")] = False,
-    supervised: bool = False,
-) -> _Conditions:
-    """Return the conditions on how far cases have come."""
-    case = CASE.c
-    return [
-        *([case.state.in_(state)] if state else []),
-        *([case.state.in_(RUNNING)] if running or overdue else []),
-        *([case.due_at <= func.now()] if overdue else []),
-        *([case.supervised_at.is_not(None)] if supervised else []),
-    ]
-
-
-async def _kind_conditions(
     kind: Annotated[list[str] | None, Query(max_length=100, description="any of these")] = None,
     group: Annotated[Group | None, Query(description="group of kinds")] = None,
     level: CaseLevel | None = None,
     channel: Channel | None = None,
-) -> _Conditions:
-    """Return the conditions on what cases are about, and how they were filed."""
-    case = CASE.c
-    of_group = [case_kind.key for case_kind in case_kinds().kinds if case_kind.group == group]
-    return [
-        *([case.kind.in_(kind)] if kind else []),
-        *([case.kind.in_(of_group)] if group else []),
-        *([case.level == level] if level else []),
-        *([case.channel == channel] if channel else []),
-    ]
-
-
-async def _place_conditions(
     region: Annotated[str, Query(pattern="^[0-9]{0,12}$", description="code or its digits")] = "",
     grid: Annotated[str, Query(pattern="^([0-9]{15})?$", description="at filing")] = "",
     handler: Annotated[str, Query(pattern="^([0-9]{12}|[0-9]{15})?$")] = "",
-) -> _Conditions:
-    """Return the conditions on where cases are, and who handles them."""
-    case = CASE.c
-    return [
-        *([func.starts_with(case.region_code, code_prefix(region))] if region else []),
-        *([case.grid_code == grid] if grid else []),
-        *([case.handler_code == handler] if handler else []),
-    ]
-
-
-async def _filing_conditions(
-    filed_from: Annotated[date | None, Query(description="first day, in the city")] = None,
-    filed_to: Annotated[date | None, Query(description="last day, in the city")] = None,
-) -> _Conditions:
-    """Return the conditions that a case was filed in days of the city."""
-    conditions: _Conditions = []
-    if filed_from:
-        conditions.append(CASE.c.filed_at >= _midnight(filed_from))
-    if filed_to:
-        if filed_to == date.max:
-            raise InputError("case_date_unfit", date=filed_to)
-        conditions.append(CASE.c.filed_at < _midnight(filed_to + timedelta(days=1)))
-    return conditions
-
-
-async def _case_filter(
-    bbox: Bbox,
-    state: Annotated[_Conditions, Depends(_state_conditions)],
-    kind: Annotated[_Conditions, Depends(_kind_conditions)],
-    place: Annotated[_Conditions, Depends(_place_conditions)],
-    filing: Annotated[_Conditions, Depends(_filing_conditions)],
+    overdue: Annotated[bool, Query(description="only running cases past their deadline")] = False,
+    running: Annotated[bool, Query(description="only cases whose deadline counts")] = False,
+    supervised: bool = False,
     q: Annotated[
         str, Query(max_length=100, description="number, or words of description or address")
     ] = "",
+    filed_from: Annotated[date | None, Query(description="first day, in the city")] = None,
+    filed_to: Annotated[date | None, Query(description="last day, in the city")] = None,
 ) -> CaseFilter:
-    words = [_matches(q)] if q else []
-    conditions = (*state, *kind, *place, *words, *filing)
-    return CaseFilter(conditions, _inside(bbox) if bbox else None)
+    case = CASE.c
+    conditions: list[ColumnElement[bool]] = [
+        *_equal(state=state, kind=kind),
+        *(
+            [case.kind.in_([kind.key for kind in case_kinds().kinds if kind.group == group])]
+            if group
+            else []
+        ),
+        *([case.level == level] if level else []),
+        *([case.channel == channel] if channel else []),
+        *([func.starts_with(case.region_code, code_prefix(region))] if region else []),
+        *([case.grid_code == grid] if grid else []),
+        *([case.handler_code == handler] if handler else []),
+        *([case.state.in_(RUNNING)] if running or overdue else []),
+        *([case.due_at <= func.now()] if overdue else []),
+        *([case.supervised_at.is_not(None)] if supervised else []),
+        *([_matches(q)] if q else []),
+        *_filing_conditions(filed_from, filed_to),
+    ]
+    return CaseFilter(tuple(conditions), _inside(bbox) if bbox else None)
+
+
+def _equal(**values: list[Any] | None) -> list[ColumnElement[bool]]:
+    return [CASE.c[name].in_(listed) for name, listed in values.items() if listed]
 
 
 def _matches(words: str) -> ColumnElement[bool]:
@@ -148,6 +115,18 @@ def _contains(column: Any, words: str) -> ColumnElement[bool]:
         return found
     lowered: ColumnElement[bool] = column.icontains(words, autoescape=True)
     return lowered
+
+
+def _filing_conditions(first: date | None, last: date | None) -> list[ColumnElement[bool]]:
+    """Return the conditions that a case was filed in days of the city."""
+    conditions = []
+    if first:
+        conditions.append(CASE.c.filed_at >= _midnight(first))
+    if last:
+        if last == date.max:
+            raise InputError("case_date_unfit", date=last)
+        conditions.append(CASE.c.filed_at < _midnight(last + timedelta(days=1)))
+    return conditions
 
 
 def _midnight(day: date) -> datetime:
