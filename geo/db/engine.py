@@ -233,8 +233,8 @@ def is_conflict(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) in CONFLICTS
 
 
-def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
-    """Migrate a database's tables up to a revision, and apply the rights.
+def upgrade(bind: Engine | None = None) -> None:
+    """Migrate a database's tables to the newest revision, and apply the rights.
 
     It is safe to run in two processes at once: the second waits, and has nothing left to do.
 
@@ -256,10 +256,9 @@ def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
         connection.execute(select(func.set_config("lock_timeout", timeout, True)))
         locks.acquire(connection, Lock.MIGRATION)
         _refuse_newer_revision(connection, url)
-        if revision != "head" or not is_current_on(connection):
-            _run_alembic("upgrade", connection, revision)
-        if is_current_on(connection):
-            security.apply_rules(connection)
+        if not is_current_on(connection):
+            _run_alembic("upgrade", connection, "head")
+        security.apply_rules(connection)
 
     try:
         run_in_transaction(bind, work)

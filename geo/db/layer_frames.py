@@ -47,7 +47,6 @@ def read_layer(
     *,
     region: str | None = None,
     as_of: datetime | None = None,
-    crs: str | None = None,
 ) -> gpd.GeoDataFrame:
     """Return a layer as it is now, or as it was at a past time.
 
@@ -59,8 +58,6 @@ def read_layer(
         Code of a region, or its first digits: features that belong to it or touch its area.
     as_of
         A past time; for grids, those in force then.
-    crs
-        Coordinate system of the result, by default the storage system.
 
     Raises
     ------
@@ -77,8 +74,7 @@ def read_layer(
         statement = statement.where(source.c.level == layer)
     if region:
         statement = _limit_to_region(connection, statement, source, region)
-    frame = read_frame(connection, statement.order_by(source.c.code))
-    return frame.to_crs(crs) if crs else frame
+    return read_frame(connection, statement.order_by(source.c.code))
 
 
 def read_frame(

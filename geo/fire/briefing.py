@@ -160,7 +160,7 @@ def _describe_neighbours(context: FireContext, row: int, lang: Language) -> list
     """Return the buildings that a separation distance is required from, the nearest first."""
     snapshot, rules = context.snapshot, context.rules
     neighbours = []
-    for other, distance, rule in separation.find_neighbours(snapshot, rules, row):
+    for other, distance, rule in separation.find_neighbours(snapshot, row):
         record = snapshot.building.iloc[other]
         required = rules.figure(rule)
         too_close = distance < required - TOLERANCE_M

@@ -121,7 +121,7 @@ def check_separation(
     )
 
 
-def find_neighbours(snapshot: CitySnapshot, rules: Rules, row: int) -> list[tuple[int, float, str]]:
+def find_neighbours(snapshot: CitySnapshot, row: int) -> list[tuple[int, float, str]]:
     """Return the buildings within the reach of the table around a building, the nearest first.
 
     Returns

@@ -17,6 +17,9 @@ from geo.messages import Language, text
 from geo.network import routing
 from geo.types import Bools, Floats, Ints
 
+HOSE_ROUTES, DRIVE_ROUTES = 3, 2
+"""Routes that a briefing shows."""
+
 DRIVE_LIMIT_S = 3600.0
 NEAR_S = 180.0
 """Stations this near are searched first; only where there are too few is the whole city."""
@@ -109,9 +112,7 @@ def point_destination(context: FireContext, point: shapely.Point) -> Destination
     return Destination(tuple(ends), gap, point)
 
 
-def nearest_hose_routes(
-    context: FireContext, destination: Destination, count: int = 3
-) -> list[HoseRoute]:
+def nearest_hose_routes(context: FireContext, destination: Destination) -> list[HoseRoute]:
     """Return the routes from the nearest working hydrants by hose, the nearest first.
 
     Where fewer routes are known, the nearest other hydrants in a straight line follow.
@@ -121,7 +122,7 @@ def nearest_hose_routes(
     points = snapshot.hydrant.geometry.to_numpy()
     straight = shapely.distance(points, destination.shape)
     routes = []
-    for row in order_hydrants(lengths, straight, snapshot.hydrant_works)[:count].tolist():
+    for row in order_hydrants(lengths, straight, snapshot.hydrant_works)[:HOSE_ROUTES].tolist():
         length, line = None, None
         if np.isfinite(lengths[row]):
             length, node = float(lengths[row]), int(access.hydrant[row])
@@ -180,9 +181,7 @@ def hose_lengths(context: FireContext, destination: Destination) -> tuple[Floats
     return lengths, [before for _, before in searches], by_end.argmin(axis=0)
 
 
-def nearest_drive_routes(
-    context: FireContext, destination: Destination, count: int = 2
-) -> list[DriveRoute]:
+def nearest_drive_routes(context: FireContext, destination: Destination) -> list[DriveRoute]:
     """Return the drives from the nearest stations by an engine's driving time, the nearest first.
 
     The seconds include the walk from where the engine stops to the wall.
@@ -202,11 +201,11 @@ def nearest_drive_routes(
         seconds = driving[access.station] + seconds_from_yard(access.station_gap)
         seconds = seconds + stops_short * HOSE_PACE_S_PER_M
         seconds = np.where(is_on_network, seconds, np.inf)
-        if np.isfinite(seconds).sum() >= count:
+        if np.isfinite(seconds).sum() >= DRIVE_ROUTES:
             break
     points = snapshot.station.geometry.to_numpy()
     routes = []
-    for row in np.argsort(seconds, kind="stable")[:count]:
+    for row in np.argsort(seconds, kind="stable")[:DRIVE_ROUTES]:
         if not np.isfinite(seconds[row]):
             continue
         line = _route_line(context, predecessors, int(access.station[row]), points[row], None)
