@@ -164,7 +164,13 @@ class CommandOptions:
 @app.command()
 @with_options(CommandOptions)
 def draw(options: CommandOptions) -> None:
-    """Draw grids of about 400 households and store them as plans."""
+    """Draw grids of about 400 households and store them as plans.
+
+    Raises
+    ------
+    InputError
+        If options contradict each other.
+    """
     if options.resume:
         if options.community or options.every:
             raise InputError("resume_alone")
@@ -202,7 +208,13 @@ def draw(options: CommandOptions) -> None:
 
 
 def report_results(results: Sequence["DrawResult"], out: Path | None) -> None:
-    """Show and write the score cards; exit with 1 if a community could not be drawn."""
+    """Show and write the score cards; exit with 1 if a community could not be drawn.
+
+    Raises
+    ------
+    typer.Exit
+        If a community could not be drawn.
+    """
     with console.best_effort():
         score_output.show_scores(results)
     if out is not None:

@@ -155,7 +155,13 @@ def osm(
     dry_run: DryRun = False,
     report: ReportFolder = None,
 ) -> None:
-    """Import buildings, roads, water, facilities and hydrants from OpenStreetMap."""
+    """Import buildings, roads, water, facilities and hydrants from OpenStreetMap.
+
+    Raises
+    ------
+    InputError
+        If the code is not six digits.
+    """
     from etl.osm import free_district_code, read_osm, source_name
 
     if code and not (len(code) == 6 and code.isdecimal() and code.isascii()):
@@ -213,6 +219,11 @@ def _report_outcome(outcome: "Outcome", report: Path | None, *, is_dry_run: bool
     """Print the outcome of a run, write its report, and exit with 3 if it is held.
 
     A report that can't be written is a warning: it changes neither the run nor the exit code.
+
+    Raises
+    ------
+    typer.Exit
+        If the run is held.
     """
     from etl.runs.report import write_report
 

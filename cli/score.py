@@ -64,7 +64,13 @@ class ScoreOptions:
 @app.command()
 @with_options(ScoreOptions)
 def score(options: ScoreOptions) -> None:
-    """Score a plan drawn by anyone, and list everything that is wrong with it."""
+    """Score a plan drawn by anyone, and list everything that is wrong with it.
+
+    Raises
+    ------
+    InputError
+        If the file holds no plan of the community.
+    """
     from cli import draw_request
 
     requested = draw_request.combine_options(options)

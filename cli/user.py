@@ -79,7 +79,13 @@ def bind(
     name: Name,
     grids: Annotated[str, typer.Argument(help="Codes of the grids, by commas; empty for none.")],
 ) -> None:
-    """Have the managers of these grids, and of no others, sign in with the account."""
+    """Have the managers of these grids, and of no others, sign in with the account.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such account.
+    """
     from geo.db import accounts
 
     db.upgrade()

@@ -137,7 +137,13 @@ def token(
     redirect_uri: Word = "",
     nonce: Word = "",
 ) -> TokensResponse:
-    """Sign in by password or by a code of the identity provider, or refresh a session."""
+    """Sign in by password or by a code of the identity provider, or refresh a session.
+
+    Raises
+    ------
+    NotSignedInError
+        If the password is wrong, or the session has ended.
+    """
     response.headers["Cache-Control"] = "no-store"
     engine = request.app.state.engine
     if grant_type == "refresh_token":
@@ -203,7 +209,13 @@ def providers() -> ProvidersResponse:
 
 @router.get("/entrance", responses=problems.problem_responses(404))
 def entrance() -> EntranceResponse:
-    """Return where to sign in with the identity provider."""
+    """Return where to sign in with the identity provider.
+
+    Raises
+    ------
+    NotFoundError
+        If no identity provider is set up.
+    """
     if not settings().oidc_issuer:
         raise NotFoundError("provider_none")
     return EntranceResponse(
@@ -219,9 +231,12 @@ def change_password(
 
     Raises
     ------
-    InputError, NotAllowedError, TooManyError
-        If the new password is too short or too long, the current one is wrong, or there were too
-        many attempts.
+    InputError
+        If the new password is too short or too long.
+    NotAllowedError
+        If the current one is wrong.
+    TooManyError
+        If there were too many attempts.
     """
     engine = request.app.state.engine
     address = request.client.host if request.client else ""
@@ -245,9 +260,14 @@ def _sign_in_by_code(
 
     Raises
     ------
-    InputError, NotSignedInError, TooManyError, SetupError
-        If there is no provider, the provider refuses the code or does not answer, the account does
-        not exist, or there were too many attempts.
+    InputError
+        If there is no provider.
+    NotSignedInError
+        If the provider refuses the code, or the account does not exist.
+    TooManyError
+        If there were too many attempts.
+    SetupError
+        If the provider does not answer.
     """
     if not settings().oidc_issuer:
         raise InputError("provider_none")
@@ -310,6 +330,11 @@ def _refresh_tokens(connection: Connection, refresh: str) -> TokensResponse | No
     as the next token was not used, it gets the same one again. A token that was never issued
     changes nothing: access tokens hold the session's identifier, so knowing it proves no knowledge
     of a refresh token.
+
+    Raises
+    ------
+    InputError
+        If there is no refresh token.
     """
     if not refresh:
         raise InputError("refresh_token_missing")

@@ -189,7 +189,13 @@ def file_request(
     fields: Annotated[RequestForm, Form(media_type=MULTIPART)],
     key: IdempotencyKey = "",
 ) -> Response:
-    """File a case: with an application's key answer its number, else a token."""
+    """File a case: with an application's key answer its number, else a token.
+
+    Raises
+    ------
+    InputError
+        If the request has attributes, which no service defines.
+    """
     application = _application_of(fields.api_key)
     if not application:
         limit_reports(request)

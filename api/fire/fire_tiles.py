@@ -42,8 +42,11 @@ router = APIRouter(tags=["tiles"])
 def fire_tile(
     request: Request, connection: Connection, caller: CurrentCaller, tile: RequestedTile
 ) -> Response:
-    """Return a tile with the layers finding, finding_point, hydrant, station, micro_station,
-    lane, response, hydrant_area and entrance; 204 where there is nothing."""
+    """Return a tile of the fire layers; 204 where there is nothing.
+
+    The layers are finding, finding_point, hydrant, station, micro_station, lane, response,
+    hydrant_area and entrance.
+    """
     return _answer(request, connection, caller, tile, _fire_layers(tile))
 
 

@@ -30,14 +30,14 @@ from api.imports.run_schemas import (
     explain_rejection,
 )
 from api.imports.upload_files import UPLOAD_ID, Upload, count_uploads, create_upload, find_upload
-from api.imports.upload_jobs import name_file
+from api.imports.upload_jobs import naming_upload
 from api.plans.jobs import JobResponse
 from etl.input.file_preview import LAYERS, FilePreview, preview_file
 from etl.input.layer_columns import REGISTER, table_of
 from etl.input.mapping import LAYER_ALIASES, validate_mapping
 from etl.pipeline.reading import read_city_bounds
 from geo.crs import STORAGE, metric_crs
-from geo.errors import ConflictError, GridatlasError, InputError, TooLargeError
+from geo.errors import ConflictError, InputError, TooLargeError
 from geo.model.job import JobKind, JobStatus
 
 router = APIRouter(prefix="/imports", tags=["imports"], dependencies=[allow("importer", "admin")])
@@ -210,15 +210,19 @@ def preview(
     file_layer: Word = "",
     encoding: Word = "",
 ) -> UploadPreviewResponse:
-    """Return what an uploaded file holds, and how it is probably read."""
+    """Return what an uploaded file holds, and how it is probably read.
+
+    Raises
+    ------
+    InputError
+        If there is no such layer, or the file can't be read.
+    """
     uploaded = find_upload(upload, caller.role, caller.name)
     if layer and layer not in LAYERS:
         raise InputError("no_such_layer", layer=layer, layers=", ".join(LAYERS))
     bounds = read_city_bounds(connection)
-    try:
+    with naming_upload(uploaded.name):
         found = preview_file(uploaded.file, layer, file_layer, encoding, bounds)
-    except GridatlasError as error:
-        raise name_file(error, uploaded.name) from error
     sources = _sources(connection, found.layer)
     likely = [] if found.likely_crs is None else [found.likely_crs]
     return UploadPreviewResponse(
@@ -345,9 +349,7 @@ async def _submit(
     """Queue a job of an upload, after a check of the mapping, and wait for its end."""
     uploaded = await run_in_threadpool(find_upload, number, caller.role, caller.name)
     document = mapping.document()
-    try:
+    with naming_upload(uploaded.name):
         validate_mapping(document, uploaded.name)
-    except GridatlasError as error:
-        raise name_file(error, uploaded.name) from error
     parameters = {"upload": number, "mapping": document}
     return await submit(request, caller, lang, kind, parameters)

@@ -135,6 +135,11 @@ def compare(
     """Start a job that compares the grids before and after a change of communities.
 
     Plans and communities stay as they are.
+
+    Raises
+    ------
+    NotFoundError
+        If one of the communities is not in the caller's region.
     """
     change.check_communities()
     check_limits(change)

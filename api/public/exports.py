@@ -92,7 +92,13 @@ def export(
         Literal["plain", "zh"], Query(description="names of the fields: as in the API, or Chinese")
     ] = "plain",
 ) -> Response:
-    """Download a layer. Shapefiles are zipped; KML is always in longitude and latitude."""
+    """Download a layer. Shapefiles are zipped; KML is always in longitude and latitude.
+
+    Raises
+    ------
+    InputError
+        If the format or the layer does not allow the coordinate system or the plan.
+    """
     layer_definition = readable_layer(layer, caller.role)
     system = STORAGE_SRID if crs is None else coordinates.EPSG_BY_URI[coordinates.crs_uri(crs)]
     if format == "kml" and system not in coordinates.SAME_AS_STORAGE:

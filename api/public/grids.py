@@ -67,6 +67,11 @@ async def grids(
     """List grids ordered by code, or return the grid that contains a point.
 
     With ``lon`` and ``lat`` the list has one grid; a point in no grid answers 404.
+
+    Raises
+    ------
+    NotFoundError
+        If no grid in force contains the point.
     """
     point = _point(lon, lat, bbox, community)
     if point is not None and status == "published" and not simplify:
@@ -95,6 +100,11 @@ async def _published_grid_at(
     """Return the grid in force at a point.
 
     This is the most frequent query, so it runs in the event loop instead of a thread.
+
+    Raises
+    ------
+    NotFoundError
+        If no grid in force contains the point.
     """
     query = _grid_at_point_query()
     state = request.app.state

@@ -100,6 +100,11 @@ async def archive(request: Request, name: str) -> Response:
 
     The page cache of the operating system holds the file, so reading a range takes less time than
     handing it to a thread.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such file.
     """
     file = archive_folder() / Path(name).name
     if file.suffix != ".pmtiles" or not file.is_file():

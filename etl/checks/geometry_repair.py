@@ -47,7 +47,7 @@ class Repairs:
     counts: Counter[str] = field(default_factory=Counter)
 
     def note(self, what: str, rows: Flags) -> None:
-        """Count repaired features."""
+        """Count repaired features, those set in ``rows``, bool of shape (n,)."""
         if count := int(rows.sum()):
             self.counts[what] += count
 

@@ -40,7 +40,7 @@ class Breach:
 
     @property
     def thickness_m(self) -> float:
-        """Return the mean width: twice the area divided by the perimeter."""
+        """The mean width: twice the area divided by the perimeter."""
         return float(2 * self.shape.area / max(self.shape.length, 1e-9))
 
 

@@ -120,7 +120,7 @@ _DATE = re.compile(
 
 
 def parse_dates(values: pa.Array) -> tuple[pa.Array, NDArray[np.bool_]]:
-    """Return values as dates, and a bool array of shape (n,) of those that are no date.
+    """Return values as dates, and bool of shape (n,) of those that are no date.
 
     Only texts that begin with the year are read: 03/04/2025 can be two days.
     """

@@ -61,7 +61,7 @@ class Batch:
         return len(self.geometry)
 
     def take(self, rows: Flags) -> "Batch":
-        """Return the features of the rows that are set in an (n,) bool array."""
+        """Return the features of the rows that are set in ``rows``, bool of shape (n,)."""
         if rows.all():
             return self
         mask = pa.array(rows)
@@ -80,7 +80,10 @@ class Batch:
         return replace(self, columns={**self.columns, **columns})
 
     def with_geometry(self, geometry: Geometries, changed: Flags | None = None) -> "Batch":
-        """Return the batch with new geometry, which differs in some rows or in all."""
+        """Return the batch with new geometry, which differs in some rows or in all.
+
+        ``geometry`` is of objects, ``changed`` of bools, both of shape (n,).
+        """
         if changed is None or self.wkb is None:
             return replace(self, geometry=geometry, wkb=None)
         if not changed.any():

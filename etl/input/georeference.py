@@ -62,7 +62,7 @@ class Georeference:
 
     @cached_property
     def conversion(self) -> Conversion:
-        """Return how coordinates of the system become degrees of the storage system."""
+        """How coordinates of the system become degrees of the storage system."""
         return find_conversion(self.crs, self.settings.transformation, self.area)
 
     def to_storage(self, batch: Batch) -> Batch:
@@ -267,7 +267,7 @@ def resolve_crs(
         if file_crs is not None:
             return file_crs
         if likely := guess():
-            raise _unnamed_system(likely, settings, path, layer)
+            _refuse_unnamed(likely, settings, path, layer)
         raise InputError("no_crs", file=path, layer=layer)
     crs = parse_crs(settings.crs)
     if file_crs is None or settings.override or _are_equivalent(crs, file_crs):
@@ -277,13 +277,13 @@ def resolve_crs(
     )
 
 
-def _unnamed_system(reading: Reading, settings: Coordinates, path: Path, layer: str) -> InputError:
-    """Return the error of a file that names no system, with the settings by which it fits."""
+def _refuse_unnamed(reading: Reading, settings: Coordinates, path: Path, layer: str) -> NoReturn:
+    """Refuse a file that names no system, with the settings by which it fits."""
     fields = {"file": path, "layer": layer, "crs": reading.code, "zone": reading.crs.name}
     if (reading.swap_axes, reading.unit) == (settings.swap_axes, settings.unit):
-        return InputError("no_crs_but_likely", **fields)
+        raise InputError("no_crs_but_likely", **fields)
     lines = settings_text(reading, settings, None)
-    return InputError("no_crs_but_readable", **fields, settings=lines)
+    raise InputError("no_crs_but_readable", **fields, settings=lines)
 
 
 def _are_equivalent(crs: pyproj.CRS, other: pyproj.CRS) -> bool:

@@ -181,7 +181,7 @@ class Mapping(StrictModel):
 
     @property
     def table(self) -> str:
-        """Return the table that the features go to."""
+        """The table that the features go to."""
         return LAYER_ALIASES.get(self.layer, self.layer)
 
 

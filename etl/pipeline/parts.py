@@ -41,12 +41,12 @@ class Part:
 
     @property
     def delivered(self) -> Mapping:
-        """Return the mapping of the columns of the file."""
+        """The mapping of the columns of the file."""
         return self.of_persons or self.mapping
 
     @property
     def layer(self) -> str:
-        """Return the table that the features go to."""
+        """The table that the features go to."""
         return self.mapping.table
 
 
@@ -192,6 +192,11 @@ def _open_persons(data: Path, mapping: Mapping | str, file_layer: str | None) ->
     """Open a file of persons, which delivers the counts of its dwellings.
 
     No error names a column or a cell of the file, unless its header has been recognised.
+
+    Raises
+    ------
+    InputError
+        If the header of the file changed.
     """
     try:
         part = _open_layer(data, mapping, file_layer)

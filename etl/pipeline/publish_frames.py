@@ -1,7 +1,7 @@
 """Publishing data frames that the program itself produces."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import geopandas as gpd
 import numpy as np
@@ -170,7 +170,7 @@ def _validate_batch(
     """
     checked, faults = check_batch(batch, layer, KnownValues(_LATEST_YEAR))
     if faults and quarantine is None:
-        raise _fault_error(layer, faults[0], batch)
+        _refuse_fault(layer, faults[0], batch)
     if faults and quarantine is not None:
         bad = np.logical_or.reduce([fault.rows for fault in faults])
         rows = np.flatnonzero(bad).tolist()
@@ -182,10 +182,10 @@ def _validate_batch(
     )
 
 
-def _fault_error(layer: str, fault: Fault, raw: Batch) -> InputError:
+def _refuse_fault(layer: str, fault: Fault, raw: Batch) -> NoReturn:
     row = int(fault.rows.argmax())
     code = raw.columns["code"][row].as_py() if "code" in raw.columns else None
-    return InputError(
+    raise InputError(
         fault.key,
         layer=layer,
         code=code or "?",

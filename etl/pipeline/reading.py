@@ -92,7 +92,7 @@ class Reader:
 
     @property
     def is_large(self) -> bool:
-        """Return whether an index is built faster at once than row by row."""
+        """Whether an index is built faster at once than row by row."""
         counts = [part.source.count for part in self.opened.parts]
         return any(count is None or count > MIN_ROWS for count in counts)
 
@@ -320,6 +320,11 @@ class LayerReader:
         """Refuse a table whose title gives another unit than a column without one is read in.
 
         管径 of 300 under a title 单位：米 is in millimetres all the same.
+
+        Raises
+        ------
+        InputError
+            If the title and the values of a column contradict each other.
         """
         mapping, source = self.part.mapping, self.part.source
         units = source.notes.get(TITLE_UNITS, {}).get("units", "").split("、")

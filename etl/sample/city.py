@@ -172,8 +172,7 @@ def _build_frame(rows: list[dict[str, Any]], source: str) -> gpd.GeoDataFrame:
 
 
 class _FilledOffices:
-    """The blocks of offices, filled when they are first needed and dropped once their office is
-    built."""
+    """The blocks of offices, filled when needed and dropped once their office is built."""
 
     def __init__(self, offices: list[Office], seed: int) -> None:
         self._by_place = {(office.column, office.row): office for office in offices}
