@@ -50,7 +50,6 @@ ConstraintsFile = Annotated[
     Path | None,
     _option(LIMITS, help="NAME.toml with these options, also for single communities."),
 ]
-FormerConstraintsFile = Annotated[Path | None, typer.Option("--wishes", hidden=True)]
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,6 @@ class CommandOptions:
         bool, _option(LIMITS, "--whole-compounds", help="Split no compound that fits in a grid.")
     ] = False
     constraints: ConstraintsFile = None
-    wishes: FormerConstraintsFile = None
     seed: Annotated[int | None, _option(LIMITS, help="The same seed draws the same grids.")] = None
     seconds: Annotated[
         float | None, _option(LIMITS, help="Time limit per community; default: 60 s.")
@@ -132,7 +130,6 @@ class CommandOptions:
     from_scratch: Annotated[
         bool, _option(PREVIOUS, "--from-scratch", help="Ignore the plan in force.")
     ] = False
-    fresh: Annotated[bool, typer.Option("--fresh", hidden=True)] = False
     only_touched: Annotated[
         bool,
         _option(PREVIOUS, "--only-touched", help="Redraw only grids in which something changed."),
@@ -141,7 +138,6 @@ class CommandOptions:
         bool,
         _option(PREVIOUS, "--repair", help="Complete or repair the plan with few changes."),
     ] = False
-    complete: Annotated[bool, typer.Option("--complete", hidden=True)] = False
     alternatives: Annotated[
         int, _option(CHOICE, help="Number of distinct drawings to make.", min=1, max=9)
     ] = 1

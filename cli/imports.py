@@ -80,7 +80,6 @@ class ImportOptions:
     force: Annotated[
         bool, typer.Option("--force", help="Import the file even if it has not changed.")
     ] = False
-    again: Annotated[bool, typer.Option("--again", hidden=True)] = False
     report: ReportFolder = None
 
 
@@ -127,8 +126,7 @@ def _import_layer(
         source=options.source,
         partial=options.partial,
     )
-    is_forced = options.force or options.again
-    request = Request(layer, options.file, merged, options.dry_run, is_forced)
+    request = Request(layer, options.file, merged, options.dry_run, options.force)
     with console.progress() as progress:
         return import_file(db.get_engine(), request, settings(), progress)
 

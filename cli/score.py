@@ -11,7 +11,6 @@ from cli.command_options import Transformation, with_options
 from cli.draw import (
     BalanceOption,
     ConstraintsFile,
-    FormerConstraintsFile,
     Lower,
     Target,
     Upper,
@@ -49,7 +48,6 @@ class ScoreOptions:
     upper: Upper = None
     weight: Weights = None
     constraints: ConstraintsFile = None
-    wishes: FormerConstraintsFile = None
     against: Annotated[
         int | None, typer.Option(help="Number of a plan: count the households moved from it.")
     ] = None
