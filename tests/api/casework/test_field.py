@@ -228,7 +228,7 @@ def inspect(signed_in, hydrants):
     return send
 
 
-def test_inspection_of_an_own_hydrant_reaches_the_fire_desk(signed_in, inspect):
+def test_inspection_of_an_own_hydrant_reaches_the_fire_page(signed_in, inspect):
     manager, fire = signed_in("grid_manager"), signed_in("fire")
     before = own_hydrant(manager)
     assert (before["code"], before["grid_code"]) == ("h1", OWN_GRID)
