@@ -333,7 +333,7 @@ def _format_height(attributes: Details, lang: Language) -> str:
     estimate = attributes["estimated_height_m"]
     if estimate is None:
         return f"{_or_unknown(attributes['height_m'])} m"
-    return text("desk.height_estimated", lang=lang, height=f"{estimate:.0f} m")
+    return text("fire.height_estimated", lang=lang, height=f"{estimate:.0f} m")
 
 
 def _format_households(attributes: Details) -> str:

@@ -112,7 +112,7 @@ def _place_grid_numbers(
     lang: Language,
 ) -> None:
     for row in sheet.grids.itertuples():
-        households = text("atlas.households_unit", lang=lang, households=row.households)
+        households = text("page.households_unit", lang=lang, households=row.households)
         clipped = canvas.clip([row.geom], 0.0)
         for area in clipped[shapely.get_dimensions(clipped) == 2][:1]:
             number, points = grid_serial(row.code), _open_points(area, buildings)

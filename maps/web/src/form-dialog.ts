@@ -22,7 +22,7 @@ export function openFormDialog({ title, content, action, confirm }: FormDialogOp
       "div",
       { class: "ways" },
       submit,
-      button(text("page.leave_it"), () => dialog.remove()),
+      button(text("page.cancel"), () => dialog.remove()),
     ),
   );
   const dialog = element("dialog", { "aria-label": title }, form);

@@ -59,7 +59,7 @@ function tourBox(name: string, step: number, count: number, words: string): HTML
       { class: "ways" },
       element("small", {}, `${step + 1} / ${count}`),
       button(text("tour.end"), close, { class: "quiet" }),
-      isLast ? null : button(text("tour.next"), next, { class: "primary" }),
+      isLast ? null : button(text("page.next"), next, { class: "primary" }),
     ),
   );
   box.addEventListener("keydown", (event) => event.key === "Escape" && close());

@@ -47,7 +47,7 @@ export function accountFields(account?: Account): Fields<AccountValues> {
     {},
     element("legend", {}, text("admin.networks")),
     ...ticks.map((tick) =>
-      element("label", { class: "tick" }, tick, text(`admin.network_${tick.value}`)),
+      element("label", { class: "tick" }, tick, text(`page.network_${tick.value}`)),
     ),
   );
   const grids = element("input", {

@@ -17,7 +17,12 @@ import "../staff-page.css";
 import "./admin.css";
 
 async function start(): Promise<void> {
-  await openStaffPage({ page: "admin", role: "admin", title: "admin.title", tour: () => "admin" });
+  await openStaffPage({
+    page: "admin",
+    role: "admin",
+    title: "session.accounts",
+    tour: () => "admin",
+  });
   await show();
 }
 
@@ -31,7 +36,7 @@ async function show(): Promise<void> {
     element(
       "div",
       { class: "heading" },
-      element("h1", {}, text("admin.title")),
+      element("h1", {}, text("session.accounts")),
       element("p", {}, text("admin.help")),
     ),
     element(
@@ -49,7 +54,7 @@ function accountTable(accounts: Account[]): HTMLElement {
   const rows = accounts.map((account) => accountRow(account));
   return element(
     "div",
-    { class: "table", tabindex: "0", role: "region", "aria-label": text("admin.title") },
+    { class: "table", tabindex: "0", role: "region", "aria-label": text("session.accounts") },
     element(
       "table",
       {},
@@ -73,7 +78,7 @@ function accountRow(account: Account): HTMLElement {
       {},
       role === "grid_manager"
         ? grids.join(" ")
-        : scope || networks.map((one) => text(`admin.network_${one}`)).join(" "),
+        : scope || networks.map((one) => text(`page.network_${one}`)).join(" "),
     ),
     element("td", {}, state.filter(Boolean).join(" · ")),
     element("td", {}, formatDateTime(created_at)),
@@ -110,7 +115,7 @@ async function setActive(name: string, active: boolean): Promise<void> {
 function openAddDialog(): void {
   const name = element("input", { required: "", maxlength: "200", autocomplete: "off" });
   const fields = accountFields();
-  const password = passwordField("admin.password");
+  const password = passwordField("session.password");
   openFormDialog({
     title: text("admin.add"),
     content: [
@@ -132,7 +137,7 @@ function openChangeDialog(account: Account): void {
   openFormDialog({
     title: text("admin.change_account", { name: account.name }),
     content: [element("p", {}, text("admin.sessions_end")), ...fields.content],
-    action: text("admin.save"),
+    action: text("page.save"),
     confirm: async () => {
       await changeAccount(account.name, fields.read());
       await show();
@@ -141,11 +146,11 @@ function openChangeDialog(account: Account): void {
 }
 
 function openResetDialog(name: string): void {
-  const password = passwordField("admin.password");
+  const password = passwordField("session.password");
   openFormDialog({
     title: text("admin.reset_account", { name }),
     content: [element("p", {}, text("admin.sessions_end")), password.content],
-    action: text("admin.save"),
+    action: text("page.save"),
     confirm: async () => {
       await resetPassword(name, password.read());
       notify(text("admin.password_set", { name }), undefined, "calm");

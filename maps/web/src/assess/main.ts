@@ -31,10 +31,10 @@ async function start(): Promise<void> {
   const lang = await openStaffPage({
     page: "assess",
     role: ["grid_manager", "office"],
-    title: "assess.title",
+    title: "page.title_assess",
     tour: () => "assess",
   });
-  elementById("crumbs").replaceChildren(element("a", { href: "/cases" }, text("assess.cases")));
+  elementById("crumbs").replaceChildren(element("a", { href: "/cases" }, text("page.title_cases")));
   elementById("map").setAttribute("aria-label", text("assess.map"));
   const months = await fetchMonths();
   const page = new AssessPage(months, (choose) =>
@@ -72,7 +72,11 @@ class AssessPage {
   }
 
   async start(): Promise<void> {
-    const heading = element("div", { class: "heading" }, element("h1", {}, text("assess.title")));
+    const heading = element(
+      "div",
+      { class: "heading" },
+      element("h1", {}, text("page.title_assess")),
+    );
     if (!this.month) {
       const none = element("p", { class: "none" }, text("assess.no_months"));
       elementById("side").replaceChildren(heading, none);
@@ -124,7 +128,7 @@ class AssessPage {
   private async load(): Promise<void> {
     const selection = ++this.selection;
     const { month, level } = this;
-    this.result.replaceChildren(element("p", { class: "none" }, text("assess.loading")));
+    this.result.replaceChildren(element("p", { class: "none" }, text("page.loading")));
     this.trend.replaceChildren();
     try {
       const [figures, shapes] = await Promise.all([

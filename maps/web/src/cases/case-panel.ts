@@ -83,19 +83,19 @@ function caseFacts(one: CaseDetails): HTMLElement {
   const offered = [one.offered ?? "", one.offered_department].filter((part) => part !== "");
   const plural = (count: number) => (count > 0 ? String(count) : "");
   return definitionList([
-    [text("cases.address"), one.address],
+    [text("case_column.address"), one.address],
     [text("cases.place"), one.region_name || one.region],
     [text("cases.grid"), one.grid ?? ""],
-    [text("cases.handler"), one.handler_name],
-    [text("cases.department"), one.department_name],
+    [text("case_column.handler"), one.handler_name],
+    [text("case_column.department"), one.department_name],
     [text("cases.offered_to"), offered.join(" · ")],
-    [text("cases.channel"), text(`case_channel.${one.channel}`)],
-    [text("cases.filed"), formatDateTime(one.filed_at)],
+    [text("case_column.channel"), text(`case_channel.${one.channel}`)],
+    [text("case_column.filed_at"), formatDateTime(one.filed_at)],
     [text("cases.deadline"), one.is_provisional ? text("cases.due_provisional", due) : due.when],
-    [text("cases.closed"), one.closed_at ? formatDateTime(one.closed_at) : ""],
+    [text("case_column.closed_at"), one.closed_at ? formatDateTime(one.closed_at) : ""],
     [text("cases.rating"), one.rating ? text("cases.rating_of", { rating: one.rating }) : ""],
-    [text("cases.escalations"), plural(one.escalations)],
-    [text("cases.reworks"), plural(one.reworks)],
+    [text("case_column.escalations"), plural(one.escalations)],
+    [text("case_column.reworks"), plural(one.reworks)],
   ]);
 }
 

@@ -40,18 +40,18 @@ export function showFilingForm({ kinds, map, role, onClose }: FilingOptions): vo
   const form = element(
     "form",
     { class: "step" },
-    element("label", {}, text("cases.kind"), kind),
+    element("label", {}, text("case_column.kind"), kind),
     guide,
     element("p", { class: "none" }, text("cases.pin_help")),
-    element("label", {}, text("cases.longitude"), lon),
-    element("label", {}, text("cases.latitude"), lat),
+    element("label", {}, text("case_column.lon"), lon),
+    element("label", {}, text("case_column.lat"), lat),
     button(text("cases.pin_centre"), takeCentre),
     element("label", {}, text("cases.description"), element("textarea", words)),
-    optionalField("address", "cases.address"),
+    optionalField("address", "case_column.address"),
     optionalField("contact", "cases.reporter_contact"),
     photoField(),
     said,
-    element("div", { class: "actions" }, submit, button(text("cases.cancel"), onClose)),
+    element("div", { class: "actions" }, submit, button(text("page.cancel"), onClose)),
   );
   const key = idempotencyKey();
   form.addEventListener("submit", (event) => {
@@ -74,7 +74,7 @@ export function showFilingForm({ kinds, map, role, onClose }: FilingOptions): vo
       "div",
       { class: "heading" },
       element("h1", { tabindex: "-1" }, title),
-      button("×", onClose, { class: "quiet close", "aria-label": text("cases.cancel") }),
+      button("×", onClose, { class: "quiet close", "aria-label": text("page.cancel") }),
     ),
     form,
   );

@@ -44,10 +44,10 @@ async function start(): Promise<void> {
   const lang = await openStaffPage({
     page: "cases",
     role: ROLES,
-    title: "cases.title",
+    title: "page.title_cases",
     tour: () => "cases",
   });
-  const link = element("a", { href: "/assess" }, text("cases.assessment"));
+  const link = element("a", { href: "/assess" }, text("page.title_assess"));
   elementById("crumbs").replaceChildren(link);
   const role = session()!.role;
   const filter = parseFilter(location.search, role);

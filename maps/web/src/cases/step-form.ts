@@ -51,7 +51,7 @@ export function stepForm(
     noteField(action, requires("note")),
     photoField(),
     said,
-    element("div", { class: "actions" }, submit, button(text("cases.cancel"), onCancel)),
+    element("div", { class: "actions" }, submit, button(text("page.cancel"), onCancel)),
   );
   const key = idempotencyKey();
   form.addEventListener("submit", (event) => {
@@ -113,7 +113,7 @@ function kindField(one: CaseDetails, { kinds }: Kinds): HTMLElement {
   const field = selectOf(choices, one.kind);
   field.name = "kind";
   field.required = true;
-  return element("label", {}, text("cases.kind"), field);
+  return element("label", {}, text("case_column.kind"), field);
 }
 
 function targetFields(one: CaseDetails, { departments }: Kinds): HTMLElement[] {
@@ -135,7 +135,7 @@ function targetFields(one: CaseDetails, { departments }: Kinds): HTMLElement[] {
     element("label", {}, text("cases.to"), field),
     list,
     element("small", {}, text("cases.to_help")),
-    element("label", {}, text("cases.department"), department),
+    element("label", {}, text("case_column.department"), department),
   ];
 }
 

@@ -142,7 +142,7 @@ export function statusBadge({ status, failure }: Pick<Run, "status" | "failure">
     rejected: "failed",
   };
   const isUnreadable = status === "rejected" && failure !== null;
-  const words = isUnreadable ? text("data.status_failed_file") : label("status", status);
+  const words = isUnreadable ? text("status.failed_file") : label("status", status);
   return element("span", { class: `badge ${look[status] ?? ""}` }, words);
 }
 

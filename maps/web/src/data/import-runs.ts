@@ -187,7 +187,7 @@ function timingList(seconds: Record<string, number>): HTMLElement {
 
 function coverageLines(run: RunWithReport): HTMLElement[] {
   return listCoverage(run).map(({ layer, listed, changed, hasDensity }) => {
-    const line = text("data.shown_of", {
+    const line = text("report.shown_of", {
       layer: label("layer", layer),
       shown: formatNumber(listed),
       count: formatNumber(changed),
@@ -214,7 +214,7 @@ function differenceItem(
 ): HTMLElement {
   const mark = element("i", { class: "mark" });
   mark.style.background = CHANGE_COLOURS[fate];
-  const names = columns?.map(columnName).join(text("data.and"));
+  const names = columns?.map(columnName).join(text("page.and"));
   const words = `${label("layer", layer)} ${code}${names ? ` (${names})` : ""}`;
   const show = () =>
     fitFeatures([shape, before].flatMap((one) => (one ? [changeFeature(one, "")] : [])));
@@ -274,7 +274,7 @@ function confirmDecision(run: Run, decision: Decision, reload: () => void): void
       "div",
       { class: "ways" },
       confirm,
-      button(text("data.leave_it"), () => dialog.remove()),
+      button(text("page.cancel"), () => dialog.remove()),
     ),
   );
   document.body.append(dialog);

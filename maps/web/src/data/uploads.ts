@@ -260,7 +260,7 @@ class UploadPage {
     }
     choose.setAttribute("aria-label", text("data.to_column", { name }));
     choose.dataset.column = name;
-    const values = samples.map((value) => value || text("data.no_value")).join(text("data.and"));
+    const values = samples.map((value) => value || text("data.no_value")).join(text("page.and"));
     return element(
       "li",
       {},

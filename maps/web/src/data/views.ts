@@ -34,7 +34,7 @@ async function show(): Promise<void> {
   navigation.abort();
   navigation = new AbortController();
   const { signal } = navigation;
-  setSidebar(element("p", { class: "none" }, text("data.loading")));
+  setSidebar(element("p", { class: "none" }, text("page.loading")));
   try {
     await route(
       location.pathname.split("/").slice(2).map(decodeURIComponent),
@@ -44,8 +44,8 @@ async function show(): Promise<void> {
   } catch (error) {
     if (signal.aborted) return;
     setSidebar(
-      heading(text("data.not_shown"), (error as Error).message),
-      button(text("data.again"), () => void show(), { class: "primary" }),
+      heading(text("page.not_shown"), (error as Error).message),
+      button(text("page.try_again"), () => void show(), { class: "primary" }),
     );
   }
 }

@@ -49,7 +49,7 @@ export async function caseForm(bundle: Bundle, buildingCode: string, onStored: O
     if (chosen) moveTo(meanCorner(chosen.geometry as Polygon));
   });
   let position: Promise<unknown> | undefined;
-  const locate = button(text("field_app.my_position"), () => {
+  const locate = button(text("page.here"), () => {
     const before = place.value;
     // another place may be chosen before the position arrives
     position = findPosition((found) => place.value === before && moveTo(found));
@@ -199,7 +199,7 @@ export async function verificationForm(bundle: Bundle, code: string, onStored: O
   const occupancy = select(
     OCCUPANCIES.map((key): [string, string] => [
       key,
-      key ? text(`occupancy.${key}`) : text("field_app.unknown"),
+      key ? text(`occupancy.${key}`) : text("page.unknown"),
     ]),
   );
   occupancy.value = dwelling.occupancy ?? "";

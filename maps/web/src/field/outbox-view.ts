@@ -10,7 +10,7 @@ import { describeValue, heading, type View } from "./views";
 
 /** `changed` is called after a decision. */
 export function outboxView(entries: Entry[], locked: number, changed: () => void): View {
-  const note = text(entries.length ? "field_app.waiting" : "field_app.all_sent", {
+  const note = text(entries.length ? "field_app.waiting" : "field_app.sync_done", {
     count: entries.length,
   });
   const unreadable = locked ? element("p", {}, text("field_app.locked", { count: locked })) : null;

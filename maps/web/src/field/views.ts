@@ -102,7 +102,7 @@ export function nameOf({ buildings, units }: Bundle, dwelling: Dwelling): string
 /** A dwelling's value of a column, for people. */
 export function describeValue(dwelling: Partial<Dwelling>, column: string): string {
   const value = (dwelling as Record<string, unknown>)[column];
-  if (value === null || value === undefined) return text("field_app.unknown");
+  if (value === null || value === undefined) return text("page.unknown");
   return optionalText(`${column}.${value}`) || String(value);
 }
 

@@ -62,28 +62,28 @@ export class Measure {
       return item;
     };
     const centre = button(
-      text("desk.measure_centre"),
+      text("fire.measure_centre"),
       () => void this.centre().then((place) => this.add(place)),
     );
     elementById("side").replaceChildren(
-      heading(text("desk.mode_measure"), text("desk.measure_help")),
+      heading(text("fire.mode_measure"), text("fire.measure_help")),
       element(
         "div",
         { class: "actions" },
         centre,
-        tool("desk.measure_back", () => {
+        tool("fire.measure_back", () => {
           this.places.pop();
           this.show();
         }),
-        tool("desk.measure_clear", () => this.clear()),
+        tool("fire.measure_clear", () => this.clear()),
       ),
       element(
         "div",
         { role: "status" },
         definitionList([
-          [text("desk.measure_length"), lengths.length ? `${round(total)} m` : ""],
-          [text("desk.measure_last"), lengths.length > 1 ? `${round(lengths.at(-1)!)} m` : ""],
-          [text("desk.measure_area"), area > 0 ? `${round(area)} m²` : ""],
+          [text("fire.measure_length"), lengths.length ? `${round(total)} m` : ""],
+          [text("fire.measure_last"), lengths.length > 1 ? `${round(lengths.at(-1)!)} m` : ""],
+          [text("fire.measure_area"), area > 0 ? `${round(area)} m²` : ""],
         ]),
       ),
     );

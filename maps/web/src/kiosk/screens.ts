@@ -26,7 +26,7 @@ export function tiles(entries: [label: string, act: () => void][]): HTMLElement 
 export function stepButtons(
   back: () => void,
   next: (() => void) | null,
-  nextLabel = text("kiosk.next"),
+  nextLabel = text("page.next"),
 ): { root: HTMLElement; next: HTMLButtonElement | null } {
   const forward = next && button(nextLabel, next, { class: "primary" });
   const root = element("div", { class: "steps" }, button(text("kiosk.back"), back), forward);

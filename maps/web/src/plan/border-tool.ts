@@ -53,7 +53,7 @@ export class BorderTool {
   }
 
   private async start(grid: string | null): Promise<void> {
-    this.panel.replaceChildren(element("p", { class: "none" }, text("plan.loading")));
+    this.panel.replaceChildren(element("p", { class: "none" }, text("page.loading")));
     try {
       this.barriers ??= await fetchBarriers(this.draft.plan.id);
     } catch (error) {

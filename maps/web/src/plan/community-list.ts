@@ -83,7 +83,7 @@ export async function showCommunityList(
       element(
         "div",
         { class: "heading" },
-        element("h1", {}, city?.name ?? text("plan.communities")),
+        element("h1", {}, city?.name ?? text("page.communities")),
         element("p", {}, text("plan.choose_community")),
         cities.length > 1
           ? button(text("page.choose_city"), () => void change(), { class: "quiet" })
@@ -219,7 +219,7 @@ function communityItem({
       ? element(
           "span",
           { class: "badge stale", title: text("plan.stale_help") },
-          text("plan.stale"),
+          text("plan.state_stale"),
         )
       : null,
   );

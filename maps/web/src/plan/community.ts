@@ -83,7 +83,7 @@ function reasonLists(plans: Plan[]): HTMLElement[] {
     const rows = reasonTexts(score).map((reason) => element("li", {}, reason));
     if (rows.length === 0) return [];
     return [
-      element("h3", {}, text("plan.version", { version })),
+      element("h3", {}, text("page.version", { version })),
       element("ul", { class: "reasons" }, ...rows),
     ];
   });
@@ -110,9 +110,9 @@ function planCard(
     element(
       "div",
       {},
-      element("h2", {}, element("a", { href }, text("plan.version", { version }))),
+      element("h2", {}, element("a", { href }, text("page.version", { version }))),
       element("span", { class: `badge ${status}` }, text(`plan.status_${status}`)),
-      plan.stale ? element("span", stale, text("plan.stale")) : null,
+      plan.stale ? element("span", stale, text("plan.state_stale")) : null,
       element("p", {}, [plan.author, when, traits].filter(Boolean).join(" · ")),
       element("p", {}, limitsText(plan.limits)),
       plan.note ? element("p", { class: "note" }, plan.note) : null,

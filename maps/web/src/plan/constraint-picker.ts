@@ -246,7 +246,7 @@ class ConstraintPicker {
       kind === "locked"
         ? ""
         : ` · ${text("page.households_unit", { households: formatNumber(this.households(codes)) })}`;
-    return `${names.join(text("plan.and"))}${more}${sum}`;
+    return `${names.join(text("page.and"))}${more}${sum}`;
   }
 
   private goTo(atoms: number[]): void {

@@ -93,7 +93,7 @@ class DrawAll {
     this.progress.replaceChildren(
       element("span", {}, text("plan.draw_all_done", this.counts())),
       bar,
-      button(text("plan.cancel"), cancel),
+      button(text("page.cancel"), cancel),
     );
   }
 

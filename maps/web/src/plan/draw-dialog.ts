@@ -57,7 +57,7 @@ export function openDrawDialog(code: string, plans: Plan[], onStart: (job: Job) 
       "div",
       { class: "ways" },
       element("button", { type: "submit", class: "primary" }, text("plan.draw_go")),
-      button(text("plan.leave_it"), () => dialog.close()),
+      button(text("page.cancel"), () => dialog.close()),
     ),
   );
   const dialog = element("dialog", { "aria-label": text("plan.draw") }, form);

@@ -22,7 +22,7 @@ export function openFileDialog(draft: Draft): void {
     element(
       "div",
       { class: "ways" },
-      button(text("plan.close"), () => dialog.close(), { class: "primary" }),
+      button(text("page.close"), () => dialog.close(), { class: "primary" }),
     ),
   );
   dialog.addEventListener("close", () => dialog.remove());

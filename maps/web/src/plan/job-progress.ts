@@ -33,6 +33,6 @@ function showProgress(
   container.replaceChildren(
     element("span", {}, status === "queued" ? text("plan.queued") : title, steps),
     bar,
-    button(text("plan.cancel"), () => void cancelJob(id)),
+    button(text("page.cancel"), () => void cancelJob(id)),
   );
 }

@@ -58,7 +58,7 @@ export function showMovePreview(
     element("p", {}, moveSummary(draft, move)),
     element("ul", {}, ...rows),
     answers && !isLocked ? button(text("plan.do_it"), answers.apply, { class: "primary" }) : "",
-    answers ? button(text("plan.leave_it"), answers.leave) : "",
+    answers ? button(text("page.cancel"), answers.leave) : "",
   );
   box.classList.toggle("asking", answers !== null);
   box.hidden = false;

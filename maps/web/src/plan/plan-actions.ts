@@ -27,7 +27,7 @@ export function planHeading(plan: Plan): HTMLElement {
       "h1",
       {},
       plan.community,
-      element("small", {}, ` ${text("plan.version", { version: plan.version })}`),
+      element("small", {}, ` ${text("page.version", { version: plan.version })}`),
     ),
     element("p", {}, limitsText(plan.limits)),
   );

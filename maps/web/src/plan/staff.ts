@@ -79,8 +79,8 @@ function staffTable(rows: GridStaff[]): HTMLElement {
 
 function staffRow(row: GridStaff): HTMLElement {
   const { grid, community, manager, informants } = row;
-  const label = `${text("staff.edit")} ${grid}`;
-  const edit = button(text("staff.edit"), () => openEditDialog(row), { "aria-label": label });
+  const label = `${text("plan.edit")} ${grid}`;
+  const edit = button(text("plan.edit"), () => openEditDialog(row), { "aria-label": label });
   const vacant = element("span", { class: "badge" }, text("staff.vacant"));
   return element(
     "tr",
@@ -125,7 +125,7 @@ function openEditDialog({ grid, manager }: GridStaff): void {
       labelled("staff_column.duties", duties),
       labelled("staff_column.photo", photo),
     ],
-    text("staff.save"),
+    text("page.save"),
     async () => {
       const body = {
         name: name.value.trim(),
@@ -136,7 +136,7 @@ function openEditDialog({ grid, manager }: GridStaff): void {
       await api.PUT("/grids/{code}/manager", { params: { path: { code: grid } }, body });
       const file = photo.files?.[0];
       if (file) await sendForm(`/grids/${grid}/manager/photo`, "PUT", { photo: file });
-      notify(text("staff.saved"), undefined, "calm");
+      notify(text("page.saved"), undefined, "calm");
       await showStaff();
       return true;
     },
@@ -207,7 +207,7 @@ function openFormDialog(
   submit: () => Promise<boolean>,
 ): HTMLFormElement {
   const save = element("button", { type: "submit", class: "primary" }, action);
-  const cancel = button(text("staff.cancel"), () => dialog.close());
+  const cancel = button(text("page.cancel"), () => dialog.close());
   const form = element(
     "form",
     {},

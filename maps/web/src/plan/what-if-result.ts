@@ -159,7 +159,7 @@ function sections(result: WhatIf, show: (feature: Feature) => void): HTMLElement
       "div",
       { class: "heading" },
       element("h1", {}, text(`what_if.kind_${figures.kind}`)),
-      element("p", {}, figures.before.map(({ name }) => name).join(text("plan.and"))),
+      element("p", {}, figures.before.map(({ name }) => name).join(text("page.and"))),
       element("p", {}, text("what_if.swipe_help")),
     ),
     element(

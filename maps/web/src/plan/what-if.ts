@@ -212,7 +212,7 @@ class ChangeForm {
     return element(
       "fieldset",
       {},
-      element("legend", {}, text("plan.communities")),
+      element("legend", {}, text("page.communities")),
       this.help,
       this.chosenList,
       this.search,

@@ -94,7 +94,7 @@ export function showCommunities(
       "footer",
       {},
       `${text("page.for_staff")} `,
-      ...STAFF_PAGES.map((name) => element("a", { href: `/${name}` }, text(`page.desk_${name}`))),
+      ...STAFF_PAGES.map((name) => element("a", { href: `/${name}` }, text(`page.title_${name}`))),
     ),
   );
 }

@@ -123,7 +123,7 @@ function noteForm(ticket: Ticket, update: Update): HTMLElement {
     maxlength: "2000",
     rows: "3",
   });
-  const photos = photoField(text("online.note_photos"), text("online.photos_help"));
+  const photos = photoField(text("online.photos"), text("online.photos_help"));
   const fields = { note, photos };
   const read = async () => ({
     fields: { note: note.control.value.trim() },
@@ -208,7 +208,7 @@ function onceForm(
     } catch (error) {
       if (isUnsettled(error)) {
         notify(text("online.offline"), {
-          label: text("online.retry"),
+          label: text("page.try_again"),
           run: () => form.requestSubmit(),
         });
       } else {

@@ -187,7 +187,7 @@ function createPlaceField(picker: PlacePicker): Field {
     element(
       "div",
       { class: "ways" },
-      button(text("online.here"), () => picker.locate(), { id: "here" }),
+      button(text("page.here"), () => picker.locate(), { id: "here" }),
       centre,
     ),
     element("output", {}, text("online.no_place")),

@@ -41,7 +41,7 @@ export function receipt(
       "div",
       { class: "ways" },
       isTouchOnly ? null : button(text("online.copy"), () => void copyText(words)),
-      button(text("online.print"), () => window.print()),
+      button(text("page.print"), () => window.print()),
       button(text("online.follow_now"), () => followUp({ number, secret })),
       button(text("online.another"), another),
     ),

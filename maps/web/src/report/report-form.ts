@@ -98,7 +98,7 @@ export function createReportForm(
       else refuse(messagesByField(error, message));
     } finally {
       submit.disabled = false;
-      submit.textContent = text(isUnanswered ? "online.retry" : "online.send");
+      submit.textContent = text(isUnanswered ? "page.try_again" : "online.send");
     }
   };
   const root = element(
