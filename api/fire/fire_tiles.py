@@ -10,7 +10,8 @@ from api.core import problems
 from api.core.caller import Caller, CurrentCaller, allow
 from api.core.parameters import Connection
 from api.core.responses import etag_response
-from api.tiles.tile_layers import Source, Tile, layer_query
+from api.tiles.tile_layers import Source, layer_query
+from api.tiles.tile_pyramid import Tile
 from api.tiles.tiles import MEDIA_TYPE, TILE_RESPONSES, RequestedTile
 from geo import clock
 from geo.db.security import RULES

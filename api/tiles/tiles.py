@@ -19,14 +19,13 @@ from api.core.parameters import StatusParameter
 from api.core.responses import etag_response, is_not_modified
 from api.tiles.area_colours import MapColours
 from api.tiles.tile_layers import (
-    MAX_ZOOM,
-    Tile,
     prepared_tile_query,
     protected_layers,
     published_tile_query,
     tile_parameters,
     tile_query,
 )
+from api.tiles.tile_pyramid import MAX_ZOOM, Tile
 from geo.db.views import grids_by_status, grids_of_plan
 from geo.errors import NotFoundError
 

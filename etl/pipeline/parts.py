@@ -7,16 +7,14 @@ from pathlib import Path
 
 from etl.input import item_sheets, resident_counts
 from etl.input.formats import DATASET_SUFFIXES, VECTOR_SUFFIXES
-from etl.input.layer_columns import PERSONAL_LAYERS, REGISTER, RESIDENT
-from etl.input.mapping import (
-    LAYER_SETS,
-    Mapping,
+from etl.input.header_matching import (
     guess_mapping,
     refuse_missing_columns,
     refuse_unfilled_columns,
     unused_columns,
-    validate_mapping,
 )
+from etl.input.layer_columns import PERSONAL_LAYERS, REGISTER, RESIDENT
+from etl.input.mapping import LAYER_SETS, Mapping, validate_mapping
 from etl.input.source import Source, layer_names, open_dataset, open_layer
 from etl.input.table_names import layers_of_sheets, table_names
 from etl.pipeline.unchanged import file_digest, rules_digest

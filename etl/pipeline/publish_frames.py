@@ -9,12 +9,13 @@ import pyarrow as pa
 from sqlalchemy import Engine, text
 
 from etl.checks import integrity
-from etl.checks.values import Fault, KnownValues, check_batch
+from etl.checks.faults import Fault, KnownValues
+from etl.checks.values import check_batch
 from etl.input.feature_batch import Batch, split_frame
 from etl.input.layer_columns import deliverable_columns
 from etl.pipeline import staging
 from etl.pipeline.delivery import Counts, Delivery, Guard, Outcome, Scope
-from etl.pipeline.reading import build_rejection
+from etl.pipeline.layer_reader import build_rejection
 from etl.pipeline.run import publish_delivery
 from etl.pipeline.staging import Rejected, Staged, Writer
 from etl.runs import run_records

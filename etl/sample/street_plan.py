@@ -219,3 +219,9 @@ def district_names() -> dict[str, str]:
     """Return the names of the districts by code."""
     with DIVISIONS.open(encoding="utf-8") as file:
         return {r["code"]: r["name"] for r in csv.DictReader(file) if r["level"] == "district"}
+
+
+def office_land(office: Office) -> shapely.Geometry:
+    """Return the land of the communities of an office."""
+    count = len(office.communities)
+    return shapely.union_all([community_polygon(office, n) for n in range(count)])

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 
 from geo.addresses import parse_address
 from geo.messages import Language, text
+from geo.types import Geometries
 from maps.atlas.sheet import Sheet
 from maps.atlas.sheet_map import grid_serial
 from maps.paper.label_placer import (
@@ -97,7 +97,7 @@ def building_labels(name: str, address: str) -> list[str]:
     return [name] if name and len(name) <= MAX_NAME_LENGTH else []
 
 
-def _clip_borders(sheet: Sheet, canvas: Canvas) -> NDArray[np.object_]:
+def _clip_borders(sheet: Sheet, canvas: Canvas) -> Geometries:
     """Return the borders of grids and communities as polygons of their drawn width."""
     areas = [*sheet.grids.geometry, *sheet.neighbours.geometry, sheet.entry.land]
     lines = shapely.get_parts(canvas.clip(shapely.boundary(np.array(areas, dtype=object)), 0.0))
@@ -230,7 +230,7 @@ def place_street_name(
     placer: LabelPlacer,
     name: str,
     size: float,
-    lines: NDArray[np.object_],
+    lines: Geometries,
     road_width: float,
 ) -> None:
     """Place a street name along its lines, at least :data:`STREET_NAME_INTERVAL_MM` apart.

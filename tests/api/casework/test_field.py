@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from api.tiles import tile_archive
-from api.tiles.tile_layers import tile_at
+from api.tiles.tile_pyramid import tile_at
 from api.tiles.tiles import MAX_SOURCE_ZOOM
 from geo.clock import today
 from tests.api.casework.conftest import HERE, OTHER_GRID, OWN_GRID, THERE
