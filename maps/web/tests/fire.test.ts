@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from "vitest";
 import { overlayVisibility } from "../src/fire/fire-layers";
 import { type IsolationShapes, isolationMarkers, marker, pointGeometry } from "../src/fire/markers";
 import { oldestCheck } from "../src/fire/overlays";
-import { countText, hoseLength, peopleText } from "../src/fire/panel";
+import { countText, hoseLength, peopleText } from "../src/fire/panel-items";
 import { setLocale } from "../src/locale";
 
 beforeAll(() => setLocale("en", {}));

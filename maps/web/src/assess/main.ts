@@ -1,6 +1,6 @@
 // The assessment page: figures of a month by area, as a ranking, a map and the trend of an area.
 
-import { button, element, elementById } from "../dom";
+import { button, type Choice, element, elementById, select } from "../dom";
 import { openFile } from "../http";
 import { formatDateTime, text } from "../locale";
 import { session } from "../session";
@@ -87,27 +87,17 @@ class AssessPage {
   }
 
   private pickers(): HTMLElement {
-    const month = element(
-      "select",
-      {},
-      ...this.months.map((one) => {
-        const name = one.frozen_at ? one.month : text("assess.month_open", { month: one.month });
-        return element("option", { value: one.month }, name);
-      }),
-    );
-    month.value = this.month;
-    month.addEventListener("change", () => {
-      this.month = month.value;
+    const months = this.months.map((one): Choice => {
+      const { month } = one;
+      return [month, one.frozen_at ? month : text("assess.month_open", { month })];
+    });
+    const month = select(months, this.month, (value) => {
+      this.month = value;
       void this.load();
     });
-    const level = element(
-      "select",
-      {},
-      ...levels().map((one) => element("option", { value: one }, text(`case_level.${one}`))),
-    );
-    level.value = this.level;
-    level.addEventListener("change", () => {
-      this.level = level.value as Level;
+    const choices = levels().map((one): Choice => [one, text(`case_level.${one}`)]);
+    const level = select(choices, this.level, (value) => {
+      this.level = value as Level;
       this.chosen = "";
       void this.load();
     });

@@ -5,11 +5,11 @@ import type { CaseCounts, CaseState, CaseSummary, Order } from "./case-api";
 export const RUNNING: readonly CaseState[] = ["filed", "accepted", "registered", "handling"];
 
 /** The filters of the API that the page offers, as they are in its address. */
-export const FILTERS = [
+const FILTERS = [
   ...(["q", "group", "kind", "level", "channel", "handler"] as const),
   ...(["region", "filed_from", "filed_to"] as const),
 ] as const;
-export type FilterName = (typeof FILTERS)[number];
+type FilterName = (typeof FILTERS)[number];
 
 export const ORDERS: readonly Order[] = ["due", "newest"];
 

@@ -1,6 +1,6 @@
 // The queue: views, search and filters, the list of cases, and its keys.
 
-import { button, element } from "../dom";
+import { button, element, select } from "../dom";
 import { openFile } from "../http";
 import { formatDateTime, formatNumber, text } from "../locale";
 import type { CaseCounts, CaseSummary, Kinds } from "./case-api";
@@ -206,7 +206,7 @@ export class Queue {
     key: string,
     choices: [string, string][],
   ): HTMLElement {
-    const field = selectOf([["", text("cases.any")], ...choices], this.filter.values[name] ?? "");
+    const field = select([["", text("cases.any")], ...choices], this.filter.values[name] ?? "");
     field.dataset.filter = name;
     field.addEventListener("change", () => this.setValue(name, field.value));
     return element("label", {}, text(key), field);
@@ -222,7 +222,7 @@ export class Queue {
 
   private orderField(): HTMLElement {
     const choices = ORDERS.map((order): [string, string] => [order, text(`cases.order_${order}`)]);
-    const field = selectOf(choices, this.filter.order);
+    const field = select(choices, this.filter.order);
     field.addEventListener("change", () =>
       this.change({ order: field.value as CaseFilter["order"] }),
     );
@@ -243,14 +243,6 @@ export class Queue {
   private download(format: "csv" | "xlsx"): void {
     void openFile(`/casework/export.${format}?${filterQuery(this.filter)}`);
   }
-}
-
-/** A field to choose one of some values with their names. */
-export function selectOf(choices: [string, string][], chosen: string): HTMLSelectElement {
-  const options = choices.map(([value, name]) => element("option", { value }, name));
-  const field = element("select", {}, ...options);
-  field.value = chosen;
-  return field;
 }
 
 function caseLink(one: CaseSummary, sign: string, filter: CaseFilter): HTMLElement {

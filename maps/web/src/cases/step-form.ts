@@ -1,6 +1,6 @@
 // The form of a step: the fields that the API requires for it, a note and photos.
 
-import { button, element, notify } from "../dom";
+import { button, element, notify, select } from "../dom";
 import { ProblemError } from "../http";
 import { text } from "../locale";
 import {
@@ -12,7 +12,6 @@ import {
   type Kinds,
   takeStep,
 } from "./case-api";
-import { selectOf } from "./queue";
 
 /** Steps whose notes the reporter reads. */
 const PUBLIC_NOTES = ["decline", "report_back"];
@@ -110,7 +109,7 @@ function kindField(one: CaseDetails, { kinds }: Kinds): HTMLElement {
   const choices = kinds
     .filter(({ flow }) => flow === one.flow)
     .map(({ key, name }): [string, string] => [key, name]);
-  const field = selectOf(choices, one.kind);
+  const field = select(choices, one.kind);
   field.name = "kind";
   field.required = true;
   return element("label", {}, text("case_column.kind"), field);
@@ -129,7 +128,7 @@ function targetFields(one: CaseDetails, { departments }: Kinds): HTMLElement[] {
     ...{ pattern: "[0-9]{12}|[0-9]{15}", title: text("cases.to_help") },
   });
   const choices = departments.map(({ key, name }): [string, string] => [key, name]);
-  const department = selectOf([["", text("cases.department_unchanged")], ...choices], "");
+  const department = select([["", text("cases.department_unchanged")], ...choices], "");
   department.name = "department";
   return [
     element("label", {}, text("cases.to"), field),
@@ -152,7 +151,7 @@ function ratingField(): HTMLElement {
     String(rating),
     text("cases.rating_of", { rating }),
   ]);
-  const field = selectOf(choices, "5");
+  const field = select(choices, "5");
   field.name = "rating";
   return element("label", {}, text("cases.rating"), field);
 }

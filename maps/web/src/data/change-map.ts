@@ -146,10 +146,6 @@ export function statusBadge({ status, failure }: Pick<Run, "status" | "failure">
   return element("span", { class: `badge ${look[status] ?? ""}` }, words);
 }
 
-export function heading(title: string, below: string): HTMLElement {
-  return element("div", { class: "heading" }, element("h1", {}, title), element("p", {}, below));
-}
-
 export function setSidebar(...children: (Node | string)[]): void {
   elementById("side").replaceChildren(...children);
 }

@@ -2,16 +2,9 @@
 
 import type { MapMouseEvent } from "maplibre-gl";
 
-import { button, definitionList, element } from "../dom";
+import { button, definitionList, element, heading } from "../dom";
 import { formatDateTime, formatNumber, text } from "../locale";
-import {
-  changeFeature,
-  changeMap,
-  fitFeatures,
-  heading,
-  setSidebar,
-  showFeatures,
-} from "./change-map";
+import { changeFeature, changeMap, fitFeatures, setSidebar, showFeatures } from "./change-map";
 import {
   fetchFeaturesIn,
   fetchHistory,

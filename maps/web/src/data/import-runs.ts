@@ -1,6 +1,6 @@
 // Import runs: what each changed, and the decisions that it waits for.
 
-import { button, definitionList, element, notify } from "../dom";
+import { button, type Choice, definitionList, element, heading, notify, select } from "../dom";
 import { openFile } from "../http";
 import { formatDateTime, formatNumber, text } from "../locale";
 import { session } from "../session";
@@ -10,7 +10,6 @@ import {
   changeFeature,
   changeLegend,
   fitFeatures,
-  heading,
   setSidebar,
   showFeatures,
   statusBadge,
@@ -109,17 +108,13 @@ export function changeSections(run: RunWithReport): HTMLElement[] {
 }
 
 function statusChoice(status: RunStatus | null, navigate: (path: string) => void): HTMLElement {
-  const choice = element("select", { "aria-label": text("data.status") });
-  choice.append(element("option", { value: "" }, text("data.all")));
-  for (const value of STATUSES) {
-    const option = element("option", { value }, label("status", value));
-    option.selected = value === status;
-    choice.append(option);
-  }
-  choice.addEventListener("change", () =>
-    navigate(choice.value ? `/data?status=${choice.value}` : "/data"),
+  const choices = STATUSES.map((value): Choice => [value, label("status", value)]);
+  return select(
+    [["", text("data.all")], ...choices],
+    status ?? "",
+    (value) => navigate(value ? `/data?status=${value}` : "/data"),
+    { "aria-label": text("data.status") },
   );
-  return choice;
 }
 
 function runItem(run: Run): HTMLElement {

@@ -1,26 +1,25 @@
 // The panel of an incident: people, wind, water and valves in the circle.
 
-import { button, definitionList, element, elementById } from "../dom";
+import { button, type Choice, definitionList, element, elementById, heading, select } from "../dom";
 import { formatDateTime, formatMetres, formatNumber, optionalText, text } from "../locale";
 import type { Incident } from "./fire-api";
 import { recordedItems } from "./items";
+import type { PanelActions } from "./panel";
 import {
   countText,
   gridName,
-  heading,
   helpText,
   hoseLength,
   keyUnitItem,
   listItem,
   nameOf,
-  type PanelActions,
   peopleText,
   phoneLink,
   placeItem,
   section,
   stationItem,
   typeAndMain,
-} from "./panel";
+} from "./panel-items";
 import { rankWater, type WaterSource } from "./water-supply";
 import { isDownwind, type Wind } from "./wind";
 
@@ -125,11 +124,8 @@ function radiusField(radius: number, actions: PanelActions): HTMLElement {
 
 /** The wind, and whom the sector downwind of the incident holds. */
 function windSection(incident: Incident, wind: Wind | null, actions: PanelActions): HTMLElement {
-  const from = element("select", {}, element("option", { value: "" }, text("fire.wind_none")));
-  for (const degrees of WINDS) {
-    from.append(element("option", { value: String(degrees) }, text(`fire.wind_${degrees}`)));
-  }
-  from.value = wind ? String(wind.from) : "";
+  const winds = WINDS.map((degrees): Choice => [String(degrees), text(`fire.wind_${degrees}`)]);
+  const from = select([["", text("fire.wind_none")], ...winds], wind ? String(wind.from) : "");
   const speed = element("input", {
     type: "number",
     min: "0",

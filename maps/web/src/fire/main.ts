@@ -3,7 +3,7 @@
 import type { Map as LibreMap, MapMouseEvent } from "maplibre-gl";
 
 import { fetchOpeningExtent } from "../cities";
-import { button, delay, element, elementById, notify } from "../dom";
+import { button, delay, element, elementById, heading, notify } from "../dom";
 import { ProblemError } from "../http";
 import { type Language, text } from "../locale";
 import { loadStyle } from "../map-style";
@@ -17,7 +17,6 @@ import { fireStyle, setAnswer, setPipesVisible } from "./fire-layers";
 import { showLayerLegend } from "./layer-legend";
 import { Measure } from "./measure";
 import { showOverlayList } from "./overlays";
-import { heading } from "./panel";
 import { Results } from "./results";
 import "../staff-page.css";
 import "./fire.css";

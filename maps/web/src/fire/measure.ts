@@ -1,12 +1,11 @@
 // Measuring on the map: a line of places with its length, and the area that it encloses.
 
 import type { Feature } from "geojson";
-import { button, definitionList, element, elementById } from "../dom";
+import { button, definitionList, element, elementById, heading } from "../dom";
 import { metresPerDegree } from "../geodesy";
 import { formatNumber, text } from "../locale";
 import type { Place } from "./fire-api";
 import { marker, pointGeometry } from "./markers";
-import { heading } from "./panel";
 
 /** The lengths of the pieces of a line, in metres. */
 export function pieceLengths(places: Place[]): number[] {

@@ -16,7 +16,7 @@ import {
 } from "./fire-api";
 import { SEVERITY_COLOURS, setOverlays } from "./fire-layers";
 import { showLayerLegend } from "./layer-legend";
-import { findingItem } from "./panel";
+import { findingItem } from "./panel-items";
 
 const SEVERITIES: Severity[] = ["high", "medium", "low", "missing"];
 const FINDING_VIEW = { maxZoom: 18.5, padding: 120 };

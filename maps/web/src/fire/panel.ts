@@ -1,18 +1,25 @@
 // The panel of the fire page: a building, an incident, or a shut-off.
 
-import { button, type Child, definitionList, element, elementById } from "../dom";
+import { button, definitionList, element, elementById, heading } from "../dom";
 import { formatMetres, formatNumber, optionalText, text } from "../locale";
-import type {
-  Finding,
-  FireItemsRequest,
-  Isolation,
-  KeyUnits,
-  Layout,
-  Place,
-  Station,
-} from "./fire-api";
-import { SEVERITY_COLOURS } from "./fire-layers";
+import type { Finding, FireItemsRequest, Isolation, KeyUnits, Layout, Place } from "./fire-api";
 import { itemsSection } from "./items";
+import {
+  countText,
+  findingItem,
+  gridName,
+  hoseLength,
+  householdsText,
+  keyUnitItem,
+  listItem,
+  nameOf,
+  peopleText,
+  phoneLink,
+  placeItem,
+  section,
+  stationItem,
+  typeAndMain,
+} from "./panel-items";
 import { plansSection } from "./plans";
 import type { Wind } from "./wind";
 
@@ -209,21 +216,6 @@ export function renderIsolation(
   );
 }
 
-export function heading(title: string, below: string): HTMLElement {
-  return element("div", { class: "heading" }, element("h1", {}, title), element("p", {}, below));
-}
-
-export function findingItem(finding: Finding): HTMLElement {
-  const mark = element("i", { class: "mark", "aria-hidden": "true" });
-  mark.style.background = SEVERITY_COLOURS[finding.severity];
-  const title = `${text(`fire.severity_${finding.severity}`)} · ${finding.title}`;
-  const source = [finding.standard, finding.clause].filter(Boolean).join(" ");
-  const lines = [finding.address ?? "", finding.text, source]
-    .filter(Boolean)
-    .map((line) => element("small", {}, line));
-  return element("li", {}, mark, element("span", {}, element("b", {}, title), ...lines));
-}
-
 function findingList(findings: Finding[]): HTMLElement[] {
   if (findings.length === 0) return [element("p", { class: "none" }, text("fire.no_findings"))];
   return [element("ul", { class: "findings" }, ...findings.map(findingItem))];
@@ -263,54 +255,6 @@ function entranceItem(unit: Layout["units"][number]): HTMLElement {
   return listItem(unit.name || unit.code, householdsText(unit.households));
 }
 
-export function stationItem(station: Station): HTMLElement {
-  const details = text("fire.station_said", {
-    minutes: (station.response_s / 60).toFixed(1),
-    kilometres: (station.distance_m / 1000).toFixed(1),
-  });
-  const phone = station.phone ? phoneLink(station.phone) : "";
-  return element(
-    "li",
-    {},
-    element("span", {}, station.name),
-    element("span", {}, details, " ", phone),
-  );
-}
-
-export function section(
-  key: string,
-  rows: HTMLElement[],
-  none = text("fire.nothing"),
-): HTMLElement {
-  const body = rows.length
-    ? element("ul", { class: "lines" }, ...rows)
-    : element("p", { class: "none" }, none);
-  return element("section", {}, element("h2", {}, optionalText(key) || key), body);
-}
-
-export function listItem(words: string, more: Child): HTMLElement {
-  const details = more === null || more === "" ? null : element("span", {}, more);
-  return element("li", {}, element("span", {}, words), details);
-}
-
-export function placeItem(
-  actions: PanelActions,
-  place: Place,
-  name: string,
-  more: string,
-): HTMLElement {
-  return element(
-    "li",
-    {},
-    button(name, () => actions.goTo(place), { class: "quiet" }),
-    element("span", {}, more),
-  );
-}
-
-export function phoneLink(phone: string): HTMLElement {
-  return element("a", { href: `tel:${phone}` }, phone);
-}
-
 /** What the data lacks, and how old it is. */
 function dataNotes({ missing, data }: Layout): HTMLElement {
   const rows = missing.map((note) => element("li", {}, note.text));
@@ -320,77 +264,12 @@ function dataNotes({ missing, data }: Layout): HTMLElement {
   return element("footer", { class: "none" }, list, age);
 }
 
-export function nameOf({
-  name,
-  address,
-  code,
-}: {
-  name: string;
-  address: string;
-  code: string;
-}): string {
-  return name || address || code;
-}
-
-export function gridName({ name, code }: { name: string; code: string }): string {
-  return name || text("page.grid_number", { serial: Number(code.slice(-3)) });
-}
-
-export function peopleText({
-  households,
-  population,
-}: {
-  households: number | null;
-  population: number | null;
-}): string {
-  const homes = formatNumber(households ?? 0);
-  if (population === null) return text("fire.people_unknown", { households: homes });
-  return text("fire.people_said", { households: homes, population: formatNumber(population) });
-}
-
-function householdsText(households: number): string {
-  return text("page.households_unit", { households });
-}
-
-interface HydrantWay {
-  route_m: number | null;
-  straight_m: number;
-  in_service?: boolean | null;
-}
-
 /** How a hydrant is reached: by hose, in a straight line where no route is known, or not at all. */
-export function hoseLength({ route_m, straight_m, in_service }: HydrantWay): string {
-  const metres = formatNumber(Math.round(route_m ?? straight_m));
-  if (in_service === false) return text("fire.hydrant_out", { metres });
-  return text(route_m === null ? "fire.hose_unknown" : "fire.hose", { metres });
-}
-
 /** How a hydrant is built, and the diameter of its main, as far as they are on record. */
-export function typeAndMain(hydrant: {
-  hydrant_type_text: string | null;
-  main_dn: number | null;
-}): string {
-  const main = hydrant.main_dn === null ? null : text("fire.main_dn", { dn: hydrant.main_dn });
-  const known = [hydrant.hydrant_type_text, main].filter(Boolean);
-  return known.map((part) => ` · ${part}`).join("");
-}
-
-export function keyUnitItem(unit: Layout["key_units"][number]): HTMLElement {
-  return listItem([unit.name, unit.floor].filter(Boolean).join(" · "), null);
-}
-
 function peopleItem(unit: NonNullable<Layout["people"]>[number]): HTMLElement {
   const residents = countText(unit.residents);
   const counts = text("fire.residents_said", { residents, help: countText(unit.need_help) });
   return listItem(unit.unit || unit.unit_code || "–", counts);
-}
-
-export function countText(count: number | null): string {
-  return count === null ? text("page.unknown") : formatNumber(count);
-}
-
-export function helpText({ need_help }: { need_help: number | null }): string {
-  return need_help ? ` · ${text("fire.need_help")} ${formatNumber(need_help)}` : "";
 }
 
 /** The nearest building and road to one side. */

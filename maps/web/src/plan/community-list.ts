@@ -3,7 +3,7 @@
 import type { Geometry } from "geojson";
 
 import { chooseCity, chooseOpeningCity, citiesOf, fetchCityNames, type Regions } from "../cities";
-import { button, element, elementById, notify } from "../dom";
+import { button, type Choice, element, elementById, notify, select } from "../dom";
 import { formatNumber, type Language, text } from "../locale";
 import { session } from "../session";
 import {
@@ -122,11 +122,9 @@ export async function showCommunityList(
 
 /** The choice of what the colours of the map show. */
 function viewChoice(): HTMLSelectElement {
-  const choice = element("select", { class: "view", "aria-label": text("plan.colour_by") });
-  for (const name of VIEWS) {
-    choice.append(element("option", { value: name }, text(`plan.view_${name}`)));
-  }
-  return choice;
+  const views = VIEWS.map((name): Choice => [name, text(`plan.view_${name}`)]);
+  const attributes = { class: "view", "aria-label": text("plan.colour_by") };
+  return select(views, undefined, undefined, attributes);
 }
 
 async function fetchDrafts(scope: string): Promise<PlanSummary[]> {

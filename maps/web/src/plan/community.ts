@@ -1,6 +1,6 @@
 // A community: its plans with their score cards side by side, and drawing new ones.
 
-import { button, element, elementById, notify } from "../dom";
+import { button, element, elementById, heading, notify } from "../dom";
 import { formatDateTime, text } from "../locale";
 import { openDrawDialog } from "./draw-dialog";
 import { waitForJob } from "./job-progress";
@@ -57,7 +57,7 @@ export async function showCommunity(
   const progress = element("div", { class: "progress", role: "status", hidden: "" });
   const draw = () => openDrawDialog(code, plans, (job) => void followJob(job, code, progress));
   elementById("side").replaceChildren(
-    element("div", { class: "heading" }, element("h1", {}, name), element("p", {}, code)),
+    heading(name, code),
     element(
       "div",
       { class: "actions" },

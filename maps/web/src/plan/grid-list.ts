@@ -2,8 +2,9 @@
 
 import { button, element, icon } from "../dom";
 import { formatNumber, text } from "../locale";
-import type { Draft, DraftGrid, Move } from "./draft";
+import type { Draft, DraftGrid } from "./draft";
 import { ICONS } from "./icons";
+import type { Move } from "./move";
 import { type People, peopleLine, peopleOfGrids, type Register } from "./people";
 
 export interface GridListOptions {

@@ -18,7 +18,7 @@ export async function waitForJob(job: Job, container: HTMLElement, title: string
   return hasEnded(current) ? current : fetchJob(job.id);
 }
 
-export function hasEnded({ status }: Job): boolean {
+function hasEnded({ status }: Job): boolean {
   return status !== "queued" && status !== "running";
 }
 

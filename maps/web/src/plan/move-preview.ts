@@ -2,8 +2,9 @@
 
 import { button, element, elementById } from "../dom";
 import { formatNumber, text } from "../locale";
-import type { Draft, Move } from "./draft";
+import type { Draft } from "./draft";
 import { gridName } from "./grid-list";
+import type { Move } from "./move";
 import { peopleOfBuilding, peopleText, type Register } from "./people";
 
 export const isPreviewShown = (): boolean => !elementById("preview").hidden;

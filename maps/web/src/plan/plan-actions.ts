@@ -1,6 +1,6 @@
 // The heading of a plan and its actions: undo, split, print, publish and so on.
 
-import { button, type Child, element, icon, notify } from "../dom";
+import { button, type Child, element, elementById, icon, notify } from "../dom";
 import { text } from "../locale";
 import type { Draft } from "./draft";
 import { openFileDialog } from "./file-dialog";
@@ -143,4 +143,12 @@ async function completePlan(plan: Plan): Promise<void> {
   } catch (error) {
     notify((error as Error).message);
   }
+}
+
+/** Show whether the edits are saved, and the revision. */
+export function showSaveState({ plan, isSaving, isEditable }: Draft): void {
+  const saved = isEditable ? "saved" : "read_only";
+  const key = isSaving ? "saving" : saved;
+  elementById("state").textContent = text(`plan.${key}`, { revision: plan.revision });
+  elementById("state").className = key;
 }

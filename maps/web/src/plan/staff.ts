@@ -1,6 +1,6 @@
 // Managers and informants of all grids of the planner: vacancies, details, photos, bulk upload.
 
-import { button, element, elementById, notify } from "../dom";
+import { button, element, elementById, labelled, notify } from "../dom";
 import { type Answer, allPages, api, bodyOf, openFile, request } from "../http";
 import { text } from "../locale";
 
@@ -53,7 +53,7 @@ export async function showStaff(signal?: AbortSignal): Promise<void> {
 }
 
 /** The rows whose grid, community or manager contains some words. */
-export function filterStaff(rows: GridStaff[], words: string, isVacant: boolean): GridStaff[] {
+function filterStaff(rows: GridStaff[], words: string, isVacant: boolean): GridStaff[] {
   return rows.filter(
     (row) =>
       (!isVacant || row.manager === null) &&
@@ -119,11 +119,11 @@ function openEditDialog({ grid, manager }: GridStaff): void {
   openFormDialog(
     grid,
     [
-      labelled("staff_column.name", name),
-      labelled("staff_column.phone", phone),
-      labelled("staff_column.tasks", tasks),
-      labelled("staff_column.duties", duties),
-      labelled("staff_column.photo", photo),
+      labelled(text("staff_column.name"), name),
+      labelled(text("staff_column.phone"), phone),
+      labelled(text("staff_column.tasks"), tasks),
+      labelled(text("staff_column.duties"), duties),
+      labelled(text("staff_column.photo"), photo),
     ],
     text("page.save"),
     async () => {
@@ -160,8 +160,8 @@ function openUploadDialog(): void {
   const form = openFormDialog(
     text("staff.upload"),
     [
-      labelled("staff.choose_workbook", workbook),
-      labelled("staff.choose_photos", photos),
+      labelled(text("staff.choose_workbook"), workbook),
+      labelled(text("staff.choose_photos"), photos),
       check,
       report,
     ],
@@ -230,8 +230,4 @@ function openFormDialog(
   document.body.append(dialog);
   dialog.showModal();
   return form;
-}
-
-function labelled(key: string, field: HTMLElement): HTMLElement {
-  return element("label", {}, element("span", {}, text(key)), field);
 }

@@ -49,7 +49,7 @@ export function receipt(
 }
 
 /** A secret in groups of four letters. */
-export function groupLetters(secret: string): string {
+function groupLetters(secret: string): string {
   return secret.match(/.{1,4}/g)?.join(" ") ?? secret;
 }
 
