@@ -1,10 +1,11 @@
 """``/auth``: sign-in, sign-out (OAuth 2.0, RFC 6749 and 7009) and the caller's own account."""
 
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import argon2
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form, Request
 from pydantic import BaseModel
 from sqlalchemy import Connection, Engine, text
 from starlette.responses import Response
@@ -124,18 +125,25 @@ Word = Annotated[str, Form(max_length=1000)]
 Code = Annotated[str, Form(max_length=8000)]
 
 
+@dataclass(frozen=True)
+class Redemption:
+    """The arguments of :func:`api.auth.identity_provider.redeem_code`."""
+
+    code: Code = ""
+    code_verifier: Word = ""
+    redirect_uri: Word = ""
+    nonce: Word = ""
+
+
 @router.post("/token", responses=problems.problem_responses(429))
 def token(
     request: Request,
     response: Response,
     grant_type: Annotated[Literal["password", "refresh_token", "authorization_code"], Form()],
+    redemption: Annotated[Redemption, Depends()],
     username: Word = "",
     password: Word = "",
     refresh_token: Word = "",
-    code: Code = "",
-    code_verifier: Word = "",
-    redirect_uri: Word = "",
-    nonce: Word = "",
 ) -> TokensResponse:
     """Sign in by password or by a code of the identity provider, or refresh a session.
 
@@ -155,7 +163,7 @@ def token(
         return tokens_response
     address = request.client.host if request.client else ""
     if grant_type == "authorization_code":
-        return _sign_in_by_code(engine, address, (code, code_verifier, redirect_uri, nonce))
+        return _sign_in_by_code(engine, address, redemption)
     with transaction_as(engine, SERVICE_CALLER) as connection:
         attempt = _count_attempt(connection, username, address)
         account = connection.execute(_ACCOUNT, {"name": username}).mappings().first()
@@ -251,12 +259,8 @@ def change_password(
         return _open_session(connection, caller)
 
 
-def _sign_in_by_code(
-    engine: Engine, address: str, redemption: tuple[str, str, str, str]
-) -> TokensResponse:
+def _sign_in_by_code(engine: Engine, address: str, redemption: Redemption) -> TokensResponse:
     """Open a session for the account that the identity provider names.
-
-    ``redemption`` holds the arguments of :func:`api.auth.identity_provider.redeem_code`.
 
     Raises
     ------
@@ -273,7 +277,7 @@ def _sign_in_by_code(
         raise InputError("provider_none")
     with transaction_as(engine, SERVICE_CALLER) as connection:
         attempt = _count_attempt(connection, f"{address} by code", address)
-    name = identity_provider.redeem_code(*redemption)
+    name = identity_provider.redeem_code(*astuple(redemption))
     detail = {"from": address, "issuer": settings().oidc_issuer}
     with transaction_as(engine, SERVICE_CALLER) as connection:
         connection.execute(_DELETE_ATTEMPT, {"id": attempt})
