@@ -122,18 +122,18 @@ class CandidatesRequest(BaseModel):
     dependencies=[audit_reads("building")],
 )
 def rank_candidates(
-    request: Request, connection: Connection, lang: Lang, asked: CandidatesRequest
+    request: Request, connection: Connection, lang: Lang, requested: CandidatesRequest
 ) -> Response:
     """Return what one more station at each of some places would gain, the best first."""
-    first = asked.candidates[0]
+    first = requested.candidates[0]
     city = city_at(connection, first.lon, first.lat)
     context = fire_contexts(request).context_of(connection, city)
     snapshot = context.snapshot
-    points = shapely.points([(place.lon, place.lat) for place in asked.candidates])
+    points = shapely.points([(place.lon, place.lat) for place in requested.candidates])
     candidates = station_response.rank_station_candidates(
         snapshot,
         context.rules,
-        [place.name for place in asked.candidates],
+        [place.name for place in requested.candidates],
         np.atleast_1d(snapshot.to_metres(points)),
     )
     body = {

@@ -285,10 +285,10 @@ def _orient_rings(geometry: Geometries, areal: Bools, repairs: Repairs) -> Bools
     crumbs = areal & (shapely.get_num_geometries(geometry) > 1)
     for row in np.flatnonzero(crumbs):
         parts = shapely.get_parts(geometry[row])
-        kept = parts[shapely.area(parts) >= MIN_PART_DEG2]
-        crumbs[row] = 0 < len(kept) < len(parts)
+        large_parts = parts[shapely.area(parts) >= MIN_PART_DEG2]
+        crumbs[row] = 0 < len(large_parts) < len(parts)
         if crumbs[row]:
-            geometry[row] = shapely.multipolygons(kept)
+            geometry[row] = shapely.multipolygons(large_parts)
     repairs.note("crumb", crumbs)
     rows = np.flatnonzero(_may_need_orienting(geometry, areal))
     turned = shapely.orient_polygons(geometry[rows])

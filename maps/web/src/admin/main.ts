@@ -78,7 +78,7 @@ function accountRow(account: Account): HTMLElement {
       {},
       role === "grid_manager"
         ? grids.join(" ")
-        : scope || networks.map((one) => text(`page.network_${one}`)).join(" "),
+        : scope || networks.map((network) => text(`page.network_${network}`)).join(" "),
     ),
     element("td", {}, state.filter(Boolean).join(" · ")),
     element("td", {}, formatDateTime(created_at)),

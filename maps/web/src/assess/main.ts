@@ -216,13 +216,15 @@ class AssessPage {
       element("td", {}, area.rank === null ? "–" : String(area.rank)),
       element("th", { scope: "row" }, name),
       element("td", {}, formatValue(area.score, undefined)),
-      ...indicators.map((one) => element("td", {}, formatValue(figureOf(area, one.key), one))),
+      ...indicators.map((indicator) =>
+        element("td", {}, formatValue(figureOf(area, indicator.key), indicator)),
+      ),
     );
   }
 
   /** Show the trend of an area. */
   private async choose(code: string): Promise<void> {
-    const area = this.figures?.items.find((one) => one.code === code);
+    const area = this.figures?.items.find((item) => item.code === code);
     if (!area || !this.figures) return;
     this.chosen = code;
     this.remember();
@@ -266,12 +268,12 @@ function latestMonth(months: Month[]): Month | undefined {
 
 function formulaList(indicators: Indicator[]): HTMLElement {
   const measure = (key: string) => text(`assessment_measure.${key}`);
-  const rows = indicators.map((one) => {
-    const { numerator, denominator, weight, source } = one;
+  const rows = indicators.map((indicator) => {
+    const { numerator, denominator, weight, source } = indicator;
     const fields = { numerator: measure(numerator), denominator: measure(denominator ?? "") };
     const formula = denominator ? text("assess.formula_quotient", fields) : fields.numerator;
     const rest = [text("assess.weight", { weight }), source].filter((part) => part !== "");
-    return element("li", {}, element("b", {}, one.name), ` ${formula} · ${rest.join(" · ")}`);
+    return element("li", {}, element("b", {}, indicator.name), ` ${formula} · ${rest.join(" · ")}`);
   });
   return element(
     "details",

@@ -86,11 +86,11 @@ export class Queue {
   show(cases: CaseSummary[], hasMore: boolean, open: string | null): void {
     const focused = this.focusedNumber();
     const rows = new Map(this.rows().map((row) => [row.dataset.number, row]));
-    const links = cases.map((one) => {
-      const row = rows.get(one.number);
-      const sign = `${one.revision} ${isOverdue(one)}`;
-      const link = row?.dataset.sign === sign ? row : caseLink(one, sign, this.filter);
-      if (one.number === open) link.setAttribute("aria-current", "true");
+    const links = cases.map((serviceCase) => {
+      const row = rows.get(serviceCase.number);
+      const sign = `${serviceCase.revision} ${isOverdue(serviceCase)}`;
+      const link = row?.dataset.sign === sign ? row : caseLink(serviceCase, sign, this.filter);
+      if (serviceCase.number === open) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
       return link;
     });
@@ -151,7 +151,7 @@ export class Queue {
       return button(`${text(`cases.view_${view}`)}${number}`, choose, attributes);
     });
     this.views.replaceChildren(...buttons);
-    buttons.find((one) => one.dataset.view === focused)?.focus();
+    buttons.find((candidate) => candidate.dataset.view === focused)?.focus();
   }
 
   private searchField(): HTMLElement {
@@ -245,38 +245,44 @@ export class Queue {
   }
 }
 
-function caseLink(one: CaseSummary, sign: string, filter: CaseFilter): HTMLElement {
-  const when = formatDateTime(one.due_at);
-  const isRunning = one.closed_at === null && one.reported_at === null;
+function caseLink(serviceCase: CaseSummary, sign: string, filter: CaseFilter): HTMLElement {
+  const when = formatDateTime(serviceCase.due_at);
+  const isRunning = serviceCase.closed_at === null && serviceCase.reported_at === null;
   const due = filter.order === "due" || isRunning ? text("cases.due", { when }) : "";
   const link = element(
     "a",
-    { href: `/cases/${one.number}`, "data-number": one.number, "data-sign": sign },
-    element("b", {}, one.kind_name),
-    stateBadges(one),
-    element("span", { class: "words" }, one.description),
+    { href: `/cases/${serviceCase.number}`, "data-number": serviceCase.number, "data-sign": sign },
+    element("b", {}, serviceCase.kind_name),
+    stateBadges(serviceCase),
+    element("span", { class: "words" }, serviceCase.description),
     element(
       "small",
       {},
-      [one.handler_name, due, one.address].filter((part) => part !== "").join(" · "),
+      [serviceCase.handler_name, due, serviceCase.address]
+        .filter((part) => part !== "")
+        .join(" · "),
     ),
   );
   return link;
 }
 
 /** The state of a case and what is special about it. */
-export function stateBadges(one: CaseSummary): HTMLElement {
-  const late = isOverdue(one);
+export function stateBadges(serviceCase: CaseSummary): HTMLElement {
+  const late = isOverdue(serviceCase);
   const badge = (key: string, look = "") =>
     element("span", { class: `badge ${look}` }, text(`cases.${key}`));
   return element(
     "span",
     { class: "badges" },
-    element("span", { class: `badge ${STATE_LOOKS[one.state] ?? ""}` }, one.state_name),
+    element(
+      "span",
+      { class: `badge ${STATE_LOOKS[serviceCase.state] ?? ""}` },
+      serviceCase.state_name,
+    ),
     late ? badge("overdue", "high") : null,
-    one.supervised_at ? badge("supervised", "medium") : null,
-    one.offered || one.offered_department ? badge("offered") : null,
-    one.released_at ? badge("public") : null,
+    serviceCase.supervised_at ? badge("supervised", "medium") : null,
+    serviceCase.offered || serviceCase.offered_department ? badge("offered") : null,
+    serviceCase.released_at ? badge("public") : null,
   );
 }
 

@@ -32,7 +32,7 @@ export interface StepEvents {
 }
 
 export function stepForm(
-  one: CaseDetails,
+  serviceCase: CaseDetails,
   action: CaseAction,
   kinds: Kinds,
   { onDone, onCancel }: StepEvents,
@@ -44,8 +44,8 @@ export function stepForm(
   const form = element(
     "form",
     { class: "step" },
-    ...(requires("kind") ? [kindField(one, kinds)] : []),
-    ...(requires("to") ? targetFields(one, kinds) : []),
+    ...(requires("kind") ? [kindField(serviceCase, kinds)] : []),
+    ...(requires("to") ? targetFields(serviceCase, kinds) : []),
     ...(requires("rating") ? [ratingField()] : []),
     noteField(action, requires("note")),
     photoField(),
@@ -57,7 +57,7 @@ export function stepForm(
     event.preventDefault();
     submit.disabled = true;
     said.textContent = "";
-    void send(one, action, formValues(form, one, action), key, onDone)
+    void send(serviceCase, action, formValues(form, serviceCase, action), key, onDone)
       .catch((error: Error) => {
         said.textContent = error.message;
       })
@@ -69,29 +69,29 @@ export function stepForm(
 }
 
 async function send(
-  one: CaseDetails,
+  serviceCase: CaseDetails,
   action: CaseAction,
   values: FormData,
   key: string,
   onDone: (changed: CaseDetails) => void,
 ): Promise<void> {
   try {
-    onDone(await takeStep(one.number, values, key));
+    onDone(await takeStep(serviceCase.number, values, key));
     notify(text("cases.done", { action: action.name }), undefined, "calm");
   } catch (error) {
     if (!(error instanceof ProblemError) || !CHANGED_MEANWHILE.includes(error.status)) throw error;
-    const current = await fetchCase(one.number);
-    if (current.revision === one.revision) throw error;
+    const current = await fetchCase(serviceCase.number);
+    if (current.revision === serviceCase.revision) throw error;
     onDone(current);
     notify(text("cases.changed_meanwhile"));
   }
 }
 
 /** What is sent: fields that were filled in, the action and the revision that was seen. */
-function formValues(form: HTMLFormElement, one: CaseDetails, action: CaseAction): FormData {
+function formValues(form: HTMLFormElement, serviceCase: CaseDetails, action: CaseAction): FormData {
   const values = filledFields(form);
   values.set("action", action.action);
-  values.set("revision", String(one.revision));
+  values.set("revision", String(serviceCase.revision));
   return values;
 }
 
@@ -105,19 +105,19 @@ export function filledFields(form: HTMLFormElement): FormData {
   return values;
 }
 
-function kindField(one: CaseDetails, { kinds }: Kinds): HTMLElement {
+function kindField(serviceCase: CaseDetails, { kinds }: Kinds): HTMLElement {
   const choices = kinds
-    .filter(({ flow }) => flow === one.flow)
+    .filter(({ flow }) => flow === serviceCase.flow)
     .map(({ key, name }): [string, string] => [key, name]);
-  const field = select(choices, one.kind);
+  const field = select(choices, serviceCase.kind);
   field.name = "kind";
   field.required = true;
   return element("label", {}, text("case_column.kind"), field);
 }
 
-function targetFields(one: CaseDetails, { departments }: Kinds): HTMLElement[] {
-  const list = element("datalist", { id: "targets" }, ...divisionOptions(one));
-  void fetchGridCodes(one.region).then((codes) => {
+function targetFields(serviceCase: CaseDetails, { departments }: Kinds): HTMLElement[] {
+  const list = element("datalist", { id: "targets" }, ...divisionOptions(serviceCase));
+  void fetchGridCodes(serviceCase.region).then((codes) => {
     const level = text("case_level.grid");
     list.append(
       ...codes.map((value) => element("option", { value }, `${level} ${value.slice(12)}`)),

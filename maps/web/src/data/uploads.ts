@@ -218,7 +218,7 @@ class UploadPage {
     const target = targetOf(this.mapping, name);
     const options: Choice[] = [
       ["", text("data.not_used")],
-      ...this.preview.targets.map((one): Choice => [one.name, columnName(one.name)]),
+      ...this.preview.targets.map((target): Choice => [target.name, columnName(target.name)]),
     ];
     const choose = select(options, target, (chosen) => {
       this.change(assignColumn(this.mapping, name, chosen));

@@ -17,11 +17,11 @@ export function outboxView(entries: Entry[], locked: number, changed: () => void
   return [
     heading(text("field_app.outbox"), note),
     ...(unreadable ? [unreadable] : []),
-    ...entries.map((entry) => entryOf(entry, changed)),
+    ...entries.map((entry) => entryItem(entry, changed)),
   ];
 }
 
-function entryOf(entry: Entry, changed: () => void): HTMLElement {
+function entryItem(entry: Entry, changed: () => void): HTMLElement {
   const { refusal, title, kind, deviceAt } = entry;
   const isConflict = refusal?.current !== undefined;
   const state = refusal

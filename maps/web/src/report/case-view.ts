@@ -28,7 +28,11 @@ export interface CaseViewOptions {
 }
 
 /** Show a case, and show it again after each change. */
-export function caseView(ticket: Ticket, one: FollowUp, options: CaseViewOptions): HTMLElement {
+export function caseView(
+  ticket: Ticket,
+  serviceCase: FollowUp,
+  options: CaseViewOptions,
+): HTMLElement {
   const { show, leave, isTouchOnly = false } = options;
   const update = (changed: FollowUp) => {
     if (view.isConnected) show(caseView(ticket, changed, options));
@@ -39,20 +43,23 @@ export function caseView(ticket: Ticket, one: FollowUp, options: CaseViewOptions
   const view = element(
     "div",
     { class: "case" },
-    element("h2", { tabindex: "-1" }, `${one.kind_name} · ${one.number}`),
-    statusLine(one.state),
+    element("h2", { tabindex: "-1" }, `${serviceCase.kind_name} · ${serviceCase.number}`),
+    statusLine(serviceCase.state),
     definitionList([
-      [text("online.status"), one.state_name],
-      [text("online.handler"), one.handler_name],
-      [text("online.filed"), formatDateTime(one.filed_at)],
-      [text("online.due"), dueText(one)],
-      [text("online.description"), one.description],
-      [text("online.address"), one.address],
-      [text("online.your_rating"), one.rating ? text(`online.rating_${one.rating}`) : ""],
+      [text("online.status"), serviceCase.state_name],
+      [text("online.handler"), serviceCase.handler_name],
+      [text("online.filed"), formatDateTime(serviceCase.filed_at)],
+      [text("online.due"), dueText(serviceCase)],
+      [text("online.description"), serviceCase.description],
+      [text("online.address"), serviceCase.address],
+      [
+        text("online.your_rating"),
+        serviceCase.rating ? text(`online.rating_${serviceCase.rating}`) : "",
+      ],
     ]),
-    ...(one.can_rate ? [ratingForm(ticket, update, isTouchOnly)] : []),
-    eventList(one),
-    ...(one.can_add_note && !isTouchOnly ? [noteForm(ticket, update)] : []),
+    ...(serviceCase.can_rate ? [ratingForm(ticket, update, isTouchOnly)] : []),
+    eventList(serviceCase),
+    ...(serviceCase.can_add_note && !isTouchOnly ? [noteForm(ticket, update)] : []),
     element(
       "div",
       { class: "ways" },
