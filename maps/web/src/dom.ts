@@ -13,6 +13,11 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return node;
 }
 
+/** A block of the style of some classes. */
+export function div(classes: string, ...children: Child[]): HTMLElement {
+  return element("div", { class: classes }, ...children);
+}
+
 export function elementById(id: string): HTMLElement {
   const node = document.getElementById(id);
   if (!node) throw new Error(`no element #${id}`);
@@ -52,7 +57,7 @@ export function labelled(label: string, field: HTMLElement): HTMLElement {
 
 /** The title of a page or panel, with a line below it. */
 export function heading(title: Child, below: Child): HTMLElement {
-  return element("div", { class: "heading" }, element("h1", {}, title), element("p", {}, below));
+  return div("heading", element("h1", {}, title), element("p", {}, below));
 }
 
 /** An icon of a 20 x 20 line drawing. */

@@ -1,6 +1,6 @@
 // Accounts: add, change, disable and enable them, and set their passwords.
 
-import { button, element, elementById, notify } from "../dom";
+import { button, div, element, elementById, heading, notify } from "../dom";
 import { openFormDialog } from "../form-dialog";
 import { formatDateTime, text } from "../locale";
 import { session } from "../session";
@@ -33,17 +33,8 @@ async function show(): Promise<void> {
   const accounts = await fetchAccounts();
   if (count !== requestCount) return;
   elementById("side").replaceChildren(
-    element(
-      "div",
-      { class: "heading" },
-      element("h1", {}, text("session.accounts")),
-      element("p", {}, text("admin.help")),
-    ),
-    element(
-      "div",
-      { class: "actions" },
-      button(text("admin.add"), openAddDialog, { class: "primary" }),
-    ),
+    heading(text("session.accounts"), text("admin.help")),
+    div("actions", button(text("admin.add"), openAddDialog, { class: "primary" })),
     accountTable(accounts),
   );
 }

@@ -1,6 +1,6 @@
 // The assessment page: figures of a month by area, as a ranking, a map and the trend of an area.
 
-import { button, type Choice, element, elementById, select } from "../dom";
+import { button, type Choice, div, element, elementById, select } from "../dom";
 import { openFile } from "../http";
 import { formatDateTime, text } from "../locale";
 import { session } from "../session";
@@ -72,11 +72,7 @@ class AssessPage {
   }
 
   async start(): Promise<void> {
-    const heading = element(
-      "div",
-      { class: "heading" },
-      element("h1", {}, text("page.title_assess")),
-    );
+    const heading = div("heading", element("h1", {}, text("page.title_assess")));
     if (!this.month) {
       const none = element("p", { class: "none" }, text("assess.no_months"));
       elementById("side").replaceChildren(heading, none);
@@ -105,9 +101,8 @@ class AssessPage {
       "change",
       () => void this.colourBy(this.indicatorField.value),
     );
-    return element(
-      "div",
-      { class: "pickers" },
+    return div(
+      "pickers",
       element("label", {}, text("assess.month"), month),
       element("label", {}, text("assess.level"), level),
       element("label", {}, text("assess.indicator"), this.indicatorField),
@@ -171,7 +166,7 @@ class AssessPage {
     }
     return [
       note,
-      element("div", { class: "actions" }, this.fileButton("xlsx"), this.fileButton("pdf")),
+      div("actions", this.fileButton("xlsx"), this.fileButton("pdf")),
       this.table(indicators, items),
       formulaList(indicators),
     ];

@@ -1,6 +1,6 @@
 // The panel of a case: what it is about, the steps that the reader may take, and its events.
 
-import { button, definitionList, element, elementById, notify } from "../dom";
+import { button, definitionList, div, element, elementById, notify } from "../dom";
 import { openBlob, request } from "../http";
 import { formatDateTime, text } from "../locale";
 import type { CaseAction, CaseDetails, CaseEvent, Kinds } from "./case-api";
@@ -20,9 +20,8 @@ export function showCase(serviceCase: CaseDetails, kinds: Kinds, events: PanelEv
   panel.hidden = false;
   panel.setAttribute("aria-label", `${serviceCase.kind_name} ${serviceCase.number}`);
   panel.replaceChildren(
-    element(
-      "div",
-      { class: "heading" },
+    div(
+      "heading",
       element(
         "h1",
         { tabindex: "-1" },
@@ -84,7 +83,7 @@ function stepList(serviceCase: CaseDetails, kinds: Kinds, events: PanelEvents): 
     const chosen: HTMLElement = button(action.name, () => choose(action, chosen), attributes);
     return chosen;
   });
-  box.append(element("div", { class: "actions" }, ...buttons), place);
+  box.append(div("actions", ...buttons), place);
   return box;
 }
 
@@ -178,7 +177,7 @@ function photoList(event: CaseEvent): HTMLElement {
     void loadPhoto(picture, path);
     return open;
   });
-  return element("div", { class: "photos" }, ...pictures);
+  return div("photos", ...pictures);
 }
 
 async function loadPhoto(picture: HTMLImageElement, path: string): Promise<void> {

@@ -1,6 +1,6 @@
 // The form by which an office or a grid manager files a case.
 
-import { button, element, elementById } from "../dom";
+import { button, div, element, elementById } from "../dom";
 import { text } from "../locale";
 import { type Filed, fileCase, idempotencyKey, type Kind, type Kinds } from "./case-api";
 import type { CaseMap, Place } from "./case-map";
@@ -51,7 +51,7 @@ export function showFilingForm({ kinds, map, role, onClose }: FilingOptions): vo
     optionalField("contact", "cases.reporter_contact"),
     photoField(),
     said,
-    element("div", { class: "actions" }, submit, button(text("page.cancel"), onClose)),
+    div("actions", submit, button(text("page.cancel"), onClose)),
   );
   const key = idempotencyKey();
   form.addEventListener("submit", (event) => {
@@ -70,9 +70,8 @@ export function showFilingForm({ kinds, map, role, onClose }: FilingOptions): vo
   panel.hidden = false;
   panel.setAttribute("aria-label", title);
   panel.replaceChildren(
-    element(
-      "div",
-      { class: "heading" },
+    div(
+      "heading",
       element("h1", { tabindex: "-1" }, title),
       button("×", onClose, { class: "quiet close", "aria-label": text("page.cancel") }),
     ),

@@ -1,6 +1,6 @@
 // The queue: views, search and filters, the list of cases, and its keys.
 
-import { button, element, select } from "../dom";
+import { button, div, element, select } from "../dom";
 import { openFile } from "../http";
 import { formatDateTime, formatNumber, text } from "../locale";
 import type { CaseCounts, CaseSummary, Kinds } from "./case-api";
@@ -51,17 +51,12 @@ export class Queue {
   build(): HTMLElement[] {
     this.showViews();
     return [
-      element(
-        "div",
-        { class: "heading" },
-        element("h1", {}, text("page.title_cases"), " ", this.status),
-      ),
+      div("heading", element("h1", {}, text("page.title_cases"), " ", this.status)),
       this.views,
       this.searchField(),
       this.filterFields(),
-      element(
-        "div",
-        { class: "actions" },
+      div(
+        "actions",
         button(text("cases.file_new"), () => this.events.onFile(), { class: "primary" }),
         button(text("cases.export_csv"), () => this.download("csv")),
         button(text("cases.export_xlsx"), () => this.download("xlsx")),

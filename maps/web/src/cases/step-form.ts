@@ -1,6 +1,6 @@
 // The form of a step: the fields that the API requires for it, a note and photos.
 
-import { button, element, notify, select } from "../dom";
+import { button, div, element, notify, select } from "../dom";
 import { ProblemError } from "../http";
 import { text } from "../locale";
 import {
@@ -50,7 +50,7 @@ export function stepForm(
     noteField(action, requires("note")),
     photoField(),
     said,
-    element("div", { class: "actions" }, submit, button(text("page.cancel"), onCancel)),
+    div("actions", submit, button(text("page.cancel"), onCancel)),
   );
   const key = idempotencyKey();
   form.addEventListener("submit", (event) => {

@@ -1,6 +1,6 @@
 // Import runs: what each changed, and the decisions that it waits for.
 
-import { button, type Choice, definitionList, element, heading, notify, select } from "../dom";
+import { button, type Choice, definitionList, div, element, heading, notify, select } from "../dom";
 import { openFile } from "../http";
 import { formatDateTime, formatNumber, text } from "../locale";
 import { session } from "../session";
@@ -82,9 +82,8 @@ export async function showRun(id: number, reload: () => void, signal: AbortSigna
     element("p", {}, statusBadge(run), ` ${run.failure ?? ""}`),
     ...concernList(run),
     ...approvalNote(run, decisions),
-    element(
-      "div",
-      { class: "actions" },
+    div(
+      "actions",
       ...decisions.map((decision) => decisionButton(run, decision, reload)),
       button(text("data.report"), () => void openFile(`/imports/runs/${run.id}/report`)),
     ),
@@ -140,7 +139,7 @@ function approvalNote({ status }: Run, decisions: Decision[]): HTMLElement[] {
 export function concernList({ concerns }: Run): HTMLElement[] {
   if (concerns.length === 0) return [];
   const rows = concerns.map(({ said }) => element("li", {}, said));
-  return [element("div", { class: "trouble" }, element("ul", {}, ...rows))];
+  return [div("trouble", element("ul", {}, ...rows))];
 }
 
 function countTable({ counts }: Run): HTMLElement {
@@ -265,9 +264,8 @@ function confirmDecision(run: Run, decision: Decision, reload: () => void): void
       ? element("label", { class: "tick" }, withLater, text("data.with_later"))
       : null,
     message,
-    element(
-      "div",
-      { class: "ways" },
+    div(
+      "ways",
       confirm,
       button(text("page.cancel"), () => dialog.remove()),
     ),

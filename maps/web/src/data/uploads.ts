@@ -4,6 +4,7 @@ import {
   button,
   type Child,
   type Choice,
+  div,
   element,
   heading,
   labelled,
@@ -78,7 +79,7 @@ class UploadPage {
       heading(text("data.upload_file"), kept),
       this.readingForm(),
       this.columns,
-      element("div", { class: "actions" }, this.trial, this.deleteButton()),
+      div("actions", this.trial, this.deleteButton()),
       this.message,
       this.result,
     );
@@ -137,7 +138,7 @@ class UploadPage {
     }
     if (has_place) rows.push(...this.coordinateRows());
     rows.push(...this.sourceRows());
-    return element("div", { class: "reading" }, element("h2", {}, text("data.read_as")), ...rows);
+    return div("reading", element("h2", {}, text("data.read_as")), ...rows);
   }
 
   private coordinateRows(): Child[] {
@@ -276,7 +277,7 @@ class UploadPage {
         : labelled(text("data.constant_for", { name: columnName(target) }), field);
     });
     const words = element("p", { class: "trouble" }, text("data.missing_columns"));
-    return [element("div", { class: "reading" }, words, ...fields)];
+    return [div("reading", words, ...fields)];
   }
 
   private deleteButton(): HTMLElement {
@@ -328,9 +329,8 @@ class UploadPage {
       ...(isUnchanged
         ? []
         : [
-            element(
-              "div",
-              { class: "actions" },
+            div(
+              "actions",
               button(submit, () => void this.import(), { class: "primary" }),
             ),
           ]),

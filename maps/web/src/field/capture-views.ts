@@ -4,7 +4,7 @@ import type { Polygon } from "geojson";
 import type { Map as LibreMap } from "maplibre-gl";
 
 import { meanCorner } from "../bounds";
-import { button, element, notify } from "../dom";
+import { button, div, element, notify } from "../dom";
 import { text } from "../locale";
 import { draftForm, field, input, select, textArea } from "./form";
 import { capture, serverTime } from "./outbox";
@@ -58,7 +58,7 @@ export async function caseForm(bundle: Bundle, buildingCode: string, onStored: O
     field(kind, "kind"),
     field(textArea({ required: "" }), "description"),
     field(building, "building"),
-    element("div", { class: "actions" }, locate),
+    div("actions", locate),
     box,
     place,
     field(input("text", { maxlength: "200" }), "address"),

@@ -1,6 +1,6 @@
 // The outbox as a view: what waits, what the server refused and why, and conflicts side by side.
 
-import { button, definitionList, element } from "../dom";
+import { button, definitionList, div, element } from "../dom";
 import { formatDateTime, optionalText, text } from "../locale";
 import { describeInspection } from "./hydrants";
 import { caseOf, dwellingOf, sendAgain, serverTime } from "./outbox";
@@ -124,5 +124,5 @@ function decisions(entry: Entry, isConflict: boolean, changed: () => void): HTML
   const drop = button(text(isConflict ? "field_app.keep_servers" : "field_app.discard"), () => {
     if (window.confirm(text("field_app.discard_confirm"))) void deleteEntry(entry.id).then(changed);
   });
-  return element("div", { class: "actions" }, again, drop);
+  return div("actions", again, drop);
 }

@@ -2,7 +2,7 @@
 
 import type { Map as LibreMap } from "maplibre-gl";
 
-import { definitionList, element } from "../dom";
+import { definitionList, div, element } from "../dom";
 import { formatDateTime, optionalText, text } from "../locale";
 import type { Bundle, Dwelling, Entry, FieldCase } from "./types";
 
@@ -16,7 +16,7 @@ export type View = HTMLElement[];
 const STALE_MONTHS = 12;
 
 export function heading(title: string, note = ""): HTMLElement {
-  return element("div", { class: "heading" }, element("h2", {}, title), element("p", {}, note));
+  return div("heading", element("h2", {}, title), element("p", {}, note));
 }
 
 export function link(hash: string, label: string, kind = "button"): HTMLAnchorElement {

@@ -1,6 +1,15 @@
 // The panel of an incident: people, wind, water and valves in the circle.
 
-import { button, type Choice, definitionList, element, elementById, heading, select } from "../dom";
+import {
+  button,
+  type Choice,
+  definitionList,
+  div,
+  element,
+  elementById,
+  heading,
+  select,
+} from "../dom";
 import { formatDateTime, formatMetres, formatNumber, optionalText, text } from "../locale";
 import type { Incident } from "./fire-api";
 import { recordedItems } from "./items";
@@ -39,9 +48,8 @@ export function renderIncident(incident: Incident, wind: Wind | null, actions: P
       { class: "stamp" },
       `${formatDateTime(new Date().toISOString())} · ${incident.lat.toFixed(6)}, ${incident.lon.toFixed(6)}`,
     ),
-    element(
-      "div",
-      { class: "actions" },
+    div(
+      "actions",
       button(text("fire.print_incident"), actions.printIncident, { class: "primary" }),
     ),
     radiusField(incident.radius_m, actions),

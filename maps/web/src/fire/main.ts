@@ -3,7 +3,7 @@
 import type { Map as LibreMap, MapMouseEvent } from "maplibre-gl";
 
 import { fetchOpeningExtent } from "../cities";
-import { button, delay, element, elementById, heading, notify } from "../dom";
+import { button, delay, div, elementById, heading, notify } from "../dom";
 import { ProblemError } from "../http";
 import { type Language, text } from "../locale";
 import { loadStyle } from "../map-style";
@@ -60,7 +60,7 @@ async function start(): Promise<void> {
   const keyUnits = button(text("fire.key_units_all"), () => void results.showKeyUnits());
   elementById("side").replaceChildren(
     heading(text("fire.welcome"), text("fire.welcome_help")),
-    element("div", { class: "actions" }, keyUnits),
+    div("actions", keyUnits),
   );
   attachSearch({
     search: searchBuildings,

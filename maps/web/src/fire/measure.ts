@@ -1,7 +1,7 @@
 // Measuring on the map: a line of places with its length, and the area that it encloses.
 
 import type { Feature } from "geojson";
-import { button, definitionList, element, elementById, heading } from "../dom";
+import { button, definitionList, div, element, elementById, heading } from "../dom";
 import { metresPerDegree } from "../geodesy";
 import { formatNumber, text } from "../locale";
 import type { Place } from "./fire-api";
@@ -66,9 +66,8 @@ export class Measure {
     );
     elementById("side").replaceChildren(
       heading(text("fire.mode_measure"), text("fire.measure_help")),
-      element(
-        "div",
-        { class: "actions" },
+      div(
+        "actions",
         centre,
         tool("fire.measure_back", () => {
           this.places.pop();

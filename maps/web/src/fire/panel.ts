@@ -1,6 +1,6 @@
 // The panel of the fire page: a building, an incident, or a shut-off.
 
-import { button, definitionList, element, elementById, heading } from "../dom";
+import { button, definitionList, div, element, elementById, heading } from "../dom";
 import { formatMetres, formatNumber, optionalText, text } from "../locale";
 import type { Finding, FireItemsRequest, Isolation, KeyUnits, Layout, Place } from "./fire-api";
 import { itemsSection } from "./items";
@@ -46,9 +46,8 @@ export function renderBuilding(layout: Layout, actions: PanelActions): void {
   const community = region ? `${region.street ?? ""} ${region.name}` : "";
   elementById("side").replaceChildren(
     heading(nameOf(layout), [address, community].filter(Boolean).join(" · ")),
-    element(
-      "div",
-      { class: "actions" },
+    div(
+      "actions",
       button(text("fire.print_sheet"), () => actions.printSheet(layout.code), { class: "primary" }),
       button(text("fire.incident_here"), () => actions.showIncident(layout)),
     ),

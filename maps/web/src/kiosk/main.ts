@@ -1,6 +1,6 @@
 // The terminal of a service hall: by touch alone, wiped when nobody touches it any more.
 
-import { button, element, elementById, notify } from "../dom";
+import { button, div, element, elementById, notify } from "../dom";
 import { api, bodyOf } from "../http";
 import { palette } from "../legend";
 import { languageTag, loadLocale, otherLanguage, preferredLanguage, text } from "../locale";
@@ -97,8 +97,8 @@ class Kiosk {
     this.show(
       screen(
         { title: text("kiosk.choose") },
-        element("div", { class: "home" }, tiles(entries)),
-        element("div", { class: "steps" }, language, privacy),
+        div("home", tiles(entries)),
+        div("steps", language, privacy),
       ),
     );
   };

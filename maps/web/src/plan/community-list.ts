@@ -3,7 +3,7 @@
 import type { Geometry } from "geojson";
 
 import { chooseCity, chooseOpeningCity, citiesOf, fetchCityNames, type Regions } from "../cities";
-import { button, type Choice, element, elementById, notify, select } from "../dom";
+import { button, type Choice, div, element, elementById, notify, select } from "../dom";
 import { formatNumber, type Language, text } from "../locale";
 import { session } from "../session";
 import {
@@ -80,9 +80,8 @@ export async function showCommunityList(
     const region = (city ?? cities[0])?.code.padEnd(12, "0");
     const outlook = region ? outlookSection(region) : "";
     elementById("side").replaceChildren(
-      element(
-        "div",
-        { class: "heading" },
+      div(
+        "heading",
         element("h1", {}, city?.name ?? text("page.communities")),
         element("p", {}, text("plan.choose_community")),
         cities.length > 1
@@ -98,7 +97,7 @@ export async function showCommunityList(
       outlook,
       view,
       legend,
-      element("div", { class: "sieve" }, search, state),
+      div("sieve", search, state),
       list,
     );
     fill();

@@ -1,6 +1,6 @@
 // A community: its plans with their score cards side by side, and drawing new ones.
 
-import { button, element, elementById, heading, notify } from "../dom";
+import { button, div, element, elementById, heading, notify } from "../dom";
 import { formatDateTime, text } from "../locale";
 import { openDrawDialog } from "./draw-dialog";
 import { waitForJob } from "./job-progress";
@@ -58,16 +58,13 @@ export async function showCommunity(
   const draw = () => openDrawDialog(code, plans, (job) => void followJob(job, code, progress));
   elementById("side").replaceChildren(
     heading(name, code),
-    element(
-      "div",
-      { class: "actions" },
+    div(
+      "actions",
       button(text("plan.draw"), draw, { class: "primary", id: "draw" }),
       element("a", { href: `/plan/what-if?community=${code}` }, text("what_if.title")),
     ),
     progress,
-    plans.length
-      ? element("div", { class: "cards" }, ...cards)
-      : element("p", { class: "none" }, text("plan.no_plans")),
+    plans.length ? div("cards", ...cards) : element("p", { class: "none" }, text("plan.no_plans")),
     table,
   );
   if (job !== null) void followJob(await fetchJob(job), code, progress);

@@ -1,6 +1,6 @@
 // The dialog that requests a drawing.
 
-import { button, type Choice, element, select } from "../dom";
+import { button, type Choice, div, element, select } from "../dom";
 import { formatNumber, text } from "../locale";
 import { type DrawnArea, pickAreas } from "./area-picker";
 import { pickConstraints } from "./constraint-picker";
@@ -32,9 +32,8 @@ export function openDrawDialog(code: string, plans: Plan[], onStart: (job: Job) 
     "form",
     { method: "dialog" },
     element("h2", {}, text("plan.draw")),
-    element(
-      "div",
-      { class: "fields" },
+    div(
+      "fields",
       balanceChoice(previous),
       numberField("target", 400, 1, 5000),
       numberField("lower", 300, 0, 5000),
@@ -53,9 +52,8 @@ export function openDrawDialog(code: string, plans: Plan[], onStart: (job: Job) 
       checkbox("whole_compounds"),
     ),
     message,
-    element(
-      "div",
-      { class: "ways" },
+    div(
+      "ways",
       element("button", { type: "submit", class: "primary" }, text("plan.draw_go")),
       button(text("page.cancel"), () => dialog.close()),
     ),
@@ -134,7 +132,7 @@ function weightChoices(): HTMLElement {
     "fieldset",
     { class: "weights" },
     element("legend", {}, text("plan.draw_weights")),
-    element("div", { class: "fields" }, ...choices),
+    div("fields", ...choices),
   );
 }
 
@@ -164,7 +162,7 @@ function dedicatedChoices(code: string, areas: DrawnArea[]): HTMLElement {
     {},
     element("legend", {}, text("plan.draw_dedicated")),
     ...kinds,
-    element("div", { class: "areas" }, pick, summary),
+    div("areas", pick, summary),
   );
 }
 
@@ -184,6 +182,6 @@ function constraintChoice(
     "fieldset",
     {},
     element("legend", {}, text("plan.constraints")),
-    element("div", { class: "areas" }, pick, summary),
+    div("areas", pick, summary),
   );
 }

@@ -1,6 +1,6 @@
 // The heading of a plan and its actions: undo, split, print, publish and so on.
 
-import { button, type Child, element, elementById, icon, notify } from "../dom";
+import { button, type Child, div, element, elementById, icon, notify } from "../dom";
 import { text } from "../locale";
 import type { Draft } from "./draft";
 import { openFileDialog } from "./file-dialog";
@@ -20,9 +20,8 @@ export interface PlanActionOptions {
 }
 
 export function planHeading(plan: Plan): HTMLElement {
-  return element(
-    "div",
-    { class: "heading" },
+  return div(
+    "heading",
     element(
       "h1",
       {},
@@ -35,9 +34,8 @@ export function planHeading(plan: Plan): HTMLElement {
 
 export function planActions(options: PlanActionOptions): HTMLElement {
   const { draft } = options;
-  return element(
-    "div",
-    { class: "actions" },
+  return div(
+    "actions",
     ...(draft.isEditable ? editActions(options) : readOnlyActions(draft.plan)),
     ...linkActions(draft),
     draft.isEditable

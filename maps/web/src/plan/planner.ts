@@ -1,6 +1,6 @@
 // The views of the planner: communities, their plans, editing and comparing.
 
-import { button, element, elementById } from "../dom";
+import { button, div, element, elementById, heading } from "../dom";
 import { palette } from "../legend";
 import { type Language, text } from "../locale";
 import { loadStyle } from "../map-style";
@@ -56,15 +56,9 @@ async function navigate(place: Place, lang: Language): Promise<void> {
   } catch (error) {
     if (signal.aborted) return;
     elementById("side").replaceChildren(
-      element(
-        "div",
-        { class: "heading" },
-        element("h1", {}, text("page.not_shown")),
-        element("p", {}, (error as Error).message),
-      ),
-      element(
-        "div",
-        { class: "actions" },
+      heading(text("page.not_shown"), (error as Error).message),
+      div(
+        "actions",
         button(text("page.try_again"), () => void navigate(place, lang), { class: "primary" }),
       ),
     );

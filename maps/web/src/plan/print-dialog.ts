@@ -1,6 +1,6 @@
 // The files that a plan is printed as.
 
-import { button, element } from "../dom";
+import { button, div, element } from "../dom";
 import { openFile } from "../http";
 import { languageTag, text } from "../locale";
 import type { Draft } from "./draft";
@@ -29,9 +29,8 @@ export function openPrintDialog(draft: Draft): void {
       () => `/plans/${plan.id}/assignment.xlsx?lang=${lang}`,
     ),
     ...(plan.status === "published" ? [staffPapers(draft)] : []),
-    element(
-      "div",
-      { class: "ways" },
+    div(
+      "ways",
       button(text("page.close"), () => dialog.close(), { class: "primary" }),
     ),
   );

@@ -1,6 +1,6 @@
 // Managers and informants of all grids of the planner: vacancies, details, photos, bulk upload.
 
-import { button, element, elementById, labelled, notify } from "../dom";
+import { button, div, element, elementById, labelled, notify } from "../dom";
 import { type Answer, allPages, api, bodyOf, openFile, request } from "../http";
 import { text } from "../locale";
 
@@ -29,25 +29,18 @@ export async function showStaff(signal?: AbortSignal): Promise<void> {
   fill();
   const counts = { grids: rows.length, vacant: rows.filter((row) => !row.manager).length };
   elementById("side").replaceChildren(
-    element(
-      "div",
-      { class: "heading" },
+    div(
+      "heading",
       element("h1", {}, text("staff.title")),
       element("p", {}, text("staff.count", counts)),
       element("p", {}, text("staff.help")),
     ),
-    element(
-      "div",
-      { class: "actions" },
+    div(
+      "actions",
       button(text("staff.download"), () => void openFile("/staff/workbook.xlsx")),
       button(text("staff.upload"), openUploadDialog, { class: "primary" }),
     ),
-    element(
-      "div",
-      { class: "sieve" },
-      search,
-      element("label", { for: vacant.id }, vacant, text("staff.only_vacant")),
-    ),
+    div("sieve", search, element("label", { for: vacant.id }, vacant, text("staff.only_vacant"))),
     table,
   );
 }
@@ -208,13 +201,7 @@ function openFormDialog(
 ): HTMLFormElement {
   const save = element("button", { type: "submit", class: "primary" }, action);
   const cancel = button(text("page.cancel"), () => dialog.close());
-  const form = element(
-    "form",
-    {},
-    element("h2", {}, title),
-    ...fields,
-    element("div", { class: "ways" }, cancel, save),
-  );
+  const form = element("form", {}, element("h2", {}, title), ...fields, div("ways", cancel, save));
   const dialog = element("dialog", { "aria-label": title, class: "staff-form" }, form);
   form.addEventListener("submit", (event) => {
     event.preventDefault();

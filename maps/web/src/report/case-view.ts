@@ -1,6 +1,6 @@
 // A case as its reporter sees it: status line, what has happened, what may be added.
 
-import { button, definitionList, element, notify } from "../dom";
+import { button, definitionList, div, element, notify } from "../dom";
 import { formatDateTime, text } from "../locale";
 import { type Field, fieldGroup, photoField, showMessages, textField } from "./fields";
 import {
@@ -40,9 +40,8 @@ export function caseView(
   const reload = () => {
     fetchCase(ticket).then(update, (error: Error) => notify(error.message));
   };
-  const view = element(
-    "div",
-    { class: "case" },
+  const view = div(
+    "case",
     element("h2", { tabindex: "-1" }, `${serviceCase.kind_name} · ${serviceCase.number}`),
     statusLine(serviceCase.state),
     definitionList([
@@ -60,12 +59,7 @@ export function caseView(
     ...(serviceCase.can_rate ? [ratingForm(ticket, update, isTouchOnly)] : []),
     eventList(serviceCase),
     ...(serviceCase.can_add_note && !isTouchOnly ? [noteForm(ticket, update)] : []),
-    element(
-      "div",
-      { class: "ways" },
-      button(text("online.reload"), reload),
-      button(text("online.follow_other"), leave),
-    ),
+    div("ways", button(text("online.reload"), reload), button(text("online.follow_other"), leave)),
   );
   return view;
 }
