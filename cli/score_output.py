@@ -41,7 +41,7 @@ def show_scores(results: Sequence["DrawResult"]) -> None:
     optional = _optional_columns(scored)
     if scored:
         figures = [_figures(result.score, optional) for result in scored]
-        _print_table("score.title", (*COLUMNS, *optional), scored, figures)
+        _print_table("atlas.scorecard", (*COLUMNS, *optional), scored, figures)
         if "workload" in optional:
             _print(text("score.in_workload"))
         borders = [_border_figures(result.score) for result in scored]
