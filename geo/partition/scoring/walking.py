@@ -230,7 +230,7 @@ def measure_walks(
 
 
 def mean_reached(walk_m: Floats, households: Ints) -> float | None:
-    """Return the mean walk of the households that a way connects, None where there are none."""
+    """Return the mean of (n,) walks of (n,) households that a way connects, None without any."""
     reached = np.isfinite(walk_m) & (households > 0)
     return (
         float(np.average(walk_m[reached], weights=households[reached])) if reached.any() else None

@@ -61,7 +61,8 @@ class WayCosts:
     def total(self, label: Ints) -> Floats:
         """Return (2,) walks and further ways in all grids of (n,) labels."""
         grids = np.unique(label[self.node]).tolist()
-        return np.sum([self.of_grid(label, grid) for grid in grids], axis=0)
+        total: Floats = np.sum([self.of_grid(label, grid) for grid in grids], axis=0)
+        return total
 
 
 def build_way_costs(problem: Problem, node_of_atom: Ints, weights: Weights) -> WayCosts | None:
