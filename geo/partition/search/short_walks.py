@@ -62,8 +62,8 @@ class WayCosts:
     def total(self, label: Ints) -> Floats:
         """Return (2,) float64 walks and further ways in all grids of a (n,) int64 label."""
         grids = np.unique(label[self.node]).tolist()
-        costs: Floats = np.sum([self.of_grid(label, grid) for grid in grids], axis=0)
-        return costs
+        total: Floats = np.sum([self.of_grid(label, grid) for grid in grids], axis=0)
+        return total
 
 
 def build_way_costs(problem: Problem, node_of_atom: Ints, weights: Weights) -> WayCosts | None:
