@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Column, SmallInteger
 
 from etl.checks.geometry_repair import MAX_VERTICES
-from etl.input.cell_texts import parse_dates
+from etl.input.cell_texts import MADE_FLOAT_PART, parse_dates
 from etl.input.feature_batch import Batch, Flags
 from etl.input.layer_columns import (
     INFERRED_COLUMNS,
@@ -242,6 +242,8 @@ def _to_texts(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.
     if is_code(column.name):
         number = pc.match_substring_regex(values, _SCIENTIFIC).fill_null(False)
         faults.append(_fault("code_scientific", np.asarray(number), column.name, values))
+        decimal = pc.match_substring_regex(values, MADE_FLOAT_PART).fill_null(False)
+        faults.append(_fault("code_decimal", np.asarray(decimal), column.name, values))
     long = pc.greater(pc.utf8_length(values), _MAX_TEXT).fill_null(False)
     faults.append(_fault("text_too_long", np.asarray(long), column.name, values, limit=_MAX_TEXT))
     return values

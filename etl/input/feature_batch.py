@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from etl.input.reader_findings import RowFaults
+from etl.input.reader_findings import RowFault, RowFaults
 from geo.types import Geometries
 
 BATCH_ROWS = 20_000
@@ -45,7 +45,7 @@ class Batch:
     linearized
         (n,) bool, features with arcs, which became lines.
     unread
-        Column and value of coordinates that can't be read, by row; lost by :meth:`take`.
+        Faults of coordinates that can't be read, by row; lost by :meth:`take`.
     """
 
     columns: Mapping[str, pa.Array]
@@ -55,7 +55,7 @@ class Batch:
     broken: Flags | None = None
     faults: RowFaults | None = None
     linearized: Flags | None = None
-    unread: Mapping[int, tuple[str, str]] | None = None
+    unread: Mapping[int, RowFault] | None = None
 
     def __len__(self) -> int:
         return len(self.geometry)

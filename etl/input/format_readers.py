@@ -48,7 +48,19 @@ def _unreadable(path: Path, error: Exception) -> InputError:
     """Return the error of a file that can't be read to its end."""
     if "locked" in str(error):
         return InputError("file_locked", file=path)
+    if kind := _other_json_kind(path):
+        return InputError("json_of_other_kind", file=path, kind=kind)
     return InputError("file_unreadable", file=path, format=path.suffix)
+
+
+def _other_json_kind(path: Path) -> str | None:
+    """Return the format of JSON that is no GeoJSON, None if it is none of the known ones."""
+    if DRIVERS.get(path.suffix.lower()) != "GeoJSON":
+        return None
+    with path.open("rb") as file:
+        head = file.read(_SNIFFED_BYTES)
+    marks = {"TopoJSON": rb'"type"\s*:\s*"Topology"', "Esri JSON": rb'"(esriGeometry\w+|rings)"'}
+    return next((kind for kind, mark in marks.items() if re.search(mark, head)), None)
 
 
 def layer_names(path: Path) -> list[str]:
