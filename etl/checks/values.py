@@ -24,6 +24,7 @@ from etl.input.cell_texts import MADE_FLOAT_PART, parse_dates
 from etl.input.feature_batch import Batch, Flags
 from etl.input.layer_columns import (
     INFERRED_COLUMNS,
+    REGISTER,
     check_constraints,
     deliverable_columns,
     geometry_kind,
@@ -297,9 +298,12 @@ def _absent(rows: Flags, column: str) -> Fault:
 
 @cache
 def domains(layer: str) -> list[tuple[str, str, Any]]:
-    """Return column, rule, and bounds or list of values, of the one-column rules of a layer."""
+    """Return column, rule, and bounds or list of values, of the one-column rules of a layer.
+
+    The counts of a register have the rules of the buildings that they go to.
+    """
     columns: list[tuple[str, str, Any]] = []
-    for rule in check_constraints(layer):
+    for rule in check_constraints("building" if layer == REGISTER else layer):
         if parts := _RANGE.fullmatch(rule):
             columns.append((parts[1], rule, (float(parts[2]), float(parts[3]))))
         elif parts := _LIST.fullmatch(rule):

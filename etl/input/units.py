@@ -19,7 +19,7 @@ UNITS = {
     **{unit: unit for unit in ("l/s", "l/min", "l/h", "bar", "mbar", "Pa", "kPa", "MPa", "psi")},
     **dict.fromkeys(("metre", "metres", "meter", "meters", "米"), "m"),
     **dict.fromkeys(("feet", "foot", "英尺", "'"), "ft"),
-    **dict.fromkeys(("inch", "inches", '"'), "in"),
+    **dict.fromkeys(("inch", "inches", '"', "英寸"), "in"),
     **dict.fromkeys(("tonne", "tonnes", "吨"), "t"),
     **dict.fromkeys(("L/s", "升/秒"), "l/s"),
     **dict.fromkeys(("L/min", "lpm", "LPM", "升/分", "升/分钟"), "l/min"),
