@@ -1,5 +1,7 @@
-"""Plausibility of a whole layer: encoding of texts, units of numbers."""
+"""Plausibility of a layer: encoding of texts, units of figures."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.checks.faults import GARBLED
+from etl.checks.faults import GARBLED, Fault, format_value
 from etl.input.feature_batch import Batch
 from etl.input.units import units_of_column
 from geo.errors import InputError
+from geo.types import Bools, Floats
 
 _MAJORITY = 0.5
 _NEARLY_ALL = 0.9
@@ -24,9 +27,90 @@ PLAUSIBLE = {
     "clear_height_m": (1.5, 50.0),
     "diameter_mm": (10.0, 5000.0),
     "section_mm": (10.0, 10_000.0),
-    "burial_depth_m": (0.05, 50.0),
+    "burial_depth_m": (0.3, 50.0),
+    "depth_from_m": (0.3, 50.0),
+    "depth_to_m": (0.3, 50.0),
 }
 """Range in which most values of a column lie, in its unit."""
+
+_ENDLESS = float("inf")
+
+
+@dataclass(frozen=True)
+class UnitBand:
+    """Figures of a column that fit another unit, where none is stated.
+
+    Attributes
+    ----------
+    low, high
+        The figures, without their sign.
+    units
+        The units that they fit.
+    yields
+        Whether they are read in the column's unit where most of the column fits only that.
+    only, never
+        Column and words to which, or to all but which, the figures belong.
+    but
+        Figures between that fit only the column's unit.
+    """
+
+    low: float
+    high: float
+    units: tuple[str, ...]
+    yields: bool = False
+    only: tuple[str, Collection[str]] | None = None
+    never: tuple[str, Collection[str]] | None = None
+    but: tuple[float, ...] = ()
+
+
+_DRAINS = ("network", ("sewage", "storm", "combined"))
+_HYDRANTS = ("kind", ("hydrant",))
+_DEPTHS = (UnitBand(20, 100, ("m", "cm")), UnitBand(100, _ENDLESS, ("cm", "mm")))
+_SIZES = (
+    UnitBand(0, 3, ("m",)),
+    UnitBand(3, 7.9, ("m", "cm", "in")),
+    UnitBand(7.9, 14.9, ("mm", "cm", "in"), yields=True),
+)
+
+UNIT_BANDS: dict[str, tuple[UnitBand, ...]] = {
+    "voltage_kv": (
+        *(UnitBand(volts, volts, ("kV", "V")) for volts in (12, 24, 36, 48)),
+        UnitBand(200, 2999, ("kV", "V"), but=(330, 345, 500, 750, 765, 800)),
+    ),
+    "diameter_mm": (*_SIZES, UnitBand(15, 99, ("mm", "cm"), yields=True, only=_DRAINS)),
+    "section_mm": _SIZES,
+    "burial_depth_m": _DEPTHS,
+    "depth_from_m": _DEPTHS,
+    "depth_to_m": _DEPTHS,
+    "pressure_mpa": (
+        UnitBand(1, 1.6, ("MPa", "bar"), yields=True),
+        UnitBand(1.6, 20, ("MPa", "bar", "kPa")),
+        UnitBand(20, _ENDLESS, ("kPa", "bar")),
+    ),
+    "flow_l_s": (
+        UnitBand(30, 45, ("L/s", "m3/h"), yields=True, only=_HYDRANTS),
+        UnitBand(45, 300, ("L/s", "m3/h"), only=_HYDRANTS),
+        UnitBand(300, _ENDLESS, ("L/min", "m3/h"), only=_HYDRANTS),
+        UnitBand(0, _ENDLESS, ("L/s", "m3/h"), never=_HYDRANTS),
+    ),
+    "height_m": (
+        UnitBand(220, 1000, ("m", "cm"), yields=True),
+        UnitBand(1000, _ENDLESS, ("cm", "mm")),
+    ),
+    "width_m@road": (UnitBand(90, 200, ("m", "cm")), UnitBand(200, _ENDLESS, ("cm", "mm"))),
+    "clear_height_m": (UnitBand(15, 100, ("m", "dm")), UnitBand(100, _ENDLESS, ("cm", "mm"))),
+    "max_weight_t": (UnitBand(200, 1000, ("t", "kg")), UnitBand(1000, _ENDLESS, ("kg",))),
+    "slope_percent": (
+        UnitBand(0, 0.2, ("%", "m/m"), yields=True),
+        UnitBand(20, 100, ("%", "‰")),
+        UnitBand(100, _ENDLESS, ("‰",)),
+    ),
+}
+"""Figures whose unit has to be stated, by column (``column@layer`` where layers differ).
+
+The least and the largest figures are those of Chinese practice: 380 V beside 330 kV, mains of 1.6
+MPa, hydrants of 15 to 40 L/s, sewers from 200 mm on.
+"""
 
 
 # UTF-8 or GBK read as Latin-1, or as each other; no text has these characters side by side.
@@ -78,16 +162,68 @@ def refuse_other_unit(batch: Batch, layer: str, file: Path) -> None:
 
 
 def fitting_unit(column: str, values: pa.Array) -> str | None:
-    """Return the unit in which values are plausible, None if they are in the unit of the column."""
+    """Return the unit in which values are plausible, several with slashes between them.
+
+    None if they are plausible in the unit of the column, or in no other.
+    """
     low, high = PLAUSIBLE[column]
     numbers = _numbers(values)
     if len(numbers) < _MIN_VALUES or ((numbers >= low) & (numbers <= high)).mean() > _MAJORITY:
         return None
-    for unit, factor in units_of_column(column).items():
-        fits = ((numbers * factor >= low) & (numbers * factor <= high)).mean()
-        if unit in ("mm", "cm", "m") and factor != 1.0 and fits > _NEARLY_ALL:
-            return unit
-    return None
+    units = [
+        unit
+        for unit, factor in units_of_column(column).items()
+        if unit in ("mm", "cm", "m")
+        and factor != 1.0
+        and ((numbers * factor >= low) & (numbers * factor <= high)).mean() > _NEARLY_ALL
+    ]
+    return " / ".join(units) or None
+
+
+def find_unit_doubts(
+    column: str, header: str, values: pa.Array, batch: Batch, layer: str
+) -> list[Fault]:
+    """Return the fault of figures without a unit that fit another unit than that of their column.
+
+    Parameters
+    ----------
+    column, header
+        The column, and its name in the file, which states no unit.
+    values
+        The column as it was delivered.
+    batch
+        The features in our terms.
+    """
+    bands = UNIT_BANDS.get(f"{column}@{layer}") or UNIT_BANDS.get(column, ())
+    numbers = np.abs(_all_numbers(values))
+    band_of = np.full(len(numbers), -1)
+    for number, band in reversed([*enumerate(bands)]):  # the first that fits counts
+        inside = (numbers >= band.low) & (numbers <= band.high) & (numbers > 0)
+        inside &= ~np.isin(numbers, band.but)
+        for words, is_among in ((band.only, True), (band.never, False)):
+            if words is not None:
+                inside &= _is_among(batch, *words) == is_among
+        band_of[inside] = number
+    is_sure = np.isfinite(numbers) & (numbers > 0) & (band_of < 0)
+    yielding = [number for number, band in enumerate(bands) if band.yields]
+    may_yield = np.isin(band_of, yielding)
+    if is_sure.sum() > may_yield.sum():
+        band_of[may_yield] = -1
+
+    def describe_row(row: int) -> dict[str, Any]:
+        units = bands[band_of[row]].units
+        shown = {"units": " / ".join(units), "unit": units[0], "name": column}
+        return {"column": header, "value": format_value(values[row].as_py()), **shown}
+
+    return [Fault("unit_doubtful", band_of >= 0, describe_row)] if (band_of >= 0).any() else []
+
+
+def _is_among(batch: Batch, column: str, words: Collection[str]) -> Bools:
+    """Return which features of a batch have one of some words in a column."""
+    if column not in batch.columns:
+        return np.zeros(len(batch), dtype=bool)
+    texts = batch.columns[column].cast(pa.string())
+    return np.asarray(pc.is_in(texts, pa.array(words, pa.string())).fill_null(False))
 
 
 def contradicts_unit(column: str, values: pa.Array, factor: float) -> bool:
@@ -109,5 +245,11 @@ def contradicts_unit(column: str, values: pa.Array, factor: float) -> bool:
 
 
 def _numbers(values: pa.Array) -> Any:
-    numbers = pd.to_numeric(values.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
+    numbers = _all_numbers(values)
     return numbers[np.isfinite(numbers) & (numbers != 0)]
+
+
+def _all_numbers(values: pa.Array) -> Floats:
+    """Return values as numbers, NaN for those with a unit of their own and other texts."""
+    numbers = pd.to_numeric(values.to_pandas(), errors="coerce")
+    return np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan))

@@ -134,7 +134,9 @@ def register_faults(batch: Batch, layer: str) -> list[Fault]:
     """Return the faults of a layer of a building's parts: check digits, industries, dates."""
     faults: list[Fault] = []
     if layer == "entity":
-        faults = [_credit_code_fault(batch), _industry_fault(batch)]
+        without = np.array([not code for code in _texts(batch, "code")], dtype=bool)
+        missing = Fault("value_missing", without, lambda _: {"column": "credit_code"})
+        faults = [missing, _credit_code_fault(batch), _industry_fault(batch)]
     column = {"dwelling": "verified_on", "building_fire": "checked_on"}.get(layer, "")
     if column in batch.columns:
         days = batch.columns[column]

@@ -18,10 +18,11 @@ from sqlalchemy import Column, SmallInteger
 
 from etl.checks.faults import GARBLED, Fault, KnownValues, format_value
 from etl.checks.geometry_faults import geometry_faults
-from etl.input.cell_texts import parse_dates
+from etl.input.cell_texts import MADE_FLOAT_PART, parse_dates
 from etl.input.feature_batch import Batch
 from etl.input.layer_columns import (
     INFERRED_COLUMNS,
+    REGISTER,
     check_constraints,
     deliverable_columns,
     is_code,
@@ -209,6 +210,8 @@ def _to_texts(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.
     if is_code(column.name):
         number = pc.match_substring_regex(values, _SCIENTIFIC).fill_null(False)
         faults.append(_fault("code_scientific", np.asarray(number), column.name, values))
+        decimal = pc.match_substring_regex(values, MADE_FLOAT_PART).fill_null(False)
+        faults.append(_fault("code_decimal", np.asarray(decimal), column.name, values))
     long = pc.greater(pc.utf8_length(values), _MAX_TEXT).fill_null(False)
     faults.append(_fault("text_too_long", np.asarray(long), column.name, values, limit=_MAX_TEXT))
     return values
@@ -262,9 +265,12 @@ def _absent(rows: Bools, column: str) -> Fault:
 
 @cache
 def domains(layer: str) -> list[tuple[str, str, Any]]:
-    """Return column, rule, and bounds or list of values, of the one-column rules of a layer."""
+    """Return column, rule, and bounds or list of values, of the one-column rules of a layer.
+
+    The counts of a register have the rules of the buildings that they go to.
+    """
     columns: list[tuple[str, str, Any]] = []
-    for rule in check_constraints(layer):
+    for rule in check_constraints("building" if layer == REGISTER else layer):
         if parts := _RANGE.fullmatch(rule):
             columns.append((parts[1], rule, (float(parts[2]), float(parts[3]))))
         elif parts := _LIST.fullmatch(rule):

@@ -31,6 +31,9 @@ _EMPTY_CODES = (*_EMPTY_SIGNS, "无", "none", "nan", "nat", "<null>", "(null)", 
 """What people and programs write where there is no code."""
 
 _MADE_FLOAT = r"^(\d{6,})\.0+$"
+MADE_FLOAT_PART = r"(?:^|-)\d{1,5}\.0+(?:-|$)"
+"""A code, or a part of one, that a program made a number: 17.0 may have been 17 or 0017."""
+
 _EXACT_FLOAT, _EXACT_SINGLE = 2.0**53, 2.0**24
 
 

@@ -10,7 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.input import synonyms
-from etl.input.cell_texts import clean_codes, clean_texts, clear_empty_signs, code_texts
+from etl.input.cell_texts import (
+    MADE_FLOAT_PART,
+    clean_codes,
+    clean_texts,
+    clear_empty_signs,
+    code_texts,
+)
 from etl.input.feature_batch import Batch, to_text_array
 from etl.input.layer_columns import (
     is_code,
@@ -19,10 +25,12 @@ from etl.input.layer_columns import (
 from etl.input.mapping import IMPLIED_VALUES, ColumnRule, Mapping
 from etl.input.pipe_columns import (
     fill_hydrant_types,
+    merge_kinds,
     merge_sections,
     separate_pressure_classes,
 )
 from etl.input.units import (
+    LARGE_FIGURES,
     convert_figure,
     has_figures,
     is_measure,
@@ -44,6 +52,9 @@ def apply_mapping(mapping: Mapping, batch: Batch) -> Batch:
         columns |= separate_pressure_classes(columns)
     if "section_mm" in columns:
         columns["diameter_mm"] = merge_sections(columns.get("diameter_mm"), columns["section_mm"])
+    if "feature" in columns:
+        feature = _fill_column("kind", mapping.columns["feature"], mapping.table, batch)
+        columns["kind"] = merge_kinds(columns.get("kind"), feature)
     if mapping.table == "pipe_node" and (kind := mapping.columns.get("kind")) and kind.source:
         kinds = batch.columns[kind.source]
         columns["hydrant_type"] = fill_hydrant_types(columns.get("hydrant_type"), kinds)
@@ -83,7 +94,7 @@ def _fill_column(name: str, rule: ColumnRule, layer: str, batch: Batch) -> pa.Ar
     if translations:
         values = _translate(values, translations, rule.otherwise)
     if has_figures(name):
-        values = _convert_figures(name, values, rule.unit)
+        values = _convert_figures(name, values, rule.stated_unit(name))
     if rule.default is not None:
         values = _fill_missing(values, rule.default)
     return values
@@ -135,13 +146,17 @@ def _convert_figures(column: str, values: pa.Array, unit: str | None) -> pa.Arra
     """
     stated_factor = unit_factor(column, unit) if unit else None
     factor = stated_factor or 1.0
-    if factor == 1.0 and (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+    limit, large_unit = (None, "") if unit else LARGE_FIGURES.get(column, (None, ""))
+    is_number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+    if factor == 1.0 and limit is None and is_number:
         return values
     numbers = pd.to_numeric(values.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
     unread = np.flatnonzero(np.isnan(numbers) & ~np.asarray(values.is_null(nan_is_null=True)))
-    if factor == 1.0 and len(unread) == 0:
+    is_large = np.zeros(len(numbers), dtype=bool) if limit is None else np.abs(numbers) >= limit
+    if factor == 1.0 and len(unread) == 0 and not is_large.any():
         return values
-    figures = np.array([scale(number, factor) for number in numbers.tolist()])
+    factors = np.where(is_large, unit_factor(column, large_unit) or factor, factor)
+    figures = np.array([scale(*pair) for pair in zip(numbers.tolist(), factors, strict=True)])
     texts: dict[int, str] = {}
     for row in unread.tolist():
         text = str(values[row].as_py())
@@ -165,4 +180,7 @@ def _key_texts(values: pa.Array) -> pa.Array:
 
 def _with_prefix(codes: pa.Array, prefix: str) -> pa.Array:
     texts = codes.cast(pa.string())
-    return pc.binary_join_element_wise(pa.scalar(prefix), texts, "") if prefix else texts
+    if not prefix:
+        return texts
+    is_number = pc.match_substring_regex(texts, MADE_FLOAT_PART)  # for the checks to report
+    return pc.if_else(is_number, texts, pc.binary_join_element_wise(pa.scalar(prefix), texts, ""))

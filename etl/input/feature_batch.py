@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from etl.input.reader_findings import RowFaults
+from etl.input.reader_findings import RowFault, RowFaults
 from geo.types import Bools, Geometries, Ints
 
 BATCH_ROWS = 20_000
@@ -42,7 +42,7 @@ class Batch:
     linearized
         (n,) bool, features with arcs, which became lines.
     unread
-        Column and value of coordinates that can't be read, by row; lost by :meth:`take`.
+        Faults of coordinates that can't be read, by row; lost by :meth:`take`.
     """
 
     columns: Mapping[str, pa.Array]
@@ -52,7 +52,7 @@ class Batch:
     broken: Bools | None = None
     faults: RowFaults | None = None
     linearized: Bools | None = None
-    unread: Mapping[int, tuple[str, str]] | None = None
+    unread: Mapping[int, RowFault] | None = None
 
     def __len__(self) -> int:
         return len(self.geometry)

@@ -46,8 +46,21 @@ _SNIFFED_BYTES = 2**16
 
 def _raise_unreadable(path: Path, error: Exception) -> NoReturn:
     """Raise the error of a file that can't be read to its end."""
-    key = "file_locked" if "locked" in str(error) else "file_unreadable"
-    raise InputError(key, file=path, format=path.suffix) from error
+    if "locked" in str(error):
+        raise InputError("file_locked", file=path) from error
+    if kind := _other_json_kind(path):
+        raise InputError("json_of_other_kind", file=path, kind=kind) from error
+    raise InputError("file_unreadable", file=path, format=path.suffix) from error
+
+
+def _other_json_kind(path: Path) -> str | None:
+    """Return the format of JSON that is no GeoJSON, None if it is none of the known ones."""
+    if DRIVERS.get(path.suffix.lower()) != "GeoJSON":
+        return None
+    with path.open("rb") as file:
+        head = file.read(_SNIFFED_BYTES)
+    marks = {"TopoJSON": rb'"type"\s*:\s*"Topology"', "Esri JSON": rb'"(esriGeometry\w+|rings)"'}
+    return next((kind for kind, mark in marks.items() if re.search(mark, head)), None)
 
 
 def layer_names(path: Path) -> list[str]:

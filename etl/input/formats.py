@@ -118,12 +118,26 @@ def check_content(path: Path) -> None:
         with path.open("rb") as file:
             if not _SIGNATURES[suffix](file.read(_HEAD_BYTES)):
                 raise InputError("file_unreadable", file=path, format=path.suffix)
+    if suffix == ".shp":
+        refuse_missing_part(path, ".shx")
     folder = path.resolve() if path.is_dir() else path.resolve().parent
     for part in dataset_files(path.resolve()):
         if not part.resolve().is_relative_to(folder):
             raise InputError("file_outside", file=part, folder=folder)
     if suffix == ".kml":
         _refuse_declarations(path)
+
+
+def refuse_missing_part(path: Path, suffix: str) -> None:
+    """Refuse a shapefile without one of the files that belong to it.
+
+    Raises
+    ------
+    InputError
+        With the missing file.
+    """
+    if suffix not in {part.suffix.lower() for part in dataset_files(path)}:
+        raise InputError("shapefile_part_missing", file=path, part=path.stem + suffix)
 
 
 def dataset_files(path: Path) -> Iterator[Path]:

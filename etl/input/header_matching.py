@@ -52,7 +52,7 @@ def guess_mapping(layer: str, fields: Sequence[str], source: str) -> Mapping:
     """
     headers = [(name, *split_header(name)) for name in fields]
     plain = {
-        synonyms.normalize_name(name): name
+        synonyms.normalize_name(name if unit else stem): name
         for name, stem, unit in reversed(headers)
         # not where the unit is a sign, such as ‰, which the normalized name lacks
         if not unit or synonyms.normalize_name(name) != synonyms.normalize_name(stem)
@@ -148,6 +148,7 @@ def refuse_unfilled_columns(mapping: Mapping, source: Source, path: Path) -> Non
     if mapping.table == REGISTER:
         is_joined = source.has_place or filled & {"code", "unit_code", "address"}
         key, missing = "no_register_column", [] if is_joined else ["code"]
+        _refuse_unread_count(mapping, source, path)
     elif mapping.table in _CODE_SOURCES and not filled & _CODE_SOURCES[mapping.table]:
         key, missing = "no_code_column", ["code"]
     elif mapping.table in BUILDING_PARTS and not (source.has_place or filled & _BUILDING_LINKS):
@@ -164,6 +165,16 @@ def refuse_unfilled_columns(mapping: Mapping, source: Source, path: Path) -> Non
             layer=source.layer,
             missing=", ".join(missing),
             columns=", ".join(_describe_columns(mapping, source.fields)) or "-",
+        )
+
+
+def _refuse_unread_count(mapping: Mapping, source: Source, path: Path) -> None:
+    """Refuse a register with a count of households that is not read: a row would count as one."""
+    unused = unused_columns(mapping, source.fields)
+    counts = [name for name, similar in unused.items() if similar == "households"]
+    if counts and "households" not in mapping.constants:
+        raise InputError(
+            "register_count_unread", file=path, layer=source.layer, column=", ".join(counts)
         )
 
 

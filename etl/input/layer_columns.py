@@ -39,6 +39,7 @@ MATCHING_COLUMNS = {
     "dwelling": ("address", "unit"),
     "entity": ("address", "industry"),
     "building_fire": ("address",),
+    "pipe_node": ("feature",),
     "pipe_segment": ("section_mm",),
 }
 """Delivered columns that serve to match features or to fill other columns, and are not stored."""

@@ -21,6 +21,7 @@ from etl.input.layer_columns import (
 )
 from etl.input.tabular import CoordinateColumns
 from etl.input.units import (
+    header_unit,
     unit_factor,
     units_of_column,
 )
@@ -64,6 +65,10 @@ class ColumnRule(StrictModel):
     values: dict[str, str | int | float | bool] = {}
     otherwise: str | int | float | bool | None = None
     default: str | int | float | bool | None = None
+
+    def stated_unit(self, column: str) -> str | None:
+        """Return the unit of figures that have none of their own; None if nothing states it."""
+        return self.unit or (header_unit(column, self.source) if self.source else None)
 
 
 class Coordinates(StrictModel):

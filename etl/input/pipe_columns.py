@@ -80,6 +80,20 @@ def _as_number(size: float | str | None) -> float | str | None:
         return size
 
 
+def merge_kinds(appurtenances: pa.Array | None, features: pa.Array) -> pa.Array:
+    """Return the kinds of nodes: their appurtenance (附属物), else the feature of the pipe (特征).
+
+    CJJ 61 records both; a point that has no appurtenance is often marked 无.
+    """
+    if appurtenances is None:
+        return features
+    kinds = appurtenances.cast(pa.string())
+    is_none = pc.equal(kinds, "无").fill_null(False)
+    return pc.coalesce(
+        pc.if_else(is_none, pa.scalar(None, pa.string()), kinds), features.cast(pa.string())
+    )
+
+
 def fill_hydrant_types(types: pa.Array | None, kinds: pa.Array) -> pa.Array:
     """Return the types of hydrants, taken from the node's kind where it names one: 地下消火栓.
 

@@ -33,6 +33,7 @@ from etl.input.formats import (
     check_content,
     check_file,
     is_logged,
+    refuse_missing_part,
 )
 from etl.input.reader_findings import Notes, detach
 from etl.input.table_names import TableNames, table_names
@@ -113,8 +114,17 @@ def open_dataset(path: Path) -> Iterator[Path]:
         if len(datasets) > 1:
             names = ", ".join(str(dataset.relative_to(folder)) for dataset in datasets)
             raise InputError("zip_several", file=path, files=names)
-        check_content(datasets[0])
-        yield datasets[0]
+        try:
+            check_content(datasets[0])
+            yield datasets[0]
+        except InputError as error:  # names the archive, not where it is unpacked
+            error.values = {
+                name: path / value.relative_to(folder)
+                if isinstance(value, Path) and value.is_relative_to(folder)
+                else value
+                for name, value in error.values.items()
+            }
+            raise
 
 
 def layer_names(path: Path) -> list[str]:
@@ -275,6 +285,9 @@ def _open_table(
     for name in place_names:
         if name not in header:
             raise InputError("column_missing", file=path, layer=layer, column=name)
+    if place is not None and first is not None:
+        place = tabular.with_stated_system(place, first)
+    crs = read_file_crs(f"EPSG:{place.srid}") if place is not None and place.srid else None
 
     def read_batches() -> Iterator[Batch]:
         start = 1
@@ -285,7 +298,7 @@ def _open_table(
             start += table.num_rows
 
     fields = [name for name in header if name not in place_names]
-    return Source(path, layer, fields, None, place is not None, read_batches, None, notes)
+    return Source(path, layer, fields, crs, place is not None, read_batches, None, notes)
 
 
 def _open_parquet(path: Path) -> Source:
@@ -299,6 +312,8 @@ def _open_vector(path: Path, layer: str, encoding: str | None, notes: Notes) -> 
     info = sandbox.run_task(path, "layer_information", layer=layer, encoding=encoding)
     kind, count = info["geometry_type"], info["features"]
     notes.update(info["notes"])
+    if path.suffix.lower() == ".shp" and not info["fields"]:
+        refuse_missing_part(path, ".dbf")
 
     def read_batches() -> Iterator[Batch]:
         rows = 0

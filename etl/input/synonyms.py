@@ -15,15 +15,16 @@ COLUMNS: dict[str, dict[str, str]] = {
         "parent_code": "parentcode parent 上级代码 上级编码 父级代码 sjdm ssjddm",
     },
     "compound": {
-        "code": "code 编码 小区编码 小区编号 代码 xqbm xqbh",
+        "code": "code 编码 小区编码 小区编号 编号 代码 xqbm xqbh",
         "name": "name 名称 小区名称 xqmc mc",
         "gated": "gated 是否封闭 封闭小区 sffb",
         "region_code": "regioncode 社区代码 所属社区代码 社区编码 sqdm sqbm",
     },
     "building": {
-        "code": "code 编码 建筑编码 楼栋编码 楼栋编号 建筑物编码 建筑编号 房屋编码 幢号 jzwbm ldbm "
-        "ldbh fwbm buildingid bldid id",
-        "name": "name 名称 楼栋名称 建筑名称 楼名 mc ldmc jzmc jzwmc",
+        "code": "code 编码 建筑编码 楼栋编码 楼栋编号 建筑物编码 建筑编号 房屋编码 幢号 编号 jzwbm "
+        "ldbm ldbh fwbm 标识码 bsm 楼栋id 建筑id buildingid buildingcode buildingno bldgid "
+        "bldgcode bldid id",
+        "name": "name 名称 楼栋名称 建筑名称 楼名 buildingname bldgname mc ldmc jzmc jzwmc",
         "address": "address addr 地址 门牌 门牌地址 详细地址 坐落 dz mpdz zl",
         "use": "use usage 用途 建筑用途 房屋用途 规划用途 使用性质 yt fwyt jzyt",
         "storeys_above": "storeysabove storeys floors levels floor 层数 地上层数 总层数 楼层数 "
@@ -41,7 +42,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "region_code": "regioncode community communityc 社区代码 社区编码 所属社区代码 sqdm sqbm",
     },
     "building_unit": {
-        "code": "code 编码 单元编码 单元编号 dybm dybh",
+        "code": "code 编码 单元编码 单元编号 编号 dybm dybh",
         "building_code": "buildingcode buildingco 楼栋编码 建筑编码 所属楼栋 楼栋编号 ldbm jzwbm",
         "name": "name 名称 单元 单元名称 单元号 mc dymc dyh",
         "address": "address addr 地址 门牌 门牌地址 详细地址 dz mpdz",
@@ -50,9 +51,10 @@ COLUMNS: dict[str, dict[str, str]] = {
         "population": "population 人口 人口数 rk",
     },
     "facility": {
-        "code": "code 编码 编号 代码 设施编码 id bm bh ssbm",
+        "code": "code 编码 编号 代码 设施编码 设施编号 标识码 facilityid facilitycode id bm "
+        "bh ssbm",
         "category": "category type class 类别 类型 设施类别 设施类型 大类 lb lx sslx",
-        "name": "name 名称 设施名称 单位名称 mc ssmc",
+        "name": "name 名称 设施名称 单位名称 facilityname mc ssmc",
         "phone": "phone tel telephone 电话 联系电话 dh lxdh",
         "address": "address addr 地址 详细地址 dz",
         "region_code": "regioncode 社区代码 社区编码 所属社区代码 sqdm",
@@ -60,9 +62,10 @@ COLUMNS: dict[str, dict[str, str]] = {
         "station_class": "stationclass 消防站等级 消防站类别 站级 消防救援站等级",
     },
     "road": {
-        "code": "code 编码 道路编码 道路编号 路段编号 dlbm dlbh ldbh id",
+        "code": "code 编码 道路编码 道路编号 路段编号 编号 标识码 roadid roadcode dlbm "
+        "dlbh ldbh id",
         "road_class": "roadclass class 道路等级 道路类型 等级 类型 dldj dllx",
-        "name": "name 名称 道路名称 路名 mc dlmc",
+        "name": "name 名称 道路名称 路名 roadname mc dlmc",
         "width_m": "widthm width 宽度 路宽 道路宽度 路面宽度 kd lk",
         "clear_height_m": "clearheightm clearheigh 净高 限高 xg jg",
         "max_weight_t": "maxweightt maxweight 限重 载重 xz",
@@ -88,28 +91,29 @@ COLUMNS: dict[str, dict[str, str]] = {
         "covered": "covered 暗渠 是否暗渠",
     },
     "pipe_node": {
-        "code": "code 编码 编号 物探点号 管点编号 点号 图上点号 gdbh dh wtdh id",
+        "code": "code 编码 编号 物探点号 管点编号 点号 图上点号 nodeid nodecode gdbh dh wtdh id",
         "network": "network 管线种类 管网类型 管线类型 管类 gxzl gxlx",
-        "kind": "kind type 类型 附属物 特征 特征点 点类型 fsw tz",
+        "kind": "kind type 类型 附属物 附属物名称 附属物类型 附属设施 特征 特征点 点类型 fsw tz",
+        "feature": "feature 特征 特征点 tz",
         "name": "name 名称 mc",
         "is_open": "isopen 开关状态 开关 开闭状态 阀门状态 kgzt",
         "in_service": "inservice 在用 是否完好 完好状态 使用状态 运行状态 设备状态 状态 zt",
         "flow_l_s": "flowls flow 流量 ll",
-        "pressure_mpa": "pressurempa pressure 压力 水压 yl sy",
+        "pressure_mpa": "pressurempa pressurem pressure 压力 水压 yl sy",
         "burial_depth_m": "burialdepthm burialdept depth 埋深 ms",
         "hydrant_type": "hydranttype 消火栓类型 消火栓形式 消防栓类型 消火栓型式 安装形式",
         "building_code": "buildingcode 楼栋编码 建筑编码",
     },
     "pipe_segment": {
         "code": "code 编码 编号 管段编号 管段编码 管线编号 管线编码 管线段编号 gxbh gxdbh gdbh "
-        "lno id",
+        "pipeid pipecode lno id",
         "network": "network 管线种类 管网类型 管线类型 管类 gxzl gxlx",
         "from_node": "fromnode 起点编号 起点点号 起点物探点号 起点管线点号 起始点号 起点号 起点 "
         "sexp startid qdbh qddh qd",
         "to_node": "tonode 终点编号 终点点号 终点物探点号 终点管线点号 终止点号 终点号 终点 "
         "连接点号 连接管线点号 连接点物探点号 连接点 eexp endid zdbh zddh zd",
-        "diameter_mm": "diametermm diameter 管径 管径mm 管径或断面尺寸 管径断面尺寸 管线规格 规格 "
-        "psize gj gxgg",
+        "diameter_mm": "diametermm diameterm diameter 管径 管径mm 管径或断面尺寸 管径断面尺寸 "
+        "管线规格 规格 psize gj gxgg",
         "section_mm": "sectionmm section 断面尺寸 断面 断面规格 管沟断面 沟道断面 宽高 dmcc",
         "material": "material 材质 管材 管线材料 管线材质 cz gc",
         "burial_depth_m": "burialdepthm burialdept depth 埋深 管顶埋深 外顶埋深 管底埋深 "
@@ -126,7 +130,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "msfs fsfs",
         "status": "status 状态 管线状态 使用状态 使用情况 运行状态 当前状态 zt gxzt syzt syzk",
         "owner": "owner belong 权属单位 权属单位名称 产权单位 管线权属单位 权属 权属人 qsdw cqdw",
-        "pressure_mpa": "pressurempa pressure 压力 压力值 工作压力 设计压力 yl ylz",
+        "pressure_mpa": "pressurempa pressurem pressure 压力 压力值 工作压力 设计压力 yl ylz",
         "pressure_class": "pressureclass pressurecl 压力级别 压力等级 压力类型 压力类别 压力分级 "
         "yljb yldj yllx",
         "voltage_kv": "voltagekv voltage 电压 电压值 电压等级 电压kv dyz dydj",
@@ -409,26 +413,27 @@ VALUES: dict[str, dict[str, str]] = {
     },
     "kind@pipe_node": {
         "source": "水源 水厂 气源 热源",
-        "junction": "三通 四通 弯头 变径 直通 连接点 多通 转折点 一般管线点 探测点",
+        "junction": "三通 四通 五通 弯头 变径 变材 直通 连接点 多通 转折点 转折 拐点 直线点 直线 "
+        "变坡点 变深点 分支点 分支 交叉点 一般管线点 探测点 管线点",
         "valve": "阀门 阀门井 阀 闸阀 蝶阀 球阀 控制阀",
         "check_valve": "止回阀 单向阀",
-        "regulator": "调压箱 调压站 调压器",
+        "regulator": "调压箱 调压站 调压器 调压柜",
         "hydrant": "消防栓 消火栓 消防井 消防栓井 消火栓井 室外消火栓 地上消火栓 地下消火栓 "
         "地上式消火栓 地下式消火栓 地上栓 地下栓 地上消防栓 地下消防栓 地上式消防栓 地下式消防栓 "
         "室外地上消火栓 室外地下消火栓 室外地上式消火栓 室外地下式消火栓",
-        "manhole": "检查井 窨井 人孔 手孔 雨水篦 雨篦 污篦",
+        "manhole": "检查井 检修井 窨井 人孔 手孔 雨水篦 雨篦 污篦",
         "pump": "泵 泵站",
         "substation": "变电站 配电房 变压器",
         "cabinet": "接线箱 交接箱 配电箱",
         "outfall": "出水口 排水口 排放口",
         "consumer": "用户 入户 水表 户表 表井",
-        "end": "堵头 末端 预留口 盲板 终点",
+        "end": "堵头 末端 预留口 盲板 终点 盖堵 管堵 封堵 管帽",
     },
     "material": {
         "ductile_iron": "球墨铸铁 球铁 球墨铸铁管",
         "cast_iron": "铸铁 铸铁管",
         "steel": "钢 钢管 无缝钢管 镀锌 镀锌钢管 镀锌管 焊接钢管",
-        "pe": "pe 聚乙烯 聚乙烯塑料 hdpe 塑料 pe管 hdpe管",
+        "pe": "pe pe80 pe100 聚乙烯 聚乙烯塑料 hdpe 塑料 pe管 hdpe管",
         "pvc": "pvc upvc 聚氯乙烯 聚氯乙烯塑料 pvc管 upvc管 pvc-u",
         "concrete": "砼 混凝土 钢筋混凝土 水泥 混凝土管 水泥管 砼管 钢筋混凝土管",
         "copper": "铜",
@@ -445,7 +450,7 @@ VALUES: dict[str, dict[str, str]] = {
     "in_service": {
         "true": "正常 可用 良好 完好 在用 使用 使用中 正常使用 运行 运行中 正常运行 有效 启用",
         "false": "维修 维修中 待修 检修 停用 停运 损坏 破损 故障 异常 报废 废弃 拆除 不可用 无水 "
-        "待修复 已损坏 已停用 已报废 已废弃 已拆除 已拆 停水 不出水",
+        "坏 待修复 已损坏 已停用 已报废 已废弃 已拆除 已拆 停水 不出水",
     },
     "is_open": {
         "true": "开 开启 打开 常开 全开",
@@ -482,9 +487,19 @@ TRUE_WORDS = ("true", "1", "1.0", "yes", "y", "t", "是", "有", "真", "开", "
 FALSE_WORDS = ("false", "0", "0.0", "no", "n", "f", "否", "无", "假", "关", "停用", "损坏")
 
 
+_SIMPLIFIED = str.maketrans(
+    "編碼號樓棟稱層數戶積區縣鎮鄉類別級門寬長徑質規壓電點線終經緯東標圖幾時間結構築實總單設務機關"
+    "說備註業門齡續駐態頭陣條雙塊轄屬種頂網閥壩橋鐵載淨",
+    "编码号楼栋称层数户积区县镇乡类别级门宽长径质规压电点线终经纬东标图几时间结构筑实总单设务机关"
+    "说备注业门龄续驻态头阵条双块辖属种顶网阀坝桥铁载净",
+)
+"""Traditional characters of headers."""
+
+
 def normalize_name(name: str) -> str:
-    """Return a name without case, blanks and punctuation."""
-    return "".join(character for character in name.lower() if character.isalnum())
+    """Return a name without case, blanks and punctuation, in simplified characters."""
+    plain = name.lower().translate(_SIMPLIFIED)
+    return "".join(character for character in plain if character.isalnum())
 
 
 def value_translations(column: str, layer: str) -> dict[str, str]:

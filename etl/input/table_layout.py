@@ -36,8 +36,12 @@ _SUM_HINT = re.compile(
     r"(?:^| )(?:[计計]|sum|[Σ∑])(?: |$)"
 )
 _SUM = re.compile(
-    rf"(?:本页|本表|全部|分项)?(?:{_SUM_WORDS}|[汇匯][总總]|[总總][数數])|[计計]|subtotal|sum|[Σ∑]"
+    rf"(?:本页|本表|全部|分项)?(?:{_SUM_WORDS}|[汇匯][总總]|[总總][数數])|[计計]|subtotal|sum|[σ∑]"
 )
+_SHORT_SUM = re.compile(r"[计計]|sum|[σ∑]")
+_NAME_HEADER = re.compile(r"(?i)名|name|^[a-z]*mc$")
+"""Words for a sum that may be a name, in a column of names and after another text of the row."""
+
 _NAMED_SUM = re.compile(rf".{{0,15}}(?:{_SUM_WORDS}|total)(?:\d*[栋户人个条座处幢口]?)")
 """Words for a sum that may also be the name of something, in a row with empty cells."""
 
@@ -252,7 +256,8 @@ def row_kind(cells: Cells, layout: Layout) -> str:
     Returns
     -------
     str
-        ``blank``, ``subtotal``, ``note`` or ``header``.
+        ``blank``, ``subtotal``, ``note`` or ``header``; ``named_sum`` for a row that is a feature
+        or a sum.
     """
     text = " ".join([cell for cell in cells if cell])
     if not text or text.isspace():
@@ -264,8 +269,14 @@ def row_kind(cells: Cells, layout: Layout) -> str:
     filled = {
         position: cell.strip() for position, cell in enumerate(cells) if cell and cell.strip()
     }
-    if any(_is_sum(position, cell, filled, layout) for position, cell in filled.items()):
-        return "subtotal"
+    sums = [p for p, cell in filled.items() if _is_sum(p, cell, filled, layout)]
+    if sums:
+        are_names = min(filled) not in sums and all(
+            _SHORT_SUM.fullmatch(filled[position].lower())
+            and _NAME_HEADER.search(layout.columns.get(position, ""))
+            for position in sums
+        )
+        return "named_sum" if are_names else "subtotal"
     if _is_note(next(iter(filled.values())), len(filled), len(layout.columns)):
         return "note"
     return "header" if [clean_cell(cell) for cell in cells] == layout.header else ""

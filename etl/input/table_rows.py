@@ -59,7 +59,9 @@ def read_table(
         if kind == "blank":
             findings.faults.pop(line, None)
             continue
-        if kind:
+        if kind == "named_sum":
+            findings.add_fault(line, "row_may_be_sum", line=line)
+        elif kind:
             findings.faults.pop(line, None)
             findings.count(f"rows_{kind}", line)
             continue

@@ -1,13 +1,21 @@
-"""Tables with coordinates in columns: which columns they are, and the geometry that they give."""
+"""Tables with coordinates in columns: which columns they are, and the geometry that they give.
 
-from dataclasses import dataclass
+Shapes are read as WKT and WKB in hexadecimal digits, both with or without the SRID that PostGIS
+adds, and as GeoJSON.
+"""
+
+import re
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import shapely
 
+from etl.input import curves
 from etl.input.coordinate_texts import has_pairs, parse_coordinates, split_pairs
 from etl.input.feature_batch import Batch
+from etl.input.reader_findings import RowFault
+from etl.input.units import split_header
 from geo.types import Geometries
 
 LONGITUDE_NAMES = (
@@ -22,9 +30,16 @@ BOTH_NAMES = (
     *("经纬度", "坐标", "经纬度坐标", "地理坐标", "gps坐标"),
 )
 """Names of columns that hold longitude and latitude, as Amap writes ``location``."""
-WKT_NAMES = ("wkt", "geometry", "geom", "shape", "the_geom", "几何", "坐标串", "空间坐标")
+WKT_NAMES = (
+    *("wkt", "ewkt", "wkb", "ewkb", "geometry", "geom", "shape", "the_geom", "geojson"),
+    *("geom_wkt", "geometry_wkt", "wkt_geom", "geom_wkb", "wkb_geometry", "geom_geojson"),
+    *("几何", "坐标串", "空间坐标"),
+)
 
+_COORDINATE_UNITS = ("", "m", "米", "deg", "度")
 _PROBED_ROWS = 100
+_EWKT = re.compile(r"\s*SRID\s*=\s*(\d+)\s*;(.*)", re.IGNORECASE | re.DOTALL)
+_HEX = re.compile(r"\s*(?:\\x|0x)?((?:0[01])(?:[0-9A-Fa-f]{2}){4,})\s*")
 
 
 @dataclass(frozen=True)
@@ -35,6 +50,8 @@ class CoordinateColumns:
     lat: str | None = None
     wkt: str | None = None
     both: str | None = None
+    srid: int = 0
+    """Identifier of the system that the shapes state, 0 if they state none."""
 
     @property
     def names(self) -> list[str]:
@@ -47,7 +64,13 @@ def find_coordinate_columns(table: pa.Table) -> CoordinateColumns | None:
 
     A column such as ``location`` may hold addresses; its values in the first rows decide.
     """
-    columns = {name.strip().lower(): name for name in table.column_names}
+    headers = [(name, *split_header(name)) for name in table.column_names]
+    columns = {
+        stem.strip().lower(): name
+        for name, stem, unit in headers
+        if unit.lower() in _COORDINATE_UNITS
+    }
+    columns |= {name.strip().lower(): name for name in table.column_names}
     wkt, lon, lat, both = (
         next((columns[name] for name in names if name in columns), None)
         for names in (WKT_NAMES, LONGITUDE_NAMES, LATITUDE_NAMES, BOTH_NAMES)
@@ -59,6 +82,15 @@ def find_coordinate_columns(table: pa.Table) -> CoordinateColumns | None:
     if both and has_pairs(table[both].slice(0, _PROBED_ROWS).to_pylist()):
         return CoordinateColumns(both=both)
     return None
+
+
+def with_stated_system(columns: CoordinateColumns, table: pa.Table) -> CoordinateColumns:
+    """Return columns with the SRID that the first shape of a table states."""
+    if columns.wkt is None:
+        return columns
+    shapes = _parse_shapes(to_single_array(table[columns.wkt].slice(0, _PROBED_ROWS)))
+    stated = shapely.get_srid(shapes[~shapely.is_missing(shapes)])
+    return replace(columns, srid=int(stated[0]) if len(stated) else 0)
 
 
 def build_batch(table: pa.Table, coordinates: CoordinateColumns | None, start: int) -> Batch:
@@ -86,15 +118,10 @@ def to_single_array(column: pa.ChunkedArray) -> pa.Array:
 
 def _build_geometry(
     columns: dict[str, pa.Array], coordinates: CoordinateColumns
-) -> tuple[Geometries, dict[int, tuple[str, str]]]:
-    """Return the geometry of rows, and the column and value of each that can't be read."""
+) -> tuple[Geometries, dict[int, RowFault]]:
+    """Return the geometry of rows, and the fault of each that can't be read."""
     if coordinates.wkt:
-        column = columns[coordinates.wkt]
-        geometry: Geometries = shapely.from_wkt(
-            column.to_numpy(zero_copy_only=False), on_invalid="ignore"
-        )
-        wrong = np.flatnonzero(shapely.is_missing(geometry) & np.asarray(column.is_valid()))
-        return geometry, {row: _value(columns, coordinates.wkt, row) for row in wrong.tolist()}
+        return _build_shapes(columns[coordinates.wkt], coordinates.wkt, coordinates.srid)
     if coordinates.both:
         names = (coordinates.both, coordinates.both)
         texts = split_pairs(columns[coordinates.both])
@@ -107,12 +134,59 @@ def _build_geometry(
     geometry[is_complete] = shapely.points(x[is_complete], y[is_complete])
     has_any = np.asarray(columns[names[0]].is_valid()) | np.asarray(columns[names[1]].is_valid())
     unread = {
-        row: _value(columns, names[0] if np.isnan(x[row]) else names[1], row)
+        row: _fault_of_value("coordinate_unread", columns[name], name, row)
         for row in np.flatnonzero(~is_complete & has_any).tolist()
+        for name in [names[0] if np.isnan(x[row]) else names[1]]
     }
     return geometry, unread
 
 
-def _value(columns: dict[str, pa.Array], name: str, row: int) -> tuple[str, str]:
-    value = columns[name][row].as_py()
-    return name, "" if value is None else str(value)
+def _fault_of_value(key: str, column: pa.Array, name: str, row: int) -> RowFault:
+    value = column[row].as_py()
+    return RowFault(key, name, {"value": "" if value is None else str(value)})
+
+
+def _build_shapes(column: pa.Array, name: str, srid: int) -> tuple[Geometries, dict[int, RowFault]]:
+    """Return the shapes of a column, and the fault of each row that can't be placed.
+
+    Parameters
+    ----------
+    srid
+        System of the file; a shape that states another has no place.
+    """
+    shapes = _parse_shapes(column)
+    is_missing = shapely.is_missing(shapes)
+    unread = {
+        row: _fault_of_value("shape_unread", column, name, row)
+        for row in np.flatnonzero(is_missing & np.asarray(column.is_valid())).tolist()
+    }
+    is_other = ~is_missing & (shapely.get_srid(shapes) != srid)
+    for row in np.flatnonzero(is_other).tolist():
+        stated = {"srid": int(shapely.get_srid(shapes[row])), "first": srid}
+        unread[row] = RowFault("shape_of_other_system", name, stated)
+    shapes[is_other] = None
+    return shapes, unread
+
+
+def _parse_shapes(column: pa.Array) -> Geometries:
+    """Return the shapes of a column of texts, (n,), with the SRID that they state."""
+    texts = column.cast(pa.string()).to_numpy(zero_copy_only=False)
+    with np.errstate(all="ignore"):  # of digits that are WKB
+        shapes: Geometries = shapely.from_wkt(texts, on_invalid="ignore")
+    unread = np.flatnonzero(shapely.is_missing(shapes) & np.asarray(column.is_valid()))
+    for row in unread.tolist():
+        shapes[row] = _parse_shape(texts[row])
+    return shapes
+
+
+def _parse_shape(text: str) -> shapely.Geometry | None:
+    if with_srid := _EWKT.fullmatch(text):
+        shape = shapely.from_wkt(with_srid[2], on_invalid="ignore")
+        return None if shape is None else shapely.set_srid(shape, int(with_srid[1]))
+    if digits := _HEX.fullmatch(text):
+        binary = bytes.fromhex(digits[1])
+        try:
+            return shapely.from_wkb(binary, on_invalid="ignore")
+        except NotImplementedError:  # arcs
+            return curves.linearize(binary)
+    return shapely.from_geojson(text, on_invalid="ignore") if "{" in text else None

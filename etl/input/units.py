@@ -19,7 +19,7 @@ UNITS = {
     **{unit: unit for unit in ("l/s", "l/min", "l/h", "bar", "mbar", "Pa", "kPa", "MPa", "psi")},
     **dict.fromkeys(("metre", "metres", "meter", "meters", "米"), "m"),
     **dict.fromkeys(("feet", "foot", "英尺", "'"), "ft"),
-    **dict.fromkeys(("inch", "inches", '"'), "in"),
+    **dict.fromkeys(("inch", "inches", '"', "英寸"), "in"),
     **dict.fromkeys(("tonne", "tonnes", "吨"), "t"),
     **dict.fromkeys(("L/s", "升/秒"), "l/s"),
     **dict.fromkeys(("L/min", "lpm", "LPM", "升/分", "升/分钟"), "l/min"),
@@ -31,6 +31,7 @@ UNITS = {
     **{"兆帕": "MPa", "%": "percent", "‰": "permille"},
     **dict.fromkeys(("kgf/cm2", "kg/cm2", "公斤/平方厘米"), "force_kilogram/cm**2"),
     **{"kV": "kV", "V": "V", "千伏": "kV", "伏": "V"},
+    "m/m": "m/m",
 }
 """Spellings of units in pint's terms. What is not here is not read: ``st`` (stone or short ton),
 ``gpm`` (American or imperial), ``mpa`` (milli or mega)."""
@@ -41,7 +42,7 @@ COLUMN_UNITS = {
     "_mpa": ("MPa", "kPa", "bar", "Pa"),
     "_l_s": ("l/s", "m3/h", "l/min", "m3/s"),
     "_t": ("t", "kg"),
-    "_percent": ("%", "‰"),
+    "_percent": ("%", "‰", "m/m"),
     "_kv": ("kV", "V"),
 }
 """Usual units of a column by the ending of its name, read in upper or lower case: in a pressure
@@ -55,6 +56,13 @@ _TARGET_UNITS = {
 
 _UNITS_IN_MESSAGES = {"_mpa": "MPa", "_l_s": "L/s", "_percent": "%", "_kv": "kV"}
 """Stored units as people write them, where the ending of the column is written differently."""
+
+LARGE_FIGURES = {"voltage_kv": (3000.0, "V")}
+"""Figures without a unit from which on a column is in another unit: no line has 3000 kV, and
+tables of power lines give kilovolts and volts in one column."""
+
+_CUT_NAMES = ("diameter_m", "pressure_m")
+"""Columns of ours whose names a shapefile cuts after ten letters, so that they end like others."""
 
 SIZE_COLUMNS = ("diameter_mm", "section_mm")
 """Columns of the size of a pipe: a nominal diameter, or the section of a duct or culvert."""
@@ -99,6 +107,12 @@ below the second limit and with a decimal point they are metres."""
 _HEADER = re.compile(r"(.+?)\s*[(\[【]\s*(?:单位:\s*)?([^()\[\]【】]+?)\s*[)\]】]")
 _HEADER_WITH_SIGN = re.compile(r"(.+?)\s*[_/:,-]\s*([^_:,()-]+)")
 _HEADER_IN_TWO_SCRIPTS = re.compile(r"(.*[^\x00-\x7f])\s*([A-Za-z%][A-Za-z0-9/^]*)")
+_HEADER_MARKS = re.compile(
+    r"^\*\s*|\s*\*$|\s*[(\[【](?:必填|选填|必选|可选|必填项|选填项|非必填|required|optional)[)\]】]",
+    re.IGNORECASE,
+)
+"""Marks of a form behind or before the names of its columns: ``*名称(必填)``."""
+
 _TITLE_UNITS = re.compile(r"(?:^|[^\w])(?:计量)?单位\s*:\s*([^\s()]+)")
 _LARGE_COUNTER = re.compile(r"[十百千万亿]+([户人口])")
 
@@ -197,14 +211,27 @@ def split_header(header: str) -> tuple[str, str]:
     Any text in brackets counts as a unit; a text after another sign, or Latin letters after Chinese
     ones, only if it is a known unit.
     """
-    plain = _normalize(header)
+    plain = _HEADER_MARKS.sub("", _normalize(header))
+    if plain.lower() in _CUT_NAMES:
+        return header, ""
     if parts := _HEADER.fullmatch(plain):
         return parts[1], parts[2]
     for pattern in (_HEADER_WITH_SIGN, _HEADER_IN_TWO_SCRIPTS):
         parts = pattern.fullmatch(plain)
         if parts and _is_unit(parts[2]):
             return parts[1], parts[2]
-    return header, ""
+    return (plain if _HEADER_MARKS.search(_normalize(header)) else header), ""
+
+
+def header_unit(column: str, header: str) -> str | None:
+    """Return the unit that a header states for the figures of a column, None if it states none.
+
+    The name of a column of ours states the unit in which it is stored: ``flow_l_s``.
+    """
+    if re.sub(r"[\W_]", "", header).lower() == column.replace("_", ""):
+        return storage_unit(column) or None
+    unit = split_header(header)[1]
+    return unit if unit and unit_factor(column, unit) else None
 
 
 def _is_unit(spelling: str) -> bool:

@@ -31,7 +31,11 @@ SELECT EXISTS (SELECT FROM import_run WHERE source = :source AND status = 'publi
 """
 
 _IS_SURVEYED = """(n.kind NOT IN ('junction', 'end') OR n.name <> '' OR n.is_open IS NOT NULL
-    OR n.in_service IS NOT NULL OR n.burial_depth_m IS NOT NULL)"""
+    OR n.in_service IS NOT NULL OR n.burial_depth_m IS NOT NULL
+    OR n.code !~ ':(from|to)$' AND n.code NOT IN (
+        SELECT unnest(c.added) FROM run_change c JOIN import_run r ON r.id = c.run_id
+        WHERE r.source = :source AND c.layer = 'pipe_node'
+            AND jsonb_exists(r.report -> 'network', 'made')))"""
 
 # Every pipe end, with the number of the spot where it meets others.
 _ENDS = """
@@ -110,7 +114,7 @@ def _without_nodes(connection: Connection, segments: Staged, source: str) -> Seq
     """Return the networks of some pipes that have no surveyed nodes, only generated ones.
 
     Nodes of other sources are surveyed. Those of the source itself are if it delivered nodes, and
-    any node has a value that generated ones never have.
+    any node has a value that generated ones never have, or was not added with generated ones.
     """
     delivers_nodes = connection.execute(text(_DELIVERS_NODES), {"source": source}).scalar()
     is_surveyed = "n.source <> :source" + (f" OR {_IS_SURVEYED}" if delivers_nodes else "")

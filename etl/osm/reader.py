@@ -147,9 +147,12 @@ def read_features(path: Path) -> ExtractFeatures:
     Raises
     ------
     InputError
-        If it is no extract, is cut off, or has a compression that osmium does not read.
+        If it is no extract, is cut off, holds earlier versions or deleted objects, or has a
+        compression that osmium does not read.
     """
     try:
+        if osmium.io.Reader(str(path)).header().has_multiple_object_versions:
+            raise InputError("osm_history", file=path)
         return _build_source(_read_contents(path))
     except RuntimeError as error:
         compression, is_unsupported, _ = str(error).partition(" blobs not supported")

@@ -194,7 +194,8 @@ class LayerReader:
         is_personal, ignored = layer in PERSONAL_LAYERS, self._ignored_columns()
         faults = [
             *reader_faults(raw, ignored, hides_values=is_personal),
-            *([_unread_fault(raw)] if raw.unread and layer != REGISTER else []),
+            *(_unread_faults(raw) if layer != REGISTER else []),
+            *self._unit_doubts(raw, placed),
             *faults,
             *register_faults(checked, layer),
         ]
@@ -215,18 +216,39 @@ class LayerReader:
         )
         return split_multilines(checked.take(~bad), layer, self.repairs)
 
+    def _unit_doubts(self, raw: Batch, placed: Batch) -> list[Fault]:
+        """Find figures whose unit nothing states, and that fit another than their column's."""
+        mapping = self.part.mapping
+        title = self.part.source.notes.get(TITLE_UNITS, {}).get("units", "").split("、")
+        return [
+            fault
+            for name, rule in mapping.columns.items()
+            if rule.source and not rule.stated_unit(name)
+            if not any(unit_factor(name, unit) == 1.0 for unit in title)
+            for fault in plausibility.find_unit_doubts(
+                name, rule.source, raw.columns[rule.source], placed, self.part.layer
+            )
+        ]
 
-def _unread_fault(raw: Batch) -> Fault:
-    """Return the fault of the rows of a table whose coordinates can't be read."""
-    values = raw.unread or {}
-    rows = np.zeros(len(raw), dtype=bool)
-    rows[list(values)] = True
+
+def _unread_faults(raw: Batch) -> list[Fault]:
+    """Return the faults of the rows of a table whose coordinates can't be read, one a kind."""
+    unread = raw.unread or {}
 
     def describe_row(row: int) -> dict[str, Any]:
-        column, value = values[row]
-        return {"column": column, "value": format_value(value)}
+        fault = unread[row]
+        shown = {name: format_value(value) for name, value in fault.detail.items()}
+        return {"column": fault.column, **shown}
 
-    return Fault("coordinate_unread", rows, describe_row)
+    keys = {fault.key for fault in unread.values()}
+    return [
+        Fault(
+            key,
+            np.array([row in unread and unread[row].key == key for row in range(len(raw))]),
+            describe_row,
+        )
+        for key in sorted(keys)
+    ]
 
 
 def _far_faults(placed: Batch, layer: str, georeference: Georeference) -> list[Fault]:

@@ -153,7 +153,7 @@ def _open_set(data: Path, layer_set: str, mapping: Mapping | None) -> list[Part]
     """Open the layers of a data set that are named like the layers of a set."""
     file_layers, set_layers = layer_names(data), LAYER_SETS[layer_set]
     layers = {name: name for name in set_layers if name in file_layers}
-    if not layers and data.suffix.lower() == ".xlsx":
+    if not layers and (data.suffix.lower() == ".xlsx" or layer_set == "pipe"):
         layers = layers_of_sheets(file_layers, set_layers)
     if not layers:
         raise InputError(
@@ -170,10 +170,18 @@ def _open_set(data: Path, layer_set: str, mapping: Mapping | None) -> list[Part]
 
 
 def _choose_file_layer(data: Path, layer: str) -> str | None:
-    """Return the layer of a file that is named like ours, None to take the only one."""
+    """Return the layer of a file that is named like ours, None to take the only one.
+
+    Else it is the only one that has a word for ours in its name: 建筑 for ``building``.
+    """
     if data.suffix.lower() in DATASET_SUFFIXES and data.suffix.lower() not in VECTOR_SUFFIXES:
         return None
-    return layer if layer in layer_names(data) else None
+    names = layer_names(data)
+    if layer in names:
+        return layer
+    words = [layer, *(word for word in table_names(layer).sheet_words if len(word) > 1)]
+    named = [name for name in names if any(word in name.lower() for word in words)]
+    return named[0] if len(named) == 1 else None
 
 
 def _open_part(data: Path, mapping: Mapping | str, file_layer: str | None) -> Part:

@@ -415,3 +415,26 @@ def test_killed_import_leaves_no_person(town, home, tmp_path):
     assert staged != [(0,)]
     flush(town)
     assert files_with_persons(home) == []
+
+
+def test_organisation_without_a_code_and_impossible_counts_are_quarantined_by_row(town, tmp_path):
+    good = credit_code("91420600177570439")
+    lines = ("统一社会信用代码", "单位名称", "楼栋编码"), (good, "甲", "b003"), ("", "乙", "b003")
+    bring(town, "entity", table(tmp_path / "e.csv", *lines))
+    assert rows(town, "SELECT name FROM entity") == [("甲",)]
+    counts = ("楼栋编码", "户数"), ("b001", -1), ("b002", 8), ("b003", 30000)
+    bring(town, "register", table(tmp_path / "r.csv", *counts))
+    refused = rows(town, "SELECT layer, reason, detail->>'row' FROM quarantine ORDER BY id")
+    assert refused == [
+        ("entity", "value_missing", "2"),
+        ("register", "value_out_of_range", "1"),
+        ("register", "value_out_of_range", "3"),
+    ]
+
+
+@pytest.mark.parametrize("header", ["户数（百户）", "实有户数"])
+def test_register_whose_count_is_not_read_is_refused(town, tmp_path, header):
+    with pytest.raises(InputError) as refused:
+        bring(town, "register", table(tmp_path / "r.csv", ("楼栋编码", header), ("b001", 2)))
+    assert refused.value.key == "register_count_unread"
+    assert header in str(refused.value)

@@ -176,9 +176,32 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
         UNREADABLE,
     ),
     "shapefile without .shx": (
-        lambda d: truncate(write_shapefile_without(d / "a.shp", ".shx"), 0.5),
+        lambda d: write_shapefile_without(d / "a.shp", ".shx"),
         None,
-        UNREADABLE,
+        "{file}: the file a.shx beside it is missing. A shapefile is .shp, .shx and .dbf: deliver "
+        "them together, best as a zip archive.",
+    ),
+    "shapefile without .dbf": (
+        lambda d: write_shapefile_without(d / "a.shp", ".dbf"),
+        None,
+        "{file}: the file a.dbf beside it is missing. A shapefile is .shp, .shx and .dbf: deliver "
+        "them together, best as a zip archive.",
+    ),
+    "archive of a shapefile without .shx": (
+        lambda d: write_zip(d / "a.zip", **{"b/楼.shp": b"\0\0\x27\x0a", "b/楼.dbf": b"x"}),
+        None,
+        "{file}/b/楼.shp: the file 楼.shx beside it is missing. A shapefile is .shp, .shx and "
+        ".dbf: deliver them together, best as a zip archive.",
+    ),
+    "TopoJSON": (
+        lambda d: made(d / "a.json", b'{"type": "Topology", "objects": {}, "arcs": []}'),
+        None,
+        "{file} is TopoJSON, not GeoJSON. Save it as GeoJSON, for example with QGIS.",
+    ),
+    "Esri JSON": (
+        lambda d: made(d / "a.json", b'{"geometryType": "esriGeometryPolygon", "features": []}'),
+        None,
+        "{file} is Esri JSON, not GeoJSON. Save it as GeoJSON, for example with QGIS.",
     ),
     "shapefile without .prj": (
         lambda d: write_shapefile_without(d / "a.shp", ".prj"),
@@ -278,7 +301,7 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
         None,
         "{file}, layer a: height_m is mostly around 18005.5, which is no figure in its unit. Say "
         "its "
-        'unit in a mapping: height_m = {{ from = "...", unit = "mm" }}.',
+        'unit in a mapping: height_m = {{ from = "...", unit = "mm / cm" }}.',
     ),
     "GBK read as UTF-8": (
         lambda d: geojson(

@@ -173,11 +173,11 @@ def test_kind_of_a_node_says_how_a_hydrant_is_built(
 @pytest.mark.parametrize(
     ("header", "written", "refusal"),
     [
-        ("起点埋深", "101", ("value_out_of_range", "depth_from_m", "101.0", " m")),
-        ("压力", "21", ("value_out_of_range", "pressure_mpa", "21.0", " MPa")),
-        ("电压", "1201", ("value_out_of_range", "voltage_kv", "1201.0", " kV")),
+        ("起点埋深(m)", "101", ("value_out_of_range", "depth_from_m", "101.0", " m")),
+        ("压力(MPa)", "21", ("value_out_of_range", "pressure_mpa", "21.0", " MPa")),
+        ("电压(kV)", "1201", ("value_out_of_range", "voltage_kv", "1201.0", " kV")),
         ("管径", "10001", ("value_out_of_range", "diameter_mm", "10001.0", " mm")),
-        ("管径", "0.3", ("value_out_of_range", "diameter_mm", "0.3", " mm")),
+        ("管径(mm)", "0.3", ("value_out_of_range", "diameter_mm", "0.3", " mm")),
         ("总孔数", "501", ("value_out_of_range", "ducts", "501", "")),
         ("电压", "10 MPa", ("value_not_number", "voltage_kv", "10 MPa", None)),
         ("管线类型", "排水", ("word_unknown", "network", "排水", None)),
@@ -193,9 +193,99 @@ def test_value_outside_its_range_is_quarantined_with_its_unit(
 
 
 @pytest.mark.parametrize(
-    ("header", "written"), [("起点埋深", "100"), ("电压", "1200"), ("总孔数", "500")]
+    ("header", "written"), [("起点埋深(m)", "100"), ("电压(kV)", "1200"), ("总孔数", "500")]
 )
 def test_value_at_the_end_of_its_range_is_taken(database, tmp_path, header, written):
     live, refused = deliver(database, tmp_path, **{"管线类型": "电力", header: written})
     assert refused == []
     assert len(live) == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "written", "units"),
+    [
+        ("电压", "380", "kV / V"),
+        ("电压", "220", "kV / V"),
+        ("电压", "36", "kV / V"),
+        ("管径", "0.3", "m"),
+        ("管径", "6", "m / cm / in"),
+        ("埋深", "80", "m / cm"),
+        ("起点埋深", "120", "cm / mm"),
+        ("压力", "4", "MPa / bar / kPa"),
+        ("压力", "1.6", "MPa / bar"),
+        ("压力", "400", "kPa / bar"),
+    ],
+)
+def test_figure_without_a_unit_that_fits_another_is_quarantined(
+    database, tmp_path, header, written, units
+):
+    live, refused = deliver(database, tmp_path, **{"管线类型": "电力", header: written})
+    assert live == []
+    assert [row[:3] for row in refused] == [("unit_doubtful", header, written)]
+    assert rows(database, "SELECT detail->>'units' FROM quarantine") == [(units,)]
+
+
+@pytest.mark.parametrize(
+    ("header", "written", "kilovolts"),
+    [
+        *(
+            ("电压", written, float(written))
+            for written in ("0.4", "10", "35", "110", "330", "500")
+        ),
+        ("电压", "10000", 10.0),
+        ("电压", "380V", 0.38),
+        ("电压(V)", "380", 0.38),
+        ("电压kV", "220", 220.0),
+        ("voltage_kv", "220", 220.0),
+    ],
+)
+def test_voltage_of_one_reading_is_read(database, tmp_path, header, written, kilovolts):
+    live, refused = deliver(database, tmp_path, **{"管线类型": "电力", header: written})
+    assert refused == []
+    assert live[0][9] == kilovolts
+
+
+def test_header_states_the_unit_of_a_mapping_that_names_none(database, tmp_path):
+    line = shapely.LineString([point(0, 0), point(100, 0)])
+    file = write(frame([line], 号=["p"], 类=["电力"], **{"电压(V)": [380]}), tmp_path / "p.gpkg")
+    columns = {"code": "号", "network": "类", "voltage_kv": "电压(V)"}
+    bring(database, "pipe_segment", file, mapping("pipe_segment", columns=columns))
+    assert rows(database, "SELECT voltage_kv FROM pipe_segment") == [(0.38,)]
+
+
+def test_doubtful_figures_are_read_among_figures_of_one_unit(database, tmp_path):
+    lines = [shapely.LineString([point(0, 9 * i), point(90, 9 * i)]) for i in range(3)]
+    data = frame(lines, 管线编号=["a", "b", "c"], 管线类型=["雨水"] * 3, 管径=[300, 400, 80])
+    bring(database, "pipe_segment", write(data, tmp_path / "p.gpkg"))
+    found = rows(database, "SELECT code, diameter_mm FROM pipe_segment ORDER BY 1")
+    assert found == [("a", 300.0), ("b", 400.0), ("c", 80.0)]
+
+
+def test_diameters_of_sewers_that_all_fit_centimetres_are_quarantined(database, tmp_path):
+    live, refused = deliver(database, tmp_path, 管线类型="雨水", 管径="80")
+    assert live == []
+    assert [row[0] for row in refused] == ["unit_doubtful"]
+
+
+def test_node_is_its_appurtenance_or_else_the_feature_of_the_pipe(database, tmp_path):
+    appurtenances, features = ["阀门", None, "无", None], ["三通", "直线点", "弯头", "预留口"]
+    data = frame(
+        [point(30 * i, 0) for i in range(4)],
+        管点编号=list("abcd"),
+        管线类型=["给水"] * 4,
+        附属物=appurtenances,
+        特征=features,
+    )
+    bring(database, "pipe_node", write(data, tmp_path / "管点.gpkg"))
+    found = rows(database, "SELECT code, kind FROM pipe_node ORDER BY 1")
+    assert found == [("a", "valve"), ("b", "junction"), ("c", "junction"), ("d", "end")]
+
+
+def test_pipes_are_read_from_layers_that_are_named_in_chinese(database, tmp_path):
+    ends = [point(0, 0), point(90, 0)]
+    nodes = frame(ends, 管点编号=["a", "b"], 管线类型=["给水"] * 2, 特征=["三通", "阀门"])
+    pipes = frame([shapely.LineString(ends)], 管线编号=["p"], 管线类型=["给水"])
+    file = write(nodes, tmp_path / "管网.gpkg", layer="给水管点")
+    write(pipes, file, layer="给水管段", append=True)
+    bring(database, "pipe", file)
+    assert rows(database, "SELECT from_node, to_node FROM pipe_segment") == [("a", "b")]

@@ -7,6 +7,7 @@ import openpyxl
 import pytest
 import shapely
 
+from etl.input.mapping import guess_mapping
 from etl.input.source import open_layer
 from etl.input.table_names import table_names
 from geo.errors import InputError
@@ -435,3 +436,90 @@ def test_text_table_of_any_suffix_and_name_is_read(tmp_path, name):
 def test_file_of_a_byte_order_mark_alone_is_refused(tmp_path):
     with pytest.raises(InputError, match="the first row is empty"):
         open_layer(made(tmp_path / "a.csv", b"\xef\xbb\xbf"))
+
+
+def test_object_that_is_named_like_a_sum_is_set_aside_and_can_be_taken_in(tmp_path):
+    lines = [HEADER, line(0), line(1, name="计"), line(2, name="Σ"), ("计", None, None, 36, None)]
+    columns, faults, notes = read(workbook(tmp_path / "t.xlsx", {"建筑": lines}))
+    assert columns["楼栋编码"] == ["B0", "B1", "B2"]
+    assert faults == [[], [("row_may_be_sum", None)], [("row_may_be_sum", None)]]
+    assert notes["rows_subtotal"] == {"count": 1, "where": "5"}
+
+
+@pytest.mark.parametrize("written", ["17.0", "007.00"])
+def test_code_that_a_program_made_a_decimal_is_quarantined(database, tmp_path, written):
+    text = f'编码,wkt\n{written},"{box(0, 0).wkt}"\n420606007001.0,"{box(50, 0).wkt}"\n'
+    file = made(tmp_path / "t.csv", text.encode())
+    settings = {"crs": "EPSG:4490"}
+    bring(database, "building", file, mapping(coordinates=settings, code_prefix="x"))
+    assert rows(database, "SELECT code FROM building") == [("x420606007001",)]
+    refused = rows(database, "SELECT reason, detail->>'value' FROM quarantine")
+    assert refused == [("code_decimal", written)]
+
+
+def write_shapes(path, shapes):
+    lines = "".join(f'B{i},"{shape}"\n' for i, shape in enumerate(shapes))
+    return made(path, f"编码,geom\n{lines}".encode())
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda shape: shapely.to_wkb(shape, hex=True, include_srid=True),
+        lambda shape: "\\x" + shapely.to_wkb(shape, hex=True, include_srid=True).lower(),
+        lambda shape: f"SRID=4490;{shape.wkt}",
+    ],
+    ids=["EWKB", "bytea", "EWKT"],
+)
+def test_shapes_of_postgis_are_read_in_the_system_that_they_state(database, tmp_path, spell):
+    shapes = [spell(shapely.set_srid(box(50 * i, 0), 4490)) for i in range(3)]
+    assert open_layer(write_shapes(tmp_path / "t.csv", shapes)).crs.to_epsg() == 4490
+    bring(database, "building", tmp_path / "t.csv")
+    assert rows(database, "SELECT count(*) FROM building") == [(3,)]
+    assert rows(database, "SELECT count(*) FROM quarantine") == [(0,)]
+
+
+@pytest.mark.parametrize("spell", [lambda shape: shape.wkb_hex, shapely.to_geojson])
+def test_shapes_without_a_system_need_one_like_other_files(tmp_path, spell):
+    texts = [spell(box(0, 0)).replace('"', '""')]
+    source = open_layer(write_shapes(tmp_path / "t.csv", texts))
+    assert source.crs is None
+    assert next(iter(source.batches())).geometry[0].equals(box(0, 0))
+
+
+def test_shape_of_another_system_and_text_that_is_no_shape_are_quarantined(database, tmp_path):
+    known, other = shapely.set_srid(box(0, 0), 4490), shapely.set_srid(box(50, 0), 4546)
+    texts = [shapely.to_wkb(shape, hex=True, include_srid=True) for shape in (known, other)]
+    bring(database, "building", write_shapes(tmp_path / "t.csv", [*texts, "0103", "zz"]))
+    assert rows(database, "SELECT code FROM building") == [("B0",)]
+    refused = rows(database, "SELECT code, reason FROM quarantine ORDER BY 1")
+    assert refused == [
+        ("B1", "shape_of_other_system"),
+        ("B2", "shape_unread"),
+        ("B3", "shape_unread"),
+    ]
+
+
+def test_headers_of_a_form_and_units_of_coordinates_are_read(tmp_path):
+    lines = "*编码(必填),楼栋名称（必填）,X坐标(m),Y坐标（米）\nB0,一号楼,604000,3546000\n"
+    source = open_layer(made(tmp_path / "t.csv", lines.encode()), names=table_names("building"))
+    assert source.has_place
+    columns = guess_mapping("building", source.fields, "").columns
+    assert {name: rule.source for name, rule in columns.items()} == {
+        "code": "*编码(必填)",
+        "name": "楼栋名称（必填）",
+    }
+
+
+def test_headers_in_traditional_characters_and_english_are_read():
+    for headers in (["樓棟編碼", "樓棟名稱", "層數"], ["Building Code", "bldg_name", "Floors"]):
+        columns = guess_mapping("building", headers, "").columns
+        found = [columns[name].source for name in ("code", "name", "storeys_above")]
+        assert found == headers
+
+
+def test_row_that_begins_with_sigma_is_a_sum(tmp_path):
+    lines = [HEADER, line(0), ("Σ", None, None, 12, None)]
+    columns, _, notes = read(workbook(tmp_path / "t.xlsx", {"建筑": lines}))
+    assert columns["楼栋编码"] == ["B0"]
+    assert notes["rows_subtotal"] == {"count": 1, "where": "3"}

@@ -87,3 +87,27 @@ def test_pipes_of_a_source_leave_the_nodes_that_it_surveyed(database, tmp_path):
     live = rows(database, "SELECT code, kind FROM pipe_node ORDER BY 1")
     assert live == [("A", "source"), ("B", "valve"), ("H", "hydrant")]
     assert ends(database) == [("p0", "A", "B")]
+
+
+def test_surveyed_nodes_that_are_all_plain_junctions_stay(database, tmp_path):
+    places = [point(0, 0), point(100, 0)]
+    nodes = frame(places, code=["A", "B"], network=["water"] * 2, kind=["junction"] * 2)
+    surveyed = write(nodes, tmp_path / "n.gpkg"), mapping("pipe_node", source="water works")
+    bring(database, "pipe_node", *surveyed)
+    bring(database, "pipe_segment", network(tmp_path, line((0, 0), (100, 0))), PIPES)
+    assert rows(database, "SELECT code FROM pipe_node ORDER BY 1") == [("A",), ("B",)]
+    assert ends(database) == [("p0", "A", "B")]
+    done = bring(database, "pipe_node", *surveyed, again=True)
+    assert done.status == "unchanged"
+
+
+def test_nodes_made_from_named_ends_are_made_again_beside_surveyed_ones(database, tmp_path):
+    named = {"from_node": ["J1"], "to_node": ["J2"]}
+    bring(database, "pipe_segment", network(tmp_path, line((0, 0), (100, 0)), **named), PIPES)
+    heat = frame([point(0, 300)], code=["H"], network=["heat"], kind=["junction"])
+    surveyed = mapping("pipe_node", source="water works", partial=True)
+    bring(database, "pipe_node", write(heat, tmp_path / "n.gpkg"), surveyed)
+    longer = {"from_node": ["J1", "J2"], "to_node": ["J2", "J3"]}
+    lines = [line((0, 0), (100, 0)), line((100, 0), (200, 0))]
+    bring(database, "pipe_segment", network(tmp_path, *lines, **longer), PIPES)
+    assert ends(database) == [("p0", "J1", "J2"), ("p1", "J2", "J3")]

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import osmium
 import pyarrow as pa
 import pytest
 import shapely
 
 from etl.osm import Extract, read_osm
+from etl.osm.reader import read_features
 from geo import crs
 from geo.errors import InputError
 from geo.geometry.shared_borders import find_borders
@@ -608,3 +610,17 @@ def test_a_street_holds_999_communities(count):
     assert streets == ["990001001000", "990001002000"][: 1 + count // 1000]
     assert made["code"].is_unique
     assert made["code"].str.fullmatch(r"\d{12}").all()
+
+
+def test_file_with_deleted_objects_is_refused(tmp_path):
+    history = tmp_path / "city.osh.pbf"
+    with osmium.SimpleWriter(history) as writer:
+        tags = {"place": "quarter"}
+        for version, visible in ((1, True), (2, False)):
+            node = osmium.osm.mutable.Node(
+                id=1, location=(112.1, 32.0), tags=tags, version=version, visible=visible
+            )
+            writer.add_node(node)
+    with pytest.raises(InputError) as refused:
+        read_features(history)
+    assert refused.value.key == "osm_history"
