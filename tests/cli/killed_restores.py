@@ -19,7 +19,7 @@ from sqlalchemy import Engine, NullPool, create_engine, text
 
 from geo import db
 from geo.db import backup as db_backup
-from geo.db import cluster, local_server
+from geo.db import cluster, local_server, restore
 from geo.model import Base
 from geo.model.history import HISTORY  # noqa: F401  (its tables belong to the metadata)
 from tests import town
