@@ -60,7 +60,13 @@ def url() -> None:
     }
 )
 def psql(context: typer.Context) -> None:
-    """Open psql on the database; pass all arguments to psql."""
+    """Open psql on the database; pass all arguments to psql.
+
+    Raises
+    ------
+    SetupError
+        If psql is not installed.
+    """
     url = db.get_engine().url.set(drivername="postgresql")
     address = url.render_as_string(hide_password=False).replace("+", "%20")  # as libpq reads it
     if shutil.which("psql") is None:

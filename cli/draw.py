@@ -51,7 +51,6 @@ ConstraintsFile = Annotated[
     Path | None,
     _option(LIMITS, help="NAME.toml with these options, also for single communities."),
 ]
-FormerConstraintsFile = Annotated[Path | None, typer.Option("--wishes", hidden=True)]
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,6 @@ class CommandOptions:
         bool, _option(LIMITS, "--whole-compounds", help="Split no compound that fits in a grid.")
     ] = False
     constraints: ConstraintsFile = None
-    wishes: FormerConstraintsFile = None
     seed: Annotated[int | None, _option(LIMITS, help="The same seed draws the same grids.")] = None
     seconds: Annotated[
         float | None, _option(LIMITS, help="Time limit per community; default: 60 s.")
@@ -133,7 +131,6 @@ class CommandOptions:
     from_scratch: Annotated[
         bool, _option(PREVIOUS, "--from-scratch", help="Ignore the plan in force.")
     ] = False
-    fresh: Annotated[bool, typer.Option("--fresh", hidden=True)] = False
     only_touched: Annotated[
         bool,
         _option(PREVIOUS, "--only-touched", help="Redraw only grids in which something changed."),
@@ -142,7 +139,6 @@ class CommandOptions:
         bool,
         _option(PREVIOUS, "--repair", help="Complete or repair the plan with few changes."),
     ] = False
-    complete: Annotated[bool, typer.Option("--complete", hidden=True)] = False
     alternatives: Annotated[
         int, _option(CHOICE, help="Number of distinct drawings to make.", min=1, max=9)
     ] = 1
@@ -165,7 +161,13 @@ class CommandOptions:
 @app.command()
 @with_options(CommandOptions)
 def draw(options: CommandOptions) -> None:
-    """Draw grids of about 400 households and store them as plans."""
+    """Draw grids of about 400 households and store them as plans.
+
+    Raises
+    ------
+    InputError
+        If options contradict each other.
+    """
     if options.resume:
         if options.community or options.every:
             raise InputError("resume_alone")
@@ -203,7 +205,13 @@ def draw(options: CommandOptions) -> None:
 
 
 def report_results(results: Sequence["DrawResult"], out: Path | None) -> None:
-    """Show and write the score cards; exit with 1 if a community could not be drawn."""
+    """Show and write the score cards; exit with 1 if a community could not be drawn.
+
+    Raises
+    ------
+    typer.Exit
+        If a community could not be drawn.
+    """
     with console.best_effort():
         score_output.show_scores(results)
     if out is not None:

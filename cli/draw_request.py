@@ -47,9 +47,8 @@ def combine_options(options: Any) -> CommunityDrawOptions:
         If an option is malformed, the file is not TOML, or a name or value is not valid.
     """
 
-    def find(*names: str) -> Any:
-        """Return the first value that is given."""
-        return next(filter(None, (getattr(options, name, None) for name in names)), None)
+    def find(name: str) -> Any:
+        return getattr(options, name, None) or None
 
     lists = {
         "weights": parse_weights(find("weight") or ()),
@@ -61,9 +60,9 @@ def combine_options(options: Any) -> CommunityDrawOptions:
     }
     flags = {
         "whole_compounds": find("whole_compounds"),
-        "fresh": find("from_scratch", "fresh"),
+        "fresh": find("from_scratch"),
         "only_touched": find("only_touched"),
-        "complete": find("repair", "complete"),
+        "complete": find("repair"),
         "prove": PROOF_TIME_S if find("prove") else None,
     }
     numbers = {
@@ -73,7 +72,7 @@ def combine_options(options: Any) -> CommunityDrawOptions:
     values = lists | flags | numbers
     present = {name: value for name, value in values.items() if value is not None}
     requested = CommunityDrawOptions.from_document(present, text("wanted.options"))
-    file = find("constraints", "wishes")
+    file = find("constraints")
     if file is None:
         return requested
     try:

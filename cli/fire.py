@@ -29,7 +29,13 @@ def check(
     ] = "",
     lang: Annotated[Lang | None, typer.Option("--lang", help="Language of the report.")] = None,
 ) -> None:
-    """Check a region against the fire rules and write the report."""
+    """Check a region against the fire rules and write the report.
+
+    Raises
+    ------
+    InputError
+        If ``out`` is not a folder.
+    """
     from geo.fire import finding_refresh
     from geo.fire.cities import city_of_code
     from geo.fire.context import FireContextCache
@@ -66,7 +72,13 @@ def sheet(
     out: Annotated[Path, typer.Option(help="NAME.pdf")],
     lang: Annotated[Lang | None, typer.Option("--lang", help="Language of the sheet.")] = None,
 ) -> None:
-    """Write the sheet of a building, with the plans attached to it."""
+    """Write the sheet of a building, with the plans attached to it.
+
+    Raises
+    ------
+    InputError
+        If ``out`` is not a PDF.
+    """
     from geo.fire.briefing import building_briefing
     from geo.fire.context import FireContextCache
     from maps.paper import building_sheet, pdf

@@ -69,7 +69,8 @@ def _localized_formatter(base: Any) -> Any:
 def _translate_command(command: Any) -> None:
     for described in (command, *command.get_params(typer.Context(command))):
         if getattr(described, "help", None):
-            described.help = translate(described.help)
+            # The sections of a docstring are for programmers.
+            described.help = translate(described.help.partition("\n\nRaises\n")[0])
         if panel := getattr(described, "rich_help_panel", None):
             described.rich_help_panel = translate(panel)
     for subcommand in getattr(command, "commands", {}).values():

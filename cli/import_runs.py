@@ -90,7 +90,6 @@ def approve(number: Number) -> None:
     show_outcome(outcome)
 
 
-@app.command("dismiss", hidden=True)
 @app.command()
 def reject(number: Number) -> None:
     """Reject a held run; nothing of it is published."""

@@ -80,7 +80,6 @@ class ImportOptions:
     force: Annotated[
         bool, typer.Option("--force", help="Import the file even if it has not changed.")
     ] = False
-    again: Annotated[bool, typer.Option("--again", hidden=True)] = False
     report: ReportFolder = None
 
 
@@ -127,8 +126,7 @@ def _import_layer(
         source=options.source,
         partial=options.partial,
     )
-    is_forced = options.force or options.again
-    request = Request(layer, options.file, merged, options.dry_run, is_forced)
+    request = Request(layer, options.file, merged, options.dry_run, options.force)
     with console.progress() as progress:
         return import_file(db.get_engine(), request, settings(), progress)
 
@@ -155,7 +153,13 @@ def osm(
     dry_run: DryRun = False,
     report: ReportFolder = None,
 ) -> None:
-    """Import buildings, roads, water, facilities and hydrants from OpenStreetMap."""
+    """Import buildings, roads, water, facilities and hydrants from OpenStreetMap.
+
+    Raises
+    ------
+    InputError
+        If the code is not six digits.
+    """
     from etl.osm import free_district_code, read_osm, source_name
 
     if code and not (len(code) == 6 and code.isdecimal() and code.isascii()):
@@ -213,6 +217,11 @@ def _report_outcome(outcome: "Outcome", report: Path | None, *, is_dry_run: bool
     """Print the outcome of a run, write its report, and exit with 3 if it is held.
 
     A report that can't be written is a warning: it changes neither the run nor the exit code.
+
+    Raises
+    ------
+    typer.Exit
+        If the run is held.
     """
     from etl.runs.report import write_report
 

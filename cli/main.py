@@ -52,9 +52,6 @@ app.add_typer(serve.app)
 app.add_typer(staff.app, name="staff")
 app.add_typer(user.app, name="user")
 app.add_typer(backup.app)
-# The names before version 0.2, for one release.
-app.add_typer(import_runs.app, name="runs", hidden=True)
-app.add_typer(override.former_commands)
 
 
 @app.callback()

@@ -13,7 +13,7 @@ app = typer.Typer(help="Mapping files: which columns of a source fill which colu
 
 @app.callback()
 def describe() -> None:
-    """Mapping files: which columns of a source fill which columns of a layer."""
+    """Make this a group of commands although it has only one."""
 
 
 @app.command()

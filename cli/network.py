@@ -57,7 +57,13 @@ def check(
     out: Annotated[Path, typer.Option(help="NAME.geojson or NAME.gpkg")] = Path("out/pipes.gpkg"),
     lang: Annotated[Lang | None, typer.Option("--lang", help="Language of the texts.")] = None,
 ) -> None:
-    """Check a city's pipes and write where they break a rule."""
+    """Check a city's pipes and write where they break a rule.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such region.
+    """
     import geopandas as gpd
 
     from etl.export import write_layer

@@ -28,7 +28,13 @@ def nightly(
         Path | None, typer.Option(help="File to append the log to (JSON lines); - for stdout.")
     ] = None,
 ) -> None:
-    """Import all files of a folder; exit with 0 published, 3 held, 2 rejected, 1 failed."""
+    """Import all files of a folder; exit with 0 published, 3 held, 2 rejected, 1 failed.
+
+    Raises
+    ------
+    typer.Exit
+        Always, with the status of the worst import.
+    """
     from etl.runs import nightly as nightly_runs
 
     to_stdout = str(log) == "-"

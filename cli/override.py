@@ -13,11 +13,8 @@ Layer = Annotated[str, typer.Argument(help="Layer of the feature.")]
 Code = Annotated[str, typer.Argument(help="Code of the feature.")]
 
 app = typer.Typer(help="Set values that imports do not overwrite.", no_args_is_help=True)
-former_commands = typer.Typer()
-"""The commands under their names before version 0.2."""
 
 
-@former_commands.command("correct", hidden=True)
 @app.command("set")
 def set_values(
     layer: Layer,
@@ -37,7 +34,6 @@ def set_values(
     console.print_text("import.corrected", layer=layer, code=code)
 
 
-@former_commands.command("release", hidden=True)
 @app.command("clear")
 def clear_values(layer: Layer, code: Code) -> None:
     """Let imports overwrite the columns of a feature again."""

@@ -67,7 +67,13 @@ def replay(
     ] = None,
     run: Run = None,
 ) -> None:
-    """Import the features in quarantine again."""
+    """Import the features in quarantine again.
+
+    Raises
+    ------
+    typer.Exit
+        If a run is held.
+    """
     from etl.runs import quarantine
 
     with console.progress() as progress:

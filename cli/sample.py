@@ -39,7 +39,13 @@ def sample(
         bool, typer.Option("--load", help="Load the city into the database instead of a file.")
     ] = False,
 ) -> None:
-    """Generate the sample city; write it to a file or load it into the database."""
+    """Generate the sample city; write it to a file or load it into the database.
+
+    Raises
+    ------
+    InputError
+        If a city of size L is to be written to one file.
+    """
     from etl.sample import city
 
     if load:

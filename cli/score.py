@@ -11,7 +11,6 @@ from cli.command_options import Transformation, with_options
 from cli.draw import (
     BalanceOption,
     ConstraintsFile,
-    FormerConstraintsFile,
     Lower,
     Target,
     Upper,
@@ -49,7 +48,6 @@ class ScoreOptions:
     upper: Upper = None
     weight: Weights = None
     constraints: ConstraintsFile = None
-    wishes: FormerConstraintsFile = None
     against: Annotated[
         int | None, typer.Option(help="Number of a plan: count the households moved from it.")
     ] = None
@@ -64,7 +62,13 @@ class ScoreOptions:
 @app.command()
 @with_options(ScoreOptions)
 def score(options: ScoreOptions) -> None:
-    """Score a plan drawn by anyone, and list everything that is wrong with it."""
+    """Score a plan drawn by anyone, and list everything that is wrong with it.
+
+    Raises
+    ------
+    InputError
+        If the file holds no plan of the community.
+    """
     from cli import draw_request
 
     requested = draw_request.combine_options(options)

@@ -27,8 +27,6 @@ OPTIONAL_COLUMNS = {
     "gap": "gap",
     "workload": "workload",
     "households_range": "smallest_households",
-    "station": "station_m",
-    "station_other": "station_m",
 }
 """Columns of figures that not every plan has, and the figure that tells whether it has them."""
 
@@ -41,11 +39,13 @@ def show_scores(results: Sequence["DrawResult"]) -> None:
     optional = _optional_columns(scored)
     if scored:
         figures = [_figures(result.score, optional) for result in scored]
-        _print_table("score.title", (*COLUMNS, *optional), scored, figures)
+        _print_table("atlas.scorecard", (*COLUMNS, *optional), scored, figures)
         if "workload" in optional:
             _print(text("score.in_workload"))
         borders = [_border_figures(result.score) for result in scored]
         _print_table("score.borders", BORDER_COLUMNS, scored, borders)
+    for result in scored:
+        _show_stations(f"{result.community[-6:]} {result.name}", result.score)
     for result in results:
         if result.refused:
             _print(f"· {result.refused}")
@@ -55,6 +55,13 @@ def show_scores(results: Sequence["DrawResult"]) -> None:
             _print(f"· {text(f'reason.{key}', **fields)}")
     _print(_summary([result.score for result in scored]))
     _show_micro_grids([result.micro for result in results if result.micro])
+
+
+def _show_stations(title: str, score: dict[str, Any]) -> None:
+    """Print the ways to the stations of a plan's grids, if there are several stations."""
+    if score.get("station_m") is not None:
+        figures = text("score.stations", metres=score["station_m"], share=score["station_other"])
+        _print(f"· {title}: {figures}")
 
 
 def _show_micro_grids(summaries: Sequence["MicroSummary"]) -> None:
@@ -96,6 +103,7 @@ def show_alternatives(results: Sequence["DrawResult"]) -> None:
     for result in results:
         traits = ", ".join(text(f"trait.{trait}") for trait in result.score["traits"])
         _print(f"{text('trait.plan', plan=result.plan)}: {traits or text('trait.none')}")
+        _show_stations(text("trait.plan", plan=result.plan), result.score)
         for key, fields in result.score["reasons"]:
             _print(f"  · {text(f'reason.{key}', **fields)}")
 
@@ -182,8 +190,6 @@ def _figures(score: dict[str, Any], optional: Sequence[str]) -> tuple[str, ...]:
         "gap": "" if gap is None else f"{gap:.1%}",
         "workload": str(score.get("workload") or ""),
         "households_range": _households_range(score),
-        "station": _optional(score.get("station_m"), ".0f"),
-        "station_other": _optional(score.get("station_other"), ".0%"),
     }
     return (*figures, *(further[name] for name in optional))
 

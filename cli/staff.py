@@ -25,7 +25,13 @@ def import_file(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only; write nothing.")] = False,
 ) -> None:
-    """Appoint the managers and informants of a workbook; nobody if a row has a problem."""
+    """Appoint the managers and informants of a workbook; nobody if a row has a problem.
+
+    Raises
+    ------
+    InputError
+        If a file does not exist, or a row has a problem.
+    """
     from etl.staff import import_staff
 
     for path in (file, *([photos] if photos else [])):

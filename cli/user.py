@@ -67,7 +67,7 @@ def list_accounts() -> None:
         table.add_column(text(f"user.{column}"))
     with db.get_engine().connect() as connection:
         for account in accounts.list_accounts(connection):
-            active = text("user.yes" if account.active else "user.no")
+            active = text("page.yes" if account.active else "page.no")
             networks = ",".join(account.networks)
             grids = ",".join(account.grids)
             table.add_row(account.name, account.role, account.scope, networks, grids, active)
@@ -79,7 +79,13 @@ def bind(
     name: Name,
     grids: Annotated[str, typer.Argument(help="Codes of the grids, by commas; empty for none.")],
 ) -> None:
-    """Have the managers of these grids, and of no others, sign in with the account."""
+    """Have the managers of these grids, and of no others, sign in with the account.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such account.
+    """
     from geo.db import accounts
 
     db.upgrade()
@@ -126,7 +132,7 @@ def _read_password() -> str:
     if password is None and not sys.stdin.isatty():
         password = sys.stdin.readline().rstrip("\n")
     if password is None:
-        password = typer.prompt(text("user.password"), hide_input=True, confirmation_prompt=True)
+        password = typer.prompt(text("session.password"), hide_input=True, confirmation_prompt=True)
     if not password:
         raise InputError("password_missing", variable=PASSWORD_VARIABLE)
     return str(password)

@@ -192,7 +192,7 @@ class _Photos:
 
         Raises
         ------
-        GridatlasError
+        InputError
             If it is not in the archive, too large or no picture.
         """
         entry = self.entries.get(PurePosixPath(name.replace("\\", "/")).name.lower())

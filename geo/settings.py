@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     statement_timeout_s: int = Field(default=20, ge=1, le=600)
     connections: int = Field(default=16, ge=2, le=90)
 
-    # Hours for which a file uploaded to the data desk is kept, unless it is published before.
+    # Hours for which a file uploaded on the data page is kept, unless it is published before.
     upload_hours: int = Field(default=24, ge=1, le=24 * 31)
 
     # Public address of the server (https://HOST), used in links. Without it only requests for the

@@ -196,7 +196,13 @@ def _lock() -> Iterator[None]:
 
 
 def main() -> None:
-    """Build the web pages; with ``--tools``, install the development tools first."""
+    """Build the web pages; with ``--tools``, install the development tools first.
+
+    Raises
+    ------
+    SystemExit
+        If a tool fails.
+    """
     try:
         if "--tools" in sys.argv[1:]:
             install_tools()

@@ -4,6 +4,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from geo.types import Geometries
+
 PALETTE: tuple[str, ...] = (
     "#f9e596",  # straw
     "#a3a2e8",  # lavender
@@ -40,7 +42,7 @@ def darken(fill: str, share: float = 0.76) -> str:
     return "#" + "".join(f"{part:02x}" for part in parts)
 
 
-def touching_pairs(areas: NDArray[np.object_], gap: float) -> Edges:
+def touching_pairs(areas: Geometries, gap: float) -> Edges:
     """Return the pairs of areas that touch at a border or a corner.
 
     Parameters

@@ -121,6 +121,13 @@ def change_account(
     """Change role, region, networks or grids of an account, or whether it is active.
 
     Its sessions end.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such account.
+    ConflictError
+        If it is the caller's own, which would cease to be an administrator's.
     """
     values = requested.model_dump(exclude_none=True)
     grids = values.pop("grids", None)
@@ -144,7 +151,13 @@ def change_account(
 )
 @retry_conflicts
 def reset_password(connection: WritableConnection, name: Name, requested: PasswordRequest) -> None:
-    """Set the password of an account and end its sessions."""
+    """Set the password of an account and end its sessions.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such account.
+    """
     if not accounts.set_password(connection, name, requested.password.get_secret_value()):
         raise NotFoundError("no_such_account_here", name=name)
 

@@ -10,7 +10,7 @@ import json
 import urllib.error
 import urllib.request
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlencode
 
 import jwt
@@ -60,8 +60,12 @@ def verify_id_token(token: str) -> str:
 
     Raises
     ------
-    NotSignedInError, SetupError, jwt.PyJWTError
-        If it names none, the provider can't be reached, or the token is not valid.
+    NotSignedInError
+        If it names none.
+    SetupError
+        If the provider can't be reached.
+    jwt.PyJWTError
+        If the token is not valid.
     """
     return _account_name(_verified_claims(token))
 
@@ -79,8 +83,10 @@ def redeem_code(code: str, verifier: str, redirect_uri: str, nonce: str) -> str:
 
     Raises
     ------
-    NotSignedInError, SetupError
-        If the provider refuses the code, or can't be reached.
+    NotSignedInError
+        If the provider refuses the code.
+    SetupError
+        If the provider can't be reached.
     """
     form = {
         "grant_type": "authorization_code",
@@ -92,7 +98,7 @@ def redeem_code(code: str, verifier: str, redirect_uri: str, nonce: str) -> str:
     try:
         claims = _verified_claims(_request_id_token(form))
     except jwt.PyJWKClientConnectionError as error:
-        raise _unreachable(error) from error
+        _raise_unreachable(error)
     except (jwt.PyJWTError, UnicodeError, ValueError) as error:
         raise NotSignedInError("provider_refused", said=str(error)) from error
     if claims.get("nonce") != nonce:
@@ -113,9 +119,9 @@ def _request_id_token(form: dict[str, str]) -> str:
     except urllib.error.HTTPError as error:
         if error.code < 500:
             raise NotSignedInError("provider_refused", said=_error_code(error)) from error
-        raise _unreachable(error) from error
+        _raise_unreachable(error)
     except _MALFORMED as error:
-        raise _unreachable(error) from error
+        _raise_unreachable(error)
 
 
 def _error_code(error: urllib.error.HTTPError) -> str:
@@ -171,7 +177,7 @@ def _endpoint(name: str) -> str:
     try:
         return str(_metadata(settings().oidc_issuer)[name])
     except _MALFORMED as error:
-        raise _unreachable(error) from error
+        _raise_unreachable(error)
 
 
 @cache
@@ -183,5 +189,6 @@ def _metadata(issuer: str) -> dict[str, Any]:
     return metadata
 
 
-def _unreachable(error: Exception) -> SetupError:
-    return SetupError("provider_unreachable", issuer=settings().oidc_issuer, said=str(error))
+def _raise_unreachable(error: Exception) -> NoReturn:
+    issuer = settings().oidc_issuer
+    raise SetupError("provider_unreachable", issuer=issuer, said=str(error)) from error

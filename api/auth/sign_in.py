@@ -1,10 +1,11 @@
 """``/auth``: sign-in, sign-out (OAuth 2.0, RFC 6749 and 7009) and the caller's own account."""
 
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import argon2
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form, Request
 from pydantic import BaseModel
 from sqlalchemy import Connection, Engine, text
 from starlette.responses import Response
@@ -124,20 +125,33 @@ Word = Annotated[str, Form(max_length=1000)]
 Code = Annotated[str, Form(max_length=8000)]
 
 
+@dataclass(frozen=True)
+class Redemption:
+    """The arguments of :func:`api.auth.identity_provider.redeem_code`."""
+
+    code: Code = ""
+    code_verifier: Word = ""
+    redirect_uri: Word = ""
+    nonce: Word = ""
+
+
 @router.post("/token", responses=problems.problem_responses(429))
 def token(
     request: Request,
     response: Response,
     grant_type: Annotated[Literal["password", "refresh_token", "authorization_code"], Form()],
+    redemption: Annotated[Redemption, Depends()],
     username: Word = "",
     password: Word = "",
     refresh_token: Word = "",
-    code: Code = "",
-    code_verifier: Word = "",
-    redirect_uri: Word = "",
-    nonce: Word = "",
 ) -> TokensResponse:
-    """Sign in by password or by a code of the identity provider, or refresh a session."""
+    """Sign in by password or by a code of the identity provider, or refresh a session.
+
+    Raises
+    ------
+    NotSignedInError
+        If the password is wrong, or the session has ended.
+    """
     response.headers["Cache-Control"] = "no-store"
     engine = request.app.state.engine
     if grant_type == "refresh_token":
@@ -149,7 +163,7 @@ def token(
         return tokens_response
     address = request.client.host if request.client else ""
     if grant_type == "authorization_code":
-        return _sign_in_by_code(engine, address, (code, code_verifier, redirect_uri, nonce))
+        return _sign_in_by_code(engine, address, redemption)
     with transaction_as(engine, SERVICE_CALLER) as connection:
         attempt = _count_attempt(connection, username, address)
         account = connection.execute(_ACCOUNT, {"name": username}).mappings().first()
@@ -203,7 +217,13 @@ def providers() -> ProvidersResponse:
 
 @router.get("/entrance", responses=problems.problem_responses(404))
 def entrance() -> EntranceResponse:
-    """Return where to sign in with the identity provider."""
+    """Return where to sign in with the identity provider.
+
+    Raises
+    ------
+    NotFoundError
+        If no identity provider is set up.
+    """
     if not settings().oidc_issuer:
         raise NotFoundError("provider_none")
     return EntranceResponse(
@@ -219,9 +239,12 @@ def change_password(
 
     Raises
     ------
-    InputError, NotAllowedError, TooManyError
-        If the new password is too short or too long, the current one is wrong, or there were too
-        many attempts.
+    InputError
+        If the new password is too short or too long.
+    NotAllowedError
+        If the current one is wrong.
+    TooManyError
+        If there were too many attempts.
     """
     engine = request.app.state.engine
     address = request.client.host if request.client else ""
@@ -236,24 +259,25 @@ def change_password(
         return _open_session(connection, caller)
 
 
-def _sign_in_by_code(
-    engine: Engine, address: str, redemption: tuple[str, str, str, str]
-) -> TokensResponse:
+def _sign_in_by_code(engine: Engine, address: str, redemption: Redemption) -> TokensResponse:
     """Open a session for the account that the identity provider names.
-
-    ``redemption`` holds the arguments of :func:`api.auth.identity_provider.redeem_code`.
 
     Raises
     ------
-    InputError, NotSignedInError, TooManyError, SetupError
-        If there is no provider, the provider refuses the code or does not answer, the account does
-        not exist, or there were too many attempts.
+    InputError
+        If there is no provider.
+    NotSignedInError
+        If the provider refuses the code, or the account does not exist.
+    TooManyError
+        If there were too many attempts.
+    SetupError
+        If the provider does not answer.
     """
     if not settings().oidc_issuer:
         raise InputError("provider_none")
     with transaction_as(engine, SERVICE_CALLER) as connection:
         attempt = _count_attempt(connection, f"{address} by code", address)
-    name = identity_provider.redeem_code(*redemption)
+    name = identity_provider.redeem_code(*astuple(redemption))
     detail = {"from": address, "issuer": settings().oidc_issuer}
     with transaction_as(engine, SERVICE_CALLER) as connection:
         connection.execute(_DELETE_ATTEMPT, {"id": attempt})
@@ -310,6 +334,11 @@ def _refresh_tokens(connection: Connection, refresh: str) -> TokensResponse | No
     as the next token was not used, it gets the same one again. A token that was never issued
     changes nothing: access tokens hold the session's identifier, so knowing it proves no knowledge
     of a refresh token.
+
+    Raises
+    ------
+    InputError
+        If there is no refresh token.
     """
     if not refresh:
         raise InputError("refresh_token_missing")

@@ -35,8 +35,10 @@ def verify_token(token: str) -> tuple[str | None, str | None]:
 
     Raises
     ------
-    NotSignedInError, SetupError
-        If the token is not valid, or the provider's keys can't be read.
+    NotSignedInError
+        If the token is not valid.
+    SetupError
+        If the provider's keys can't be read.
     """
     try:
         header = jwt.get_unverified_header(token)

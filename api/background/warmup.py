@@ -13,7 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from api.core.connection_pool import UnreachableError
-from api.tiles.tile_layers import prepared_tile_query, tile_at, tile_parameters
+from api.tiles.tile_layers import prepared_tile_query, tile_parameters
+from api.tiles.tile_pyramid import tile_at
 from api.tiles.tiles import MAX_SOURCE_ZOOM
 
 ZOOMS = range(10, MAX_SOURCE_ZOOM + 1)

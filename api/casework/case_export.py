@@ -95,7 +95,7 @@ def _line(row: Any) -> list[Any]:
         "handler": handler_name(row),
         "level": text(f"case_level.{row['level']}"),
         "department": kinds.department_name(row["department"]),
-        "overdue": text("user.yes" if is_overdue(row) else "user.no"),
+        "overdue": text("page.yes" if is_overdue(row) else "page.no"),
         "lon": round(row["lon"], 6),
         "lat": round(row["lat"], 6),
     }

@@ -213,8 +213,10 @@ def read_photos(files: Sequence[UploadFile]) -> list[bytes]:
 
     Raises
     ------
-    InputError, TooLargeError
-        If a file is no picture, or too large.
+    InputError
+        If a file is no picture.
+    TooLargeError
+        If a file is too large.
     """
     return [reencode_photo(_content(file), CASE_PHOTO_SIDE_PIXELS) for file in files]
 

@@ -51,49 +51,58 @@ class CaseFilter:
         return self.others if self.box is None else (*self.others, self.box)
 
 
-def _case_filter(
-    bbox: Bbox,
-    state: Annotated[list[CaseState] | None, Query(description="any of these states")] = None,
-    kind: Annotated[list[str] | None, Query(max_length=100, description="any of these")] = None,
-    group: Annotated[Group | None, Query(description="group of kinds")] = None,
-    level: CaseLevel | None = None,
-    channel: Channel | None = None,
-    region: Annotated[str, Query(pattern="^[0-9]{0,12}$", description="code or its digits")] = "",
-    grid: Annotated[str, Query(pattern="^([0-9]{15})?$", description="at filing")] = "",
-    handler: Annotated[str, Query(pattern="^([0-9]{12}|[0-9]{15})?$")] = "",
-    overdue: Annotated[bool, Query(description="only running cases past their deadline")] = False,
-    running: Annotated[bool, Query(description="only cases whose deadline counts")] = False,
-    supervised: bool = False,
+@dataclass(frozen=True)
+class CaseParameters:
+    """The parameters of a request by which cases are filtered."""
+
+    state: Annotated[list[CaseState] | None, Query(description="any of these states")] = None
+    kind: Annotated[list[str] | None, Query(max_length=100, description="any of these")] = None
+    group: Annotated[Group | None, Query(description="group of kinds")] = None
+    level: CaseLevel | None = None
+    channel: Channel | None = None
+    region: Annotated[str, Query(pattern="^[0-9]{0,12}$", description="code or its digits")] = ""
+    grid: Annotated[str, Query(pattern="^([0-9]{15})?$", description="at filing")] = ""
+    handler: Annotated[str, Query(pattern="^([0-9]{12}|[0-9]{15})?$")] = ""
+    overdue: Annotated[bool, Query(description="only running cases past their deadline")] = False
+    running: Annotated[bool, Query(description="only cases whose deadline counts")] = False
+    supervised: bool = False
     q: Annotated[
         str, Query(max_length=100, description="number, or words of description or address")
-    ] = "",
-    filed_from: Annotated[date | None, Query(description="first day, in the city")] = None,
-    filed_to: Annotated[date | None, Query(description="last day, in the city")] = None,
-) -> CaseFilter:
+    ] = ""
+    filed_from: Annotated[date | None, Query(description="first day, in the city")] = None
+    filed_to: Annotated[date | None, Query(description="last day, in the city")] = None
+
+
+def _case_filter(bbox: Bbox, by: Annotated[CaseParameters, Depends()]) -> CaseFilter:
     case = CASE.c
-    conditions: list[ColumnElement[bool]] = [
-        *_equal(state=state, kind=kind),
-        *(
-            [case.kind.in_([kind.key for kind in case_kinds().kinds if kind.group == group])]
-            if group
-            else []
-        ),
-        *([case.level == level] if level else []),
-        *([case.channel == channel] if channel else []),
-        *([func.starts_with(case.region_code, code_prefix(region))] if region else []),
-        *([case.grid_code == grid] if grid else []),
-        *([case.handler_code == handler] if handler else []),
-        *([case.state.in_(RUNNING)] if running or overdue else []),
-        *([case.due_at <= func.now()] if overdue else []),
-        *([case.supervised_at.is_not(None)] if supervised else []),
-        *([_matches(q)] if q else []),
-        *_filing_conditions(filed_from, filed_to),
-    ]
+    conditions: list[ColumnElement[bool]] = []
+    if by.state:
+        conditions.append(case.state.in_(by.state))
+    if by.kind:
+        conditions.append(case.kind.in_(by.kind))
+    if by.group:
+        kinds = [kind.key for kind in case_kinds().kinds if kind.group == by.group]
+        conditions.append(case.kind.in_(kinds))
+    if by.level:
+        conditions.append(case.level == by.level)
+    if by.channel:
+        conditions.append(case.channel == by.channel)
+    if by.region:
+        conditions.append(func.starts_with(case.region_code, code_prefix(by.region)))
+    if by.grid:
+        conditions.append(case.grid_code == by.grid)
+    if by.handler:
+        conditions.append(case.handler_code == by.handler)
+    if by.running or by.overdue:
+        conditions.append(case.state.in_(RUNNING))
+    if by.overdue:
+        conditions.append(case.due_at <= func.now())
+    if by.supervised:
+        conditions.append(case.supervised_at.is_not(None))
+    if by.q:
+        conditions.append(_matches(by.q))
+    conditions += _filing_conditions(by.filed_from, by.filed_to)
     return CaseFilter(tuple(conditions), _inside(bbox) if bbox else None)
-
-
-def _equal(**values: list[Any] | None) -> list[ColumnElement[bool]]:
-    return [CASE.c[name].in_(listed) for name, listed in values.items() if listed]
 
 
 def _matches(words: str) -> ColumnElement[bool]:

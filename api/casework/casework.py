@@ -198,7 +198,13 @@ def step(
 def photo(
     request: Request, connection: Connection, number: CaseNumber, photo: PhotoNumber
 ) -> Response:
-    """Return a photo of a case."""
+    """Return a photo of a case.
+
+    Raises
+    ------
+    NotFoundError
+        If the case has no such photo.
+    """
     case = find_case(connection, number)
     statement = select(CasePhoto.__table__.c.photo).where(
         CasePhoto.id == photo, CasePhoto.case_id == case.id
@@ -211,7 +217,13 @@ def photo(
 
 @router.get("/cases/{number}/contact", responses=problems.PROTECTED)
 def contact(connection: Connection, caller: CurrentCaller, number: CaseNumber) -> ContactResponse:
-    """Return the reporter's contact, to who is responsible for the case only; it is audited."""
+    """Return the reporter's contact, to who is responsible for the case only; it is audited.
+
+    Raises
+    ------
+    NotAllowedError
+        If the caller is not the handler of the case.
+    """
     case = find_case(connection, number)
     if not is_handler(caller, case.handler_code):
         raise NotAllowedError("case_contact_of_handler", handler=case.handler_code)

@@ -122,7 +122,7 @@ def verify(
     connection: WritableConnection,
     caller: CurrentCaller,
     code: Code,
-    given: Annotated[VerificationRequest, Body()],
+    requested: Annotated[VerificationRequest, Body()],
     key: IdempotencyKey = "",
 ) -> DwellingResponse:
     """Confirm a dwelling of an own grid, or correct its counts; return it as it is then.
@@ -130,13 +130,13 @@ def verify(
     If it has changed since the version that was seen, nothing is changed (412); the problem
     document holds the dwelling as it is as ``current``.
     """
-    refuse_unfit_time(given.verified_at)
+    refuse_unfit_time(requested.verified_at)
     verification = Verification(
         dwelling=code,
-        seen=given.seen,
-        verified_at=given.verified_at,
-        device_at=given.device_at,
-        changes=given.changes.model_dump(mode="json", exclude_unset=True),
+        seen=requested.seen,
+        verified_at=requested.verified_at,
+        device_at=requested.device_at,
+        changes=requested.changes.model_dump(mode="json", exclude_unset=True),
     )
     row = verify_dwelling(connection, verification, actor_of(caller), key)
     return DwellingResponse.model_validate(row)
@@ -150,7 +150,7 @@ def inspect(
     connection: WritableConnection,
     caller: CurrentCaller,
     code: Code,
-    given: Annotated[GridInspectionRequest, Body()],
+    requested: Annotated[GridInspectionRequest, Body()],
     key: IdempotencyKey = "",
 ) -> HydrantResponse:
     """Record an inspection of a hydrant in an own grid; return the hydrant as it is then.
@@ -158,10 +158,10 @@ def inspect(
     If somebody has inspected it since the inspection that was seen, nothing is recorded (412); the
     problem document holds the hydrant as it is as ``current``.
     """
-    refuse_unfit_time(given.inspected_at)
-    refuse_markup(given.reason)
-    inspection = GridInspection(hydrant=code, **given.model_dump())
+    refuse_unfit_time(requested.inspected_at)
+    refuse_markup(requested.reason)
+    inspection = GridInspection(hydrant=code, **requested.model_dump())
     row, is_new = inspect_hydrant(connection, inspection, actor_of(caller), key)
     if is_new:
-        record(connection, caller, "inspect", "pipe_node", code, {"passed": given.passed})
+        record(connection, caller, "inspect", "pipe_node", code, {"passed": requested.passed})
     return HydrantResponse.model_validate(describe_hydrant(row))

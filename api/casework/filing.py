@@ -111,8 +111,14 @@ def file_as_service(
 
     Raises
     ------
-    InputError, NotFoundError, TooLargeError, ConflictError
-        If a value, a photo or the key is unfit; nothing is kept then.
+    InputError
+        If a value is unfit or a photo is no picture; nothing is stored, here and below.
+    NotFoundError
+        If there is no such kind of case.
+    TooLargeError
+        If a photo is too large.
+    ConflictError
+        If the idempotency key came with another report before.
     """
     refuse_markup(form.description, form.address, form.contact)
     filing = Filing(

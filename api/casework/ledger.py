@@ -181,7 +181,13 @@ def describe_duties(connection: Connection, first: date) -> DutiesResponse:
 def put_duty(
     connection: WritableConnection, caller: CurrentCaller, duty: Annotated[DutyRequest, Body()]
 ) -> None:
-    """Record that a duty was done, or correct the record of its month."""
+    """Record that a duty was done, or correct the record of its month.
+
+    Raises
+    ------
+    InputError
+        If the date is before 2000 or in the future.
+    """
     refuse_markup(duty.note)
     if not date(2000, 1, 1) <= duty.done_on <= today():
         raise InputError("duty_date_unfit", date=duty.done_on)

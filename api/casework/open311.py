@@ -5,10 +5,11 @@ of the request at once and read what they filed. Everybody else sees released ca
 the standard that could identify a device or an account is read and not stored.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form, Path, Query, Request
+from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection as Database
 from sqlalchemy import text
@@ -189,7 +190,13 @@ def file_request(
     fields: Annotated[RequestForm, Form(media_type=MULTIPART)],
     key: IdempotencyKey = "",
 ) -> Response:
-    """File a case: with an application's key answer its number, else a token."""
+    """File a case: with an application's key answer its number, else a token.
+
+    Raises
+    ------
+    InputError
+        If the request has attributes, which no service defines.
+    """
     application = _application_of(fields.api_key)
     if not application:
         limit_reports(request)
@@ -252,10 +259,10 @@ def _number_of(token: str) -> str:
     return number
 
 
-@router.get("/requests.{form}")
-def requests(
-    request: Request,
-    form: AnswerForm,
+@dataclass(frozen=True)
+class RequestParameters:
+    """The parameters by which requests are filtered."""
+
     service_request_id: Annotated[
         str,
         Query(
@@ -263,13 +270,20 @@ def requests(
             pattern=ONE_LINE,
             description="numbers, by commas; overrides what follows",
         ),
-    ] = "",
+    ] = ""
     service_code: Annotated[
         str, Query(max_length=1000, pattern=ONE_LINE, description="codes, by commas")
-    ] = "",
-    start_date: datetime | None = None,
-    end_date: datetime | None = None,
-    status: Annotated[str, Query(pattern="^((open|closed)(,(open|closed))?)?$")] = "",
+    ] = ""
+    start_date: datetime | None = None
+    end_date: datetime | None = None
+    status: Annotated[str, Query(pattern="^((open|closed)(,(open|closed))?)?$")] = ""
+
+
+@router.get("/requests.{form}")
+def requests(
+    request: Request,
+    form: AnswerForm,
+    by: Annotated[RequestParameters, Depends()],
     page: Annotated[int, Query(ge=1, le=100_000)] = 1,
     page_size: Annotated[int, Query(ge=1, le=MAX_REQUESTS)] = MAX_REQUESTS,
     api_key: ApiKey = "",
@@ -279,21 +293,15 @@ def requests(
     Without dates it lists those of the last 90 days.
     """
     values: dict[str, Any] = {"limit": page_size, "offset": (page - 1) * page_size}
-    if service_request_id:
-        values["numbers"] = service_request_id.split(",")
+    if by.service_request_id:
+        values["numbers"] = by.service_request_id.split(",")
     else:
-        first, last = _date_range(start_date, end_date)
-        values |= {"first": first, "last": last}
-        values |= {"kinds": service_code.split(",")} if service_code else {}
-        values |= (
-            {
-                "states": [
-                    state.value for state in CaseState if _status_of(state) in status.split(",")
-                ]
-            }
-            if status
-            else {}
-        )
+        values["first"], values["last"] = _date_range(by.start_date, by.end_date)
+        if by.service_code:
+            values["kinds"] = by.service_code.split(",")
+        if by.status:
+            listed = by.status.split(",")
+            values["states"] = [state.value for state in CaseState if _status_of(state) in listed]
     return _answer_matching(request, form, _application_of(api_key), "", values)
 
 

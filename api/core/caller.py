@@ -159,8 +159,10 @@ def allow(*roles: str) -> Any:
 
     Raises
     ------
-    NotSignedInError, NotAllowedError
-        By the dependency: if the caller is the public, or has another role.
+    NotSignedInError
+        By the dependency, if the caller is the public.
+    NotAllowedError
+        By the dependency, if the caller has another role.
     """
 
     def check(caller: CurrentCaller) -> None:

@@ -37,6 +37,8 @@ def _complete(schema: dict[str, Any], statuses: tuple[int, ...]) -> None:
     )
     for path in schema["paths"].values():
         for method, operation in path.items():
+            if "description" in operation:  # the sections of a docstring are for programmers
+                operation["description"] = operation["description"].partition("\n\nRaises\n")[0]
             responses = operation["responses"]
             has_own_errors = problems.MEDIA_TYPE not in responses.get("400", _PROBLEM)["content"]
             for status in statuses:

@@ -54,11 +54,11 @@ def record_items(
     caller: CurrentCaller,
     lang: Lang,
     code: Code,
-    asked: FireItemsRequest,
+    requested: FireItemsRequest,
 ) -> FireItemsResponse:
     """Store what was found on site about a building."""
-    items = {item: (given.value, given.place) for item, given in asked.items.items()}
-    building_items.record_items(connection, code, items, asked.checked_by, asked.checked_on)
+    items = {item: (given.value, given.place) for item, given in requested.items.items()}
+    building_items.record_items(connection, code, items, requested.checked_by, requested.checked_on)
     named = {"items": sorted(item.value for item in items)}
     record(connection, caller, "record", "building", code, named)
     body = {"building": code, "items": building_items.list_items(connection, code, lang)}

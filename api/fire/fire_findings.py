@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import orjson
 import sqlalchemy
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import func, select
 from starlette.responses import Response
 
@@ -14,7 +14,6 @@ from api.core.audit import record
 from api.core.caller import CurrentCaller
 from api.core.parameters import (
     Bbox,
-    Box,
     Connection,
     Lang,
     PageParameter,
@@ -100,6 +99,17 @@ def list_overlays(
     return etag_response(request, orjson.dumps(body), JSON)
 
 
+def _finding_filter(
+    bbox: Bbox,
+    overlay: Overlay | None = None,
+    region: Region = None,
+    building: Annotated[str | None, Query(max_length=64)] = None,
+    rule: Annotated[str | None, Query(max_length=64)] = None,
+    severity: Severity | None = None,
+) -> FindingFilter:
+    return FindingFilter(overlay, region, building, rule, severity, bbox)
+
+
 @router.get(
     "/findings",
     response_class=GeoJson,
@@ -110,17 +120,11 @@ def list_findings(
     request: Request,
     connection: Connection,
     lang: Lang,
-    bbox: Bbox,
     page: PageParameter,
-    overlay: Overlay | None = None,
-    region: Region = None,
-    building: Annotated[str | None, Query(max_length=64)] = None,
-    rule: Annotated[str | None, Query(max_length=64)] = None,
-    severity: Severity | None = None,
+    filters: Annotated[FindingFilter, Depends(_finding_filter)],
 ) -> Response:
     """List findings, the most severe first, with the geometry that shows each."""
-    city = _city_of_filters(connection, region, building, bbox)
-    filters = FindingFilter(overlay, region, building, rule, severity, bbox)
+    city = _city_of_filters(connection, filters)
     statement = finding_queries.select_findings(city, filters)
     matched = connection.execute(
         select(func.count()).select_from(statement.subquery("finding"))
@@ -144,15 +148,14 @@ def list_findings(
     return collection(request, features, page, matched)
 
 
-def _city_of_filters(
-    connection: sqlalchemy.Connection, region: str | None, building: str | None, bbox: Box | None
-) -> str:
+def _city_of_filters(connection: sqlalchemy.Connection, filters: FindingFilter) -> str:
     """Return the city that filters of findings are about: of the region, building or box."""
-    if building and not region:
-        return city_of_code(connection, building)
-    if bbox and not region:
-        return city_at(connection, (bbox.west + bbox.east) / 2, (bbox.south + bbox.north) / 2)
-    return city_of_region(connection, region)
+    if filters.building and not filters.region:
+        return city_of_code(connection, filters.building)
+    if filters.box and not filters.region:
+        west, south, east, north = filters.box
+        return city_at(connection, (west + east) / 2, (south + north) / 2)
+    return city_of_region(connection, filters.region)
 
 
 @router.get(

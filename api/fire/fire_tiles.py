@@ -10,7 +10,8 @@ from api.core import problems
 from api.core.caller import Caller, CurrentCaller, allow
 from api.core.parameters import Connection
 from api.core.responses import etag_response
-from api.tiles.tile_layers import Source, Tile, layer_query
+from api.tiles.tile_layers import Source, layer_query
+from api.tiles.tile_pyramid import Tile
 from api.tiles.tiles import MEDIA_TYPE, TILE_RESPONSES, RequestedTile
 from geo import clock
 from geo.db.access_rules import RULES
@@ -42,8 +43,11 @@ router = APIRouter(tags=["tiles"])
 def fire_tile(
     request: Request, connection: Connection, caller: CurrentCaller, tile: RequestedTile
 ) -> Response:
-    """Return a tile with the layers finding, finding_point, hydrant, station, micro_station,
-    lane, response, hydrant_area and entrance; 204 where there is nothing."""
+    """Return a tile of the fire layers; 204 where there is nothing.
+
+    The layers are finding, finding_point, hydrant, station, micro_station, lane, response,
+    hydrant_area and entrance.
+    """
     return _answer(request, connection, caller, tile, _fire_layers(tile))
 
 

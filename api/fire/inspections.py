@@ -101,28 +101,30 @@ def list_inspections(
 @router.put("/reviews/{code}", responses=problems.DOCUMENTED)
 @retry_conflicts
 def record_review(
-    connection: WritableConnection, caller: CurrentCaller, code: Code, asked: ReviewRequest
+    connection: WritableConnection, caller: CurrentCaller, code: Code, requested: ReviewRequest
 ) -> ReviewResponse:
     """Store the review of a building's sheet."""
-    reviews.record_review(connection, code, asked.state, asked.checker, asked.note)
-    record(connection, caller, "review", "building", code, {"state": asked.state})
+    reviews.record_review(connection, code, requested.state, requested.checker, requested.note)
+    record(connection, caller, "review", "building", code, {"state": requested.state})
     return ReviewResponse.model_validate(reviews.read_review(connection, code))
 
 
 @router.post("/inspections", status_code=201, responses=problems.DOCUMENTED)
 @retry_conflicts
 def record_inspection(
-    connection: WritableConnection, caller: CurrentCaller, asked: InspectionRequest
+    connection: WritableConnection, caller: CurrentCaller, requested: InspectionRequest
 ) -> InspectionResponse:
     """Store an inspection of a hydrant; a hydrant that failed no longer counts as working."""
     inspection = reviews.record_inspection(
         connection,
-        asked.hydrant,
-        passed=asked.passed,
-        reason=asked.reason,
-        flow_l_s=asked.flow_l_s,
-        inspector=asked.inspector,
-        inspected_on=asked.inspected_on,
+        requested.hydrant,
+        passed=requested.passed,
+        reason=requested.reason,
+        flow_l_s=requested.flow_l_s,
+        inspector=requested.inspector,
+        inspected_on=requested.inspected_on,
     )
-    record(connection, caller, "inspect", "pipe_node", asked.hydrant, {"passed": asked.passed})
+    record(
+        connection, caller, "inspect", "pipe_node", requested.hydrant, {"passed": requested.passed}
+    )
     return InspectionResponse.model_validate(inspection)

@@ -1,11 +1,11 @@
 """``/fire/reach`` and ``/fire/response``: what engines and stations reach, and new stations."""
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated
 
 import numpy as np
 import shapely
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -32,6 +32,16 @@ router = APIRouter()
 MAX_MINUTES = 60.0
 
 
+@dataclass(frozen=True)
+class EngineMeasures:
+    """Measures of a fire engine, with its load."""
+
+    width_m: Annotated[float | None, Query(gt=0, le=5)] = None
+    height_m: Annotated[float | None, Query(gt=0, le=6)] = None
+    length_m: Annotated[float | None, Query(gt=0, le=30)] = None
+    weight_t: Annotated[float | None, Query(gt=0, le=100)] = None
+
+
 @router.get(
     "/reach", responses=problems.ok_response(ReachResponse), dependencies=[audit_reads("building")]
 )
@@ -40,24 +50,16 @@ def list_unreached_buildings(
     connection: Connection,
     lang: Lang,
     page: PageParameter,
+    measures: Annotated[EngineMeasures, Depends()],
     region: Region = None,
-    width_m: Annotated[float | None, Query(gt=0, le=5)] = None,
-    height_m: Annotated[float | None, Query(gt=0, le=6)] = None,
-    length_m: Annotated[float | None, Query(gt=0, le=30)] = None,
-    weight_t: Annotated[float | None, Query(gt=0, le=100)] = None,
 ) -> Response:
     """List the buildings that an engine does not reach, and what stops it.
 
     Measures that are not given are those of the engine in the settings.
     """
     context = region_context(request, connection, region)
-    measures = {
-        "width_m": width_m,
-        "height_m": height_m,
-        "length_m": length_m,
-        "weight_t": weight_t,
-    }
-    vehicle = replace(context.vehicle, **{k: v for k, v in measures.items() if v is not None})
+    given = {name: value for name, value in asdict(measures).items() if value is not None}
+    vehicle = replace(context.vehicle, **given)
     snapshot, region_stem = context.snapshot, code_prefix((region or "")[:12])
     body = vehicle_access.reach_overview(snapshot, context.rules, vehicle, region_stem)
     findings = body.pop("findings")
@@ -120,18 +122,18 @@ class CandidatesRequest(BaseModel):
     dependencies=[audit_reads("building")],
 )
 def rank_candidates(
-    request: Request, connection: Connection, lang: Lang, asked: CandidatesRequest
+    request: Request, connection: Connection, lang: Lang, requested: CandidatesRequest
 ) -> Response:
     """Return what one more station at each of some places would gain, the best first."""
-    first = asked.candidates[0]
+    first = requested.candidates[0]
     city = city_at(connection, first.lon, first.lat)
     context = fire_contexts(request).context_of(connection, city)
     snapshot = context.snapshot
-    points = shapely.points([(place.lon, place.lat) for place in asked.candidates])
+    points = shapely.points([(place.lon, place.lat) for place in requested.candidates])
     candidates = station_response.rank_station_candidates(
         snapshot,
         context.rules,
-        [place.name for place in asked.candidates],
+        [place.name for place in requested.candidates],
         np.atleast_1d(snapshot.to_metres(points)),
     )
     body = {

@@ -101,6 +101,11 @@ async def approve(request: Request, caller: CurrentCaller, lang: Lang, number: N
     """Publish a held run; the response is a job if that takes longer than ten seconds.
 
     What a clerk uploaded an administrator approves.
+
+    Raises
+    ------
+    NotAllowedError
+        If the file was uploaded, and the caller is not an administrator.
     """
     held = await run_in_threadpool(_check_status, request, caller, number, RunStatus.HELD)
     if held.uploaded_by and caller.role != Role.ADMIN:

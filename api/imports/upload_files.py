@@ -53,17 +53,17 @@ class Upload:
 
     @property
     def folder(self) -> Path:
-        """Return the folder of the upload."""
+        """The folder of the upload."""
         return _root() / self.id
 
     @property
     def file(self) -> Path:
-        """Return the path of the file."""
+        """The path of the file."""
         return self.folder / "file" / self.name
 
     @property
     def expires_at(self) -> datetime:
-        """Return when it is deleted, unless it is published before."""
+        """When it is deleted, unless it is published before."""
         uploaded_at = datetime.fromtimestamp(self.uploaded_at, UTC)
         return uploaded_at + timedelta(hours=settings().upload_hours)
 

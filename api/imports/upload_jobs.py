@@ -1,5 +1,7 @@
 """The jobs of an uploaded file: its import, or a dry run that reports what it would change."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +37,13 @@ def run_upload(
     """
     caller, parameters = job["caller"], job["parameters"]
     upload = find_upload(parameters["upload"], caller["role"], caller["name"])
-    try:
+    with naming_upload(upload.name):
         mapping = validate_mapping(parameters["mapping"], upload.name)
         if job["kind"] == JobKind.DRY_RUN:
             _dry_run(engine, upload, mapping, progress)
         else:
             record_and_finish = _record_import(upload, caller["name"], finish_job)
             _import(engine, upload, mapping, progress, record_and_finish)
-    except GridatlasError as error:
-        raise name_file(error, upload.name) from error
 
 
 def _dry_run(engine: Engine, upload: Upload, mapping: Mapping, progress: Progress) -> None:
@@ -82,14 +82,18 @@ def _record_import(upload: Upload, actor: str, finish_job: OnFinish) -> OnFinish
     return record
 
 
-def name_file(error: GridatlasError, name: str) -> GridatlasError:
-    """Return an error that names the uploaded file in place of its path on the server.
+@contextmanager
+def naming_upload(name: str) -> Iterator[None]:
+    """Let errors name the uploaded file in place of its path on the server.
 
     The API answers with the words of the section ``http`` of the catalogues, which name neither
     options of the command line nor mapping files.
     """
-    values = {
-        field: name if field == "file" or isinstance(value, Path) else value
-        for field, value in error.values.items()
-    }
-    return type(error)(error.key, **values)
+    try:
+        yield
+    except GridatlasError as error:
+        values = {
+            field: name if field == "file" or isinstance(value, Path) else value
+            for field, value in error.values.items()
+        }
+        raise type(error)(error.key, **values) from error

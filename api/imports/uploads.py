@@ -30,14 +30,14 @@ from api.imports.run_schemas import (
     explain_rejection,
 )
 from api.imports.upload_files import UPLOAD_ID, Upload, count_uploads, create_upload, find_upload
-from api.imports.upload_jobs import name_file
+from api.imports.upload_jobs import naming_upload
 from api.plans.jobs import JobResponse
 from etl.input.file_preview import LAYERS, FilePreview, preview_file
 from etl.input.layer_columns import REGISTER, table_of
 from etl.input.mapping import LAYER_ALIASES, validate_mapping
 from etl.pipeline.reading import read_city_bounds
 from geo.crs import STORAGE, metric_crs
-from geo.errors import ConflictError, GridatlasError, InputError, TooLargeError
+from geo.errors import ConflictError, InputError, TooLargeError
 from geo.model.job import JobKind, JobStatus
 
 router = APIRouter(prefix="/imports", tags=["imports"], dependencies=[allow("importer", "admin")])
@@ -210,34 +210,38 @@ def preview(
     file_layer: Word = "",
     encoding: Word = "",
 ) -> UploadPreviewResponse:
-    """Return what an uploaded file holds, and how it is probably read."""
+    """Return what an uploaded file holds, and how it is probably read.
+
+    Raises
+    ------
+    InputError
+        If there is no such layer, or the file can't be read.
+    """
     uploaded = find_upload(upload, caller.role, caller.name)
     if layer and layer not in LAYERS:
         raise InputError("no_such_layer", layer=layer, layers=", ".join(LAYERS))
     bounds = read_city_bounds(connection)
-    try:
-        found = preview_file(uploaded.file, layer, file_layer, encoding, bounds)
-    except GridatlasError as error:
-        raise name_file(error, uploaded.name) from error
-    sources = _sources(connection, found.layer)
-    likely = [] if found.likely_crs is None else [found.likely_crs]
+    with naming_upload(uploaded.name):
+        file_preview = preview_file(uploaded.file, layer, file_layer, encoding, bounds)
+    sources = _sources(connection, file_preview.layer)
+    likely = [] if file_preview.likely_crs is None else [file_preview.likely_crs]
     return UploadPreviewResponse(
         **_describe(uploaded).model_dump(),
-        layer=found.layer,
+        layer=file_preview.layer,
         layers=list(LAYERS),
-        source=found.source or found.layer,
+        source=file_preview.source or file_preview.layer,
         sources=sources,
-        codes_of=_source_of_codes(connection, found),
-        file_layer=found.file_layer,
-        file_layers=found.file_layers,
-        encoding=found.encoding,
-        encodings=list(dict.fromkeys([*filter(None, [found.encoding]), *ENCODINGS])),
-        has_place=found.has_place,
-        crs=found.crs,
-        likely_crs=found.likely_crs,
+        codes_of=_source_of_codes(connection, file_preview),
+        file_layer=file_preview.file_layer,
+        file_layers=file_preview.file_layers,
+        encoding=file_preview.encoding,
+        encodings=list(dict.fromkeys([*filter(None, [file_preview.encoding]), *ENCODINGS])),
+        has_place=file_preview.has_place,
+        crs=file_preview.crs,
+        likely_crs=file_preview.likely_crs,
         crs_choices=list(dict.fromkeys([*likely, STORAGE, "EPSG:4326", *_zones(bounds), *SHIFTS])),
-        columns=[FileColumnResponse(**vars(column)) for column in found.columns],
-        targets=[LayerColumnResponse(**vars(column)) for column in found.targets],
+        columns=[FileColumnResponse(**vars(column)) for column in file_preview.columns],
+        targets=[LayerColumnResponse(**vars(column)) for column in file_preview.targets],
     )
 
 
@@ -267,14 +271,14 @@ def _sources(connection: Database, layer: str) -> list[SourceResponse]:
     return [SourceResponse(name=row.source, features=row.features) for row in rows if row.source]
 
 
-def _source_of_codes(connection: Database, found: FilePreview) -> str | None:
+def _source_of_codes(connection: Database, file_preview: FilePreview) -> str | None:
     """Return the source to which most codes of a file belong, None if most are new."""
-    table = LAYER_ALIASES.get(found.layer, found.layer)
-    if table == REGISTER or not found.codes:
+    table = LAYER_ALIASES.get(file_preview.layer, file_preview.layer)
+    if table == REGISTER or not file_preview.codes:
         return None
-    has_code = table_of(table).c.code.in_(found.codes)
+    has_code = table_of(table).c.code.in_(file_preview.codes)
     owner = connection.execute(_count_by_source(table, has_code)).first()
-    is_most = owner is not None and 2 * owner.features > len(found.codes)
+    is_most = owner is not None and 2 * owner.features > len(file_preview.codes)
     return str(owner.source) if owner is not None and is_most else None
 
 
@@ -304,7 +308,7 @@ async def dry_run(
 
 @router.get("/uploads/{upload}/dry-run", responses=problems.problem_responses(403, 404))
 def dry_run_result(caller: CurrentCaller, upload: UploadId) -> RunDetailResponse:
-    """Return what the last dry run of an uploaded file found."""
+    """Return what the last dry run of an uploaded file file_preview."""
     run = find_upload(upload, caller.role, caller.name).read_dry_run()
     for concern in run["concerns"]:
         concern["said"] = explain_concern(concern)
@@ -345,9 +349,7 @@ async def _submit(
     """Queue a job of an upload, after a check of the mapping, and wait for its end."""
     uploaded = await run_in_threadpool(find_upload, number, caller.role, caller.name)
     document = mapping.document()
-    try:
+    with naming_upload(uploaded.name):
         validate_mapping(document, uploaded.name)
-    except GridatlasError as error:
-        raise name_file(error, uploaded.name) from error
     parameters = {"upload": number, "mapping": document}
     return await submit(request, caller, lang, kind, parameters)

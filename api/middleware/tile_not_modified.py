@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.core.caller import PUBLIC_CALLER
 from api.core.connection_pool import UnreachableError
 from api.core.responses import etag_matches
-from api.tiles.tile_layers import MAX_ZOOM, Tile
+from api.tiles.tile_pyramid import MAX_ZOOM, Tile
 from api.tiles.tiles import compressed_etag, etag_headers, tile_etag
 
 _NUMBER = "(0|[1-9][0-9]{0,7})"

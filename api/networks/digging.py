@@ -153,8 +153,10 @@ def list_conflicts(
     region: Region = None,
     kind: Annotated[ConflictKind | None, Query()] = None,
 ) -> Response:
-    """List places where pipes come closer to each other, to buildings or to the surface than they
-    may, the gravest first."""
+    """List places where pipes are too close, the gravest first.
+
+    Clearances are to other pipes, to buildings and to the surface.
+    """
     city = city_of_region(connection, region)
     sees_buildings = shutoff.can_see_buildings(connection)
     known = set(connection.execute(select(PipeSegment.network).distinct()).scalars())

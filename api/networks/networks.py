@@ -115,7 +115,13 @@ def get_nearest_segment(
     lat: Latitude,
     within: Annotated[float, Query(ge=1, le=500, allow_inf_nan=False)] = 30.0,
 ) -> Response:
-    """Return the segment nearest to a place."""
+    """Return the segment nearest to a place.
+
+    Raises
+    ------
+    NotFoundError
+        If no segment is within the distance.
+    """
     city = city_at(connection, lon, lat)
     graph = sectors_of_network(request, connection, network, city).graph
     place = systems.transform(shapely.Point(lon, lat), systems.STORAGE, graph.crs)

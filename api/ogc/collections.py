@@ -23,7 +23,7 @@ from api.ogc.query_parameters import (
     Selection,
     split_at_antimeridian,
 )
-from api.tiles.tile_layers import Tile
+from api.tiles.tile_pyramid import Tile
 from geo.errors import InputError
 from geo.model import DISPLAY_SRID, STORAGE_SRID
 from geo.model.history import HISTORY

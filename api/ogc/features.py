@@ -287,7 +287,13 @@ def _csv_lines(
 
 
 async def show_item(call: Call) -> Response:
-    """Return one feature."""
+    """Return one feature.
+
+    Raises
+    ------
+    NotFoundError
+        If the collection has no such feature.
+    """
     collection, query = call.collection, call.request.query_params
     code = call.request.path_params["featureId"]
     selection = Selection(

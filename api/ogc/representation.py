@@ -146,11 +146,11 @@ def negotiate(request: Request, formats: Formats) -> str:
     InputError
         If ``f`` names a format that there is not.
     """
-    asked = request.query_params.get("f")
-    if asked is not None:
-        if asked not in formats:
-            raise InputError("format_unknown", format=asked[:40], formats=", ".join(formats))
-        return asked
+    name = request.query_params.get("f")
+    if name is not None:
+        if name not in formats:
+            raise InputError("format_unknown", format=name[:40], formats=", ".join(formats))
+        return name
     header = request.headers.get("accept", "*/*")
     usual = next(iter(formats))
     if header == "*/*":

@@ -27,14 +27,8 @@ from api.ogc.representation import (
     link,
     respond_with_etag,
 )
-from api.tiles.tile_layers import (
-    MAX_ZOOM,
-    TILE_MATRIX_SET,
-    Tile,
-    TileLayer,
-    describe_layers,
-    tile_at,
-)
+from api.tiles.tile_layers import TileLayer, describe_layers
+from api.tiles.tile_pyramid import MAX_ZOOM, TILE_MATRIX_SET, Tile, tile_at
 from api.tiles.tiles import CACHE_VERSION, MAX_SOURCE_ZOOM, answer_tile
 from geo.errors import NotFoundError
 

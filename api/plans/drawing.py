@@ -56,8 +56,10 @@ class AreaRequest(StrictModel):
 
 
 class DrawingOptions(StrictModel):
-    """What all drawings share: what grids share equally and its limits, seed, weights, and time
-    limit in seconds; ``fresh`` ignores the plan in force.
+    """Options of all drawings.
+
+    What grids share equally and its limits, seed, weights, and time limit in seconds; ``fresh``
+    ignores the plan in force.
     """
 
     balance: Balance = Field(
@@ -73,9 +75,7 @@ class DrawingOptions(StrictModel):
 
 
 class DrawRequest(DrawingOptions):
-    """Options of a drawing: what grids share equally and its limits, seed, weights, time limit in
-    seconds, and constraints on what is kept together, kept apart or left unchanged.
-    """
+    """Options of a drawing, with constraints on what stays together, apart or unchanged."""
 
     before: int | None = Field(None, ge=1, le=2**53)
     locked: list[FeatureCode] = Field(default_factory=list, max_length=1000)
@@ -107,7 +107,13 @@ def draw(
     code: Code12,
     options: Annotated[DrawRequest, Body()],
 ) -> jobs.JobResponse:
-    """Start a job that draws the grids of a community, or several alternatives."""
+    """Start a job that draws the grids of a community, or several alternatives.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such community in the caller's region.
+    """
     require_community(connection, code)
     check_limits(options)
     if not is_in_scope(caller.scope, caller.role, code):

@@ -171,6 +171,11 @@ def cancel(
     """Cancel a job; its result is not stored.
 
     An import job can be cancelled only before it starts, since it publishes in one transaction.
+
+    Raises
+    ------
+    ConflictError
+        If the job is over, or publishes an import.
     """
     _get_job(connection, number)
     changes = {"status": "cancelled", "finished_at": func.now(), "upload": None}

@@ -94,6 +94,11 @@ def divide(
 
     Each grid gets 6 to 8 connected parts of 50 to 100 households, or the nearest to that with the
     reason. Earlier micro-grids keep their serials, and few households change theirs.
+
+    Raises
+    ------
+    ConflictError
+        If the plan is archived.
     """
     plan = read_plan(connection, number)
     if plan.status == PlanStatus.ARCHIVED:

@@ -86,7 +86,13 @@ def comment(
     number: Number,
     requested: CommentRequest,
 ) -> CommentResponse:
-    """Comment on a place of a plan, whatever its status."""
+    """Comment on a place of a plan, whatever its status.
+
+    Raises
+    ------
+    InputError
+        If the place is too far from the plan.
+    """
     read_plan(connection, number)
     place = f"SRID={STORAGE_SRID};POINT({requested.lon} {requested.lat})"
     if not _is_near_plan(connection, number, place):
@@ -131,7 +137,7 @@ def withdraw(
 
 
 def _is_near_plan(connection: Database, number: int, place: str) -> bool:
-    """Is a place (EWKT) in or near the community of a plan, or one of its grids?"""
+    """Return whether a place (EWKT) is near a plan's community, or one of its grids."""
     geography = func.ST_GeogFromText(place)
     community = select(GridPlan.community_code).where(GridPlan.id == number).scalar_subquery()
     areas = (

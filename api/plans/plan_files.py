@@ -89,6 +89,11 @@ def import_assignment(
     A table has the columns ``building_code``, ``unit_code`` (may be absent) and ``grid_code``; of
     polygons the fields ``code`` and ``name`` are read. Buildings that the file does not name keep
     their grid; grids that the draft lacks are added.
+
+    Raises
+    ------
+    InputError
+        If the file assigns no building.
     """
     draft = plan_draft.lock_draft(connection, number, seen)
     targets, names = _read_targets(connection, draft, file)

@@ -20,6 +20,7 @@ from api.tiles.area_colours import TOUCHING_GAP_DEGREES
 from geo.errors import NotFoundError
 from geo.model import Building, Grid, GridMember, GridPlan
 from geo.model.grid import GridKind
+from geo.partition.scoring.objective import Limits
 from geo.plans.micro_grids import count_by_grid
 from geo.plans.validation import (
     count_atoms,
@@ -128,26 +129,7 @@ def grid_features(
         If there is no such plan.
     """
     limits = limits_from_parameters(_parameters(connection, number))
-    grid = (
-        select(
-            Grid.code,
-            Grid.name,
-            Grid.kind,
-            Grid.households,
-            Grid.workload,
-            size_column(Grid, limits).label("size"),
-            Grid.locked,
-            Grid.micro_reasons,
-            func.ST_NumGeometries(Grid.geom).label("pieces"),
-            geojson_column(Grid.geom),
-            *bounds_columns(Grid.geom),
-        )
-        .where(Grid.plan_id == number)
-        .order_by(Grid.code)
-    )
-    if codes is not None:
-        grid = grid.where(Grid.code.in_(codes))
-    rows = connection.execute(grid).mappings().all()
+    rows = connection.execute(_grids(number, codes, limits)).mappings().all()
     not_contiguous = disconnected_grids(
         connection, number, [row["code"] for row in rows if row["pieces"] != 1]
     )
@@ -176,6 +158,30 @@ def grid_features(
         )
         for row in rows
     ]
+
+
+def _grids(number: int, codes: list[str] | None, limits: Limits) -> Rows:
+    """Return the query of the grids of a plan, or of some of them."""
+    statement = (
+        select(
+            Grid.code,
+            Grid.name,
+            Grid.kind,
+            Grid.households,
+            Grid.workload,
+            size_column(Grid, limits).label("size"),
+            Grid.locked,
+            Grid.micro_reasons,
+            func.ST_NumGeometries(Grid.geom).label("pieces"),
+            geojson_column(Grid.geom),
+            *bounds_columns(Grid.geom),
+        )
+        .where(Grid.plan_id == number)
+        .order_by(Grid.code)
+    )
+    if codes is not None:
+        statement = statement.where(Grid.code.in_(codes))
+    return statement
 
 
 def _colours(connection: Database, number: int) -> dict[str, int]:

@@ -58,8 +58,7 @@ class ServicePointResponse(BaseModel):
 
 
 class ScoreResponse(BaseModel):
-    """Score card of a plan (:class:`geo.partition.scoring.score_card.ScoreCard`); null before it is
-    scored."""
+    """:class:`geo.partition.scoring.score_card.ScoreCard` of a plan; null before it is scored."""
 
     grids: int | None = None
     households: int | None = None
@@ -191,7 +190,13 @@ def publish(
     seen: IfMatch,
     note: Annotated[NoteRequest | None, Body()] = None,
 ) -> PlanResponse:
-    """Put a draft in force; the plan in force before is archived in the same transaction."""
+    """Put a draft in force; the plan in force before is archived in the same transaction.
+
+    Raises
+    ------
+    ConflictError
+        If the plan is not a draft.
+    """
     locked = plan_draft.lock_plan(connection, number, seen)
     if locked["status"] != PlanStatus.DRAFT:
         raise ConflictError("plan_not_draft", plan=number, status=locked["status"])
@@ -215,7 +220,13 @@ def restore(
     lang: Lang,
     number: Number,
 ) -> PlanResponse:
-    """Put an archived plan in force again, as a new version; the plan in force is archived."""
+    """Put an archived plan in force again, as a new version; the plan in force is archived.
+
+    Raises
+    ------
+    ConflictError
+        If the plan is not archived.
+    """
     archived = read_plan(connection, number)
     if archived.status != PlanStatus.ARCHIVED:
         raise ConflictError("plan_not_archived", plan=number, status=archived.status)
@@ -238,7 +249,13 @@ def archive(
     seen: IfMatch,
     note: Annotated[NoteRequest | None, Body()] = None,
 ) -> PlanResponse:
-    """Archive a draft, or the plan in force without a successor."""
+    """Archive a draft, or the plan in force without a successor.
+
+    Raises
+    ------
+    ConflictError
+        If the plan is archived already.
+    """
     locked = plan_draft.lock_plan(connection, number, seen)
     if locked["status"] == PlanStatus.ARCHIVED:
         raise ConflictError("plan_archived", plan=number)
@@ -269,7 +286,13 @@ def _save_note(connection: Database, number: int, note: NoteRequest | None) -> d
 def discard(
     connection: WritableConnection, caller: CurrentCaller, number: Number, seen: IfMatch
 ) -> None:
-    """Delete a draft permanently."""
+    """Delete a draft permanently.
+
+    Raises
+    ------
+    ConflictError
+        If the plan is not a draft.
+    """
     locked = plan_draft.lock_plan(connection, number, seen)
     if locked["status"] != PlanStatus.DRAFT:
         raise ConflictError("plan_not_draft", plan=number, status=locked["status"])
@@ -318,13 +341,25 @@ def set_etag(response: Response, plan: PlanResponse) -> PlanResponse:
 
 
 def require_community(connection: Database, code: str) -> None:
-    """Raise NotFoundError unless a community has this code."""
+    """Raise NotFoundError unless a community has this code.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such community.
+    """
     communities = select(Region.code).where(Region.code == code, Region.level == "community")
     if connection.execute(communities).first() is None:
         raise NotFoundError("no_such_community", code=code)
 
 
 def check_community(connection: Database, number: int, code: str) -> None:
-    """Raise NotFoundError unless a plan is of this community."""
+    """Raise NotFoundError unless a plan is of this community.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such plan of the community.
+    """
     if read_plan(connection, number).community_code != code:
         raise NotFoundError("no_such_plan", plan=number, community=code)

@@ -135,6 +135,11 @@ def compare(
     """Start a job that compares the grids before and after a change of communities.
 
     Plans and communities stay as they are.
+
+    Raises
+    ------
+    NotFoundError
+        If one of the communities is not in the caller's region.
     """
     change.check_communities()
     check_limits(change)
@@ -143,7 +148,7 @@ def compare(
         require_community(connection, code)
         if not is_in_scope(caller.scope, caller.role, code):
             raise NotFoundError("no_such_community", code=code)
-    _check_none_open(connection, caller)
+    _refuse_second_comparison(connection, caller)
     _delete_old_results(connection, caller)
     parameters = change.model_dump(exclude={"line", "street"}) | border
     job = jobs.enqueue_job(connection, caller, JobKind.WHAT_IF, change.communities[0], parameters)
@@ -258,7 +263,7 @@ def _add_labels(grids: dict[str, Any]) -> None:
         grid["properties"] |= {"colour": int(colour), "lon": float(lon), "lat": float(lat)}
 
 
-def _check_none_open(connection: Database, caller: Caller) -> None:
+def _refuse_second_comparison(connection: Database, caller: Caller) -> None:
     """Raise an error if the account has a comparison that waits or runs."""
     locks.acquire(connection, Lock.WHAT_IF, caller.account or 0)
     is_open = Job.status.in_(jobs.OPEN_STATUSES) & (Job.kind == JobKind.WHAT_IF)

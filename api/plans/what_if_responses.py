@@ -67,8 +67,10 @@ class ChangeFiguresResponse(BaseModel):
 
 
 class GridPropertiesResponse(BaseModel):
-    """A grid before or after the change; ``colour`` is the index of a colour that its neighbours
-    do not have, ``lon`` and ``lat`` are where its label stands.
+    """A grid before or after the change.
+
+    ``colour`` is the index of a colour that its neighbours do not have, ``lon`` and ``lat`` are
+    where its label stands.
     """
 
     code: str

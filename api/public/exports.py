@@ -5,7 +5,7 @@ import io
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -92,7 +92,13 @@ def export(
         Literal["plain", "zh"], Query(description="names of the fields: as in the API, or Chinese")
     ] = "plain",
 ) -> Response:
-    """Download a layer. Shapefiles are zipped; KML is always in longitude and latitude."""
+    """Download a layer. Shapefiles are zipped; KML is always in longitude and latitude.
+
+    Raises
+    ------
+    InputError
+        If the format or the layer does not allow the coordinate system or the plan.
+    """
     layer_definition = readable_layer(layer, caller.role)
     system = STORAGE_SRID if crs is None else coordinates.EPSG_BY_URI[coordinates.crs_uri(crs)]
     if format == "kml" and system not in coordinates.SAME_AS_STORAGE:
@@ -121,21 +127,27 @@ def export(
         return _rows(engine, caller, source, fields, region, system)
 
     # Finish the file before sending the first byte, so that an error is never a truncated 200.
+    with _new_folder() as folder, require_room(folder):
+        if format in LINE_WRITERS:
+            file = folder / filename
+            with closing(rows()) as features, file.open("wb") as out:
+                out.writelines(LINE_WRITERS[format](features, titles, system))
+        else:
+            named = dict(zip(titles, columns, strict=True))
+            file = write_layer(folder, layer_definition, named, rows, format, system)
+    cleanup = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
+    return FileResponse(file, media_type=FORMATS[format], headers=headers, background=cleanup)
+
+
+@contextmanager
+def _new_folder() -> Iterator[Path]:
+    """Yield a new folder, which is deleted if an error is raised."""
     folder = Path(tempfile.mkdtemp(prefix="gridatlas-export-"))
     try:
-        with require_room(folder):
-            if format in LINE_WRITERS:
-                file = folder / filename
-                with closing(rows()) as features, file.open("wb") as out:
-                    out.writelines(LINE_WRITERS[format](features, titles, system))
-            else:
-                named = dict(zip(titles, columns, strict=True))
-                file = write_layer(folder, layer_definition, named, rows, format, system)
+        yield folder
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    cleanup = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
-    return FileResponse(file, media_type=FORMATS[format], headers=headers, background=cleanup)
 
 
 def _titles(fields: list[str], names: str) -> list[str]:

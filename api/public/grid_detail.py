@@ -72,7 +72,13 @@ class GridDetailResponse(GridResponse):
     responses=problems.ok_response(Feature[GridDetailResponse]),
 )
 def grid(request: Request, connection: Connection, code: Code) -> Response:
-    """Return a grid in force with its manager and its community's service station."""
+    """Return a grid in force with its manager and its community's service station.
+
+    Raises
+    ------
+    NotFoundError
+        If no grid in force has the code.
+    """
     grid = GRIDS.c
     columns = (grid[name] for name in _GRID_COLUMNS)
     statement = select(*columns, geojson_column(grid.geom), *bounds_columns(grid.geom))
@@ -99,7 +105,13 @@ def grid(request: Request, connection: Connection, code: Code) -> Response:
     responses={200: {"content": {"image/jpeg": {}, "image/png": {}}}, **problems.DOCUMENTED},
 )
 def photo(request: Request, connection: Connection, code: Code) -> Response:
-    """Return the photo that the contact card of a grid shows."""
+    """Return the photo that the contact card of a grid shows.
+
+    Raises
+    ------
+    NotFoundError
+        If the grid has no photo for the public.
+    """
     statement = select(func.published.card_photo(code))
     picture = connection.execute(statement).scalar()
     if picture is None:

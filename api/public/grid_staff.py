@@ -111,7 +111,13 @@ class StaffingBreachResponse(BaseModel):
 def manager(
     request: Request, connection: Connection, caller: CurrentCaller, code: Code15
 ) -> Response:
-    """Return the manager of a grid."""
+    """Return the manager of a grid.
+
+    Raises
+    ------
+    NotFoundError
+        If the grid has no manager.
+    """
     columns = GridManager.name, GridManager.phone, GridManager.tasks, GridManager.duties
     has_photo = GridManager.photo.is_not(None).label("has_photo")
     current = (GridManager.grid_code == code, GridManager.valid_to.is_(None))
@@ -156,7 +162,13 @@ def put_manager(
 )
 @retry_conflicts
 def end_manager(connection: WritableConnection, caller: CurrentCaller, code: Code15) -> None:
-    """End the term of a grid's manager."""
+    """End the term of a grid's manager.
+
+    Raises
+    ------
+    NotFoundError
+        If the grid has no manager.
+    """
     current = (GridManager.grid_code == code, GridManager.valid_to.is_(None))
     ended = connection.execute(update(GridManager).where(*current).values(valid_to=func.now()))
     if ended.rowcount == 0:
@@ -177,7 +189,15 @@ def put_photo(
     code: Code15,
     photo: Annotated[UploadFile, File()],
 ) -> None:
-    """Set the photo of a manager; it is re-encoded, which removes metadata and embedded files."""
+    """Set the photo of a manager; it is re-encoded, which removes metadata and embedded files.
+
+    Raises
+    ------
+    NotFoundError
+        If the grid has no manager.
+    TooLargeError
+        If the picture is too large.
+    """
     photo.file.seek(0)
     upload = photo.file.read(MAX_PHOTO_BYTES + 1)
     if len(upload) > MAX_PHOTO_BYTES:
@@ -265,7 +285,13 @@ def put_informant(
     number: Number,
     informant: Annotated[InformantRequest, Body()],
 ) -> InformantResponse:
-    """Change an informant."""
+    """Change an informant.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such informant.
+    """
     changed = update(GridInformant).where(GridInformant.id == number).values(informant.model_dump())
     row = connection.execute(changed.returning(*_INFORMANT)).mappings().first()
     if row is None:
@@ -282,7 +308,13 @@ def put_informant(
 )
 @retry_conflicts
 def remove_informant(connection: WritableConnection, caller: CurrentCaller, number: Number) -> None:
-    """Remove an informant."""
+    """Remove an informant.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such informant.
+    """
     deleted = connection.execute(delete(GridInformant).where(GridInformant.id == number))
     if deleted.rowcount == 0:
         raise NotFoundError("no_informant", informant=number)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 from sqlalchemy import ColumnElement, Double, FromClause, RowMapping, bindparam, func, select
 from starlette.concurrency import run_in_threadpool
@@ -46,6 +46,17 @@ _COLUMNS = {"id", *GridResponse.model_fields} - {"serial", "colour"}
 
 Longitude = Annotated[float | None, Query(ge=-180, le=180, allow_inf_nan=False)]
 Latitude = Annotated[float | None, Query(ge=-90, le=90, allow_inf_nan=False)]
+Community = Annotated[str | None, Query(pattern="^[0-9]{12}$")]
+
+
+def _point(
+    bbox: Bbox, community: Community = None, lon: Longitude = None, lat: Latitude = None
+) -> tuple[float, float] | None:
+    if lon is None and lat is None:
+        return None
+    if lon is None or lat is None or bbox is not None or community is not None:
+        raise InputError("lon_lat_together")
+    return lon, lat
 
 
 @router.get(
@@ -56,9 +67,8 @@ async def grids(
     caller: CurrentCaller,
     bbox: Bbox,
     page: PageParameter,
-    community: Annotated[str | None, Query(pattern="^[0-9]{12}$")] = None,
-    lon: Longitude = None,
-    lat: Latitude = None,
+    point: Annotated[tuple[float, float] | None, Depends(_point)],
+    community: Community = None,
     simplify: Annotated[
         float, Query(ge=0, le=10_000, allow_inf_nan=False, description="metres")
     ] = 0,
@@ -67,8 +77,12 @@ async def grids(
     """List grids ordered by code, or return the grid that contains a point.
 
     With ``lon`` and ``lat`` the list has one grid; a point in no grid answers 404.
+
+    Raises
+    ------
+    NotFoundError
+        If no grid in force contains the point.
     """
-    point = _point(lon, lat, bbox, community)
     if point is not None and status == "published" and not simplify:
         return await _published_grid_at(request, caller, point)
     shown = grids_by_status(status)
@@ -95,6 +109,11 @@ async def _published_grid_at(
     """Return the grid in force at a point.
 
     This is the most frequent query, so it runs in the event loop instead of a thread.
+
+    Raises
+    ------
+    NotFoundError
+        If no grid in force contains the point.
     """
     query = _grid_at_point_query()
     state = request.app.state
@@ -133,16 +152,6 @@ def _feature(row: Any, colours: dict[Any, int]) -> dict[str, Any]:
     code, colour = row["code"], colours.get(row["id"], 0)
     grid = GridResponse.model_validate({**row, "colour": colour, "serial": int(code[-3:])})
     return feature(row, grid.model_dump(), id=code)
-
-
-def _point(
-    lon: float | None, lat: float | None, bbox: Box | None, community: str | None
-) -> tuple[float, float] | None:
-    if lon is None and lat is None:
-        return None
-    if lon is None or lat is None or bbox is not None or community is not None:
-        raise InputError("lon_lat_together")
-    return lon, lat
 
 
 def _filter_conditions(

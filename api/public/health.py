@@ -51,7 +51,13 @@ class ReadyResponse(BaseModel):
 
 @router.get("/ready")
 def ready(connection: Connection) -> ReadyResponse:
-    """Return whether a load balancer may send requests: the database is up and migrated."""
+    """Return whether a load balancer may send requests: the database is up and migrated.
+
+    Raises
+    ------
+    SetupError
+        If the tables are older than the code.
+    """
     if not db.is_current_on(connection):
         raise SetupError("tables_behind")
     return ReadyResponse(ready=True)

@@ -119,7 +119,13 @@ def history(
     code: Code,
     page: PageParameter,
 ) -> Response:
-    """List the versions of a feature, the newest first; a deleted feature keeps its history."""
+    """List the versions of a feature, the newest first; a deleted feature keeps its history.
+
+    Raises
+    ------
+    NotFoundError
+        If the layer never had such a feature.
+    """
     live, archived = _table(layer), HISTORY[layer]
     columns = [
         column.name for column in archived.columns if not isinstance(column.type, GeometryColumn)

@@ -55,9 +55,10 @@ SECTIONS: dict[PageName, tuple[str, ...]] = {
         *("page.", "legend.", "session.", "tour.", "plan.", "what_if.", "scorecard."),
         *("reason.", "trait.", "atlas.", "staff.", "staff_column."),
     ),
-    "fire": ("page.", "legend.", "session.", "tour.", "desk.", "use.", "structure."),
+    "fire": ("page.", "legend.", "session.", "tour.", "fire.", "use.", "structure."),
     "data": (
         *("page.", "legend.", "session.", "tour.", "data.", "quarantine.", "field."),
+        *("layer.", "status.", "step.", "count.", "report."),
         *CODED_VALUE_SECTIONS,
     ),
     "cases": (

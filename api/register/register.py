@@ -59,7 +59,13 @@ def area_counts(
     area: Area,
     region: Region = "",
 ) -> Response:
-    """List the sums of the buildings, grids or divisions that the caller answers for."""
+    """List the sums of the buildings, grids or divisions that the caller answers for.
+
+    Raises
+    ------
+    NotAllowedError
+        If a grid manager asks for more than the own grids.
+    """
     is_manager = caller.role == "grid_manager"
     if is_manager and area is not Area.GRID:
         raise NotAllowedError("register_own_grids")
@@ -92,7 +98,13 @@ def building_rows(
     caller: CurrentCaller,
     code: Annotated[str, Path(max_length=80, pattern=ONE_LINE)],
 ) -> BuildingRowsResponse:
-    """Return the dwellings and organisations of a building that the caller may see."""
+    """Return the dwellings and organisations of a building that the caller may see.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such building.
+    """
     known = connection.execute(text("SELECT FROM building WHERE code = :code"), {"code": code})
     if known.first() is None:
         raise NotFoundError("no_such_building", code=code)

@@ -22,6 +22,7 @@ from api.core.parameters import Rows
 from geo.db.layer_frames import wkb
 from geo.db.views import Status, grids_by_status
 from geo.model import Region
+from geo.types import Floats
 from maps.colours import colour_areas, touching_pairs
 
 TOUCHING_GAP_DEGREES = 1e-5
@@ -47,7 +48,7 @@ class AreaColours:
 
     keys: NDArray[Any]
     colours: NDArray[np.intp]
-    boxes: NDArray[np.float64]
+    boxes: Floats
 
     def within(self, box: tuple[float, float, float, float]) -> tuple[list[Any], list[int]]:
         """Return keys and colours of the areas whose bounding boxes touch a box in degrees."""

@@ -32,7 +32,8 @@ from api.core.caller import PUBLIC_CALLER, transaction_as
 from api.core.responses import is_not_modified
 from api.public.regions import bounds_columns
 from api.tiles.area_colours import ColourCache
-from api.tiles.tile_layers import Tile, describe_layers, tile_at
+from api.tiles.tile_layers import describe_layers
+from api.tiles.tile_pyramid import Tile, tile_at
 from api.tiles.tiles import MAX_SOURCE_ZOOM, encode_public_tile
 from geo import db, locks
 from geo.db.views import GRIDS
@@ -100,6 +101,11 @@ async def archive(request: Request, name: str) -> Response:
 
     The page cache of the operating system holds the file, so reading a range takes less time than
     handing it to a thread.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such file.
     """
     file = archive_folder() / Path(name).name
     if file.suffix != ".pmtiles" or not file.is_file():

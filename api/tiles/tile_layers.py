@@ -9,14 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import morecantile
-import pyproj
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     Boolean,
     ColumnElement,
-    Float,
     FromClause,
     Integer,
     LargeBinary,
@@ -40,10 +37,10 @@ from api.core.connection_pool import PreparedQuery, prepare_query
 from api.core.parameters import Rows
 from api.core.public_layers import LAYERS
 from api.tiles.area_colours import MapColours
+from api.tiles.tile_pyramid import BUFFER, EXTENT, MAX_ZOOM, SIDES, Tile
 from geo.db.views import GRIDS, OUTLINES
 from geo.messages import Language, catalogue
 from geo.model import (
-    STORAGE_SRID,
     Building,
     Compound,
     Facility,
@@ -58,72 +55,14 @@ from geo.model import (
 )
 from maps.style import ROADS
 
-EXTENT = 4096
-BUFFER = 64
-MAX_ZOOM = 22
-SIDES = ("west", "south", "east", "north")
 DETAIL_MIN_ZOOM = 14
 """Lowest zoom with protected layers."""
 
 NARROW_WATERS = ("canal", "stream", "pond")
 """Kinds of water omitted at low zooms."""
 
-TILE_MATRIX_SET = morecantile.tms.get("WebMercatorQuad")
-TO_DEGREES = pyproj.Transformer.from_crs(3857, 4326, always_xy=True)
 
 _outline = OUTLINES.c
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A tile of the Web Mercator tile pyramid."""
-
-    z: int
-    x: int
-    y: int
-
-    def envelope(self) -> ColumnElement[Any]:
-        """Return the square of the tile in Web Mercator.
-
-        Column and row are parameters, so that one query serves all tiles of a zoom.
-        """
-        position = bindparam("x", self.x, Integer), bindparam("y", self.y, Integer)
-        return func.ST_TileEnvelope(self.z, *position)
-
-    def box(self) -> ColumnElement[Any]:
-        """Return the box of the tile with its buffer in degrees, as four parameters.
-
-        They are computed here because the first ``ST_Transform`` of a PostgreSQL connection takes
-        0.2 s of processor time, in which PROJ selects a transformation.
-        """
-        sides = zip(SIDES, self.degrees(), strict=True)
-        return func.ST_MakeEnvelope(
-            *(bindparam(name, side, Float) for name, side in sides), STORAGE_SRID
-        )
-
-    @property
-    def exists(self) -> bool:
-        """Whether the pyramid has this tile."""
-        return TILE_MATRIX_SET.is_valid(morecantile.Tile(self.x, self.y, self.z))
-
-    def degrees(self) -> tuple[float, float, float, float]:
-        """Return west, south, east, north of the tile with its buffer in degrees."""
-        left, bottom, right, top = TILE_MATRIX_SET.xy_bounds(
-            morecantile.Tile(self.x, self.y, self.z)
-        )
-        buffer = (right - left) * BUFFER / EXTENT
-        whole = TILE_MATRIX_SET.xy_bbox
-        (west, east), (south, north) = TO_DEGREES.transform(
-            (max(left - buffer, whole.left), min(right + buffer, whole.right)),
-            (bottom - buffer, top + buffer),
-        )
-        return west, south, east, north
-
-
-def tile_at(lon: float, lat: float, z: int) -> Tile:
-    """Return the tile of a zoom that contains a point in degrees."""
-    tile = TILE_MATRIX_SET.tile(lon, lat, z, truncate=True)
-    return Tile(z, tile.x, tile.y)
 
 
 Shape = InstrumentedAttribute[Any] | ColumnElement[Any]

@@ -19,14 +19,13 @@ from api.core.parameters import StatusParameter
 from api.core.responses import etag_response, is_not_modified
 from api.tiles.area_colours import MapColours
 from api.tiles.tile_layers import (
-    MAX_ZOOM,
-    Tile,
     prepared_tile_query,
     protected_layers,
     published_tile_query,
     tile_parameters,
     tile_query,
 )
+from api.tiles.tile_pyramid import MAX_ZOOM, Tile
 from geo.db.views import grids_by_status, grids_of_plan
 from geo.errors import NotFoundError
 
@@ -136,8 +135,11 @@ async def tile(
     status: StatusParameter = "published",
     plan: Annotated[int | None, Query(ge=1, lt=2**63, description="the grids of one plan")] = None,
 ) -> Response:
-    """Return a tile with the layers water, railway, road, compound, building, facility,
-    community and grid, and label points; 204 if it is empty."""
+    """Return a tile of the city; 204 if it is empty.
+
+    The layers are water, railway, road, compound, building, facility, community and grid, with
+    points for their labels.
+    """
     if plan is not None or status == "draft":
         body = await run_in_threadpool(_encode_plan_tile, request, requested, caller, plan)
         return etag_response(request, body, MEDIA_TYPE)

@@ -284,7 +284,7 @@ def moves(browser: Browser, engine: Any, address: str) -> None:
 
 
 def fire(browser: Browser, engine: Any, address: str) -> None:
-    """Measure a building's answer: on an open desk from choosing it, and on a desk not yet open.
+    """Measure a building's answer: on an open page from choosing it, and on a page not yet open.
 
     The city is read before, as it is once somebody of the fire department has signed in.
     """
@@ -304,7 +304,7 @@ def fire(browser: Browser, engine: Any, address: str) -> None:
         page.locator("#side h2").first.wait_for(timeout=60_000)
         cold.append(time.perf_counter() - began)
         page.context.close()
-    for what, seconds in (("fire desk, a building chosen", chosen[1:]), ("the same, cold", cold)):
+    for what, seconds in (("fire page, a building chosen", chosen[1:]), ("the same, cold", cold)):
         say(f"{what}, first answer", f"{statistics.median(seconds):.2f} s", "(<= 1 s)")
 
 

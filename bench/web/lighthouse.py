@@ -37,7 +37,7 @@ SCREENS = ("desktop", "mobile")
 
 
 def measure_pages(address: str) -> None:
-    """Print the scores of every page on a desk and on a phone beside what is required."""
+    """Print the scores of every page on a desktop and on a phone beside what is required."""
     with tempfile.TemporaryDirectory(prefix="gridatlas-lighthouse-") as folder:
         script = _install(Path(folder))
         for name, path in PAGES.items():

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from etl.input.feature_batch import Batch, Flags
+from etl.input.feature_batch import Batch
 from etl.input.layer_columns import geometry_kind
-from geo.types import Geometries
+from geo.types import Bools, Geometries
 
 AREA_TOLERANCE = 0.01
 """Share of the area by which the two readings of a self-crossing outline may differ."""
@@ -46,13 +46,13 @@ class Repairs:
 
     counts: Counter[str] = field(default_factory=Counter)
 
-    def note(self, what: str, rows: Flags) -> None:
-        """Count repaired features."""
+    def note(self, what: str, rows: Bools) -> None:
+        """Count repaired features, those set in ``rows``, bool of shape (n,)."""
         if count := int(rows.sum()):
             self.counts[what] += count
 
 
-def repair_batch(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Flags]:
+def repair_batch(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Bools]:
     """Repair the geometry of a batch.
 
     Returns
@@ -83,7 +83,7 @@ def repair_batch(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Fla
     return batch.with_geometry(geometry, changed), doubtful
 
 
-def _unwrap(geometry: Geometries, kind: str) -> Flags:
+def _unwrap(geometry: Geometries, kind: str) -> Bools:
     """Replace collections of one part by the part; merge the lines of a collection."""
     types = shapely.get_type_id(geometry)
     several = types >= shapely.GeometryType.MULTIPOINT
@@ -96,11 +96,11 @@ def _unwrap(geometry: Geometries, kind: str) -> Flags:
     geometry[single] = shapely.get_geometry(geometry[single], 0)
     lines = (types == _MULTILINE) & (parts > 1)
     geometry[lines] = shapely.line_merge(geometry[lines])
-    flags: Flags = single | lines
+    flags: Bools = single | lines
     return flags
 
 
-def _close(geometry: Geometries, repairs: Repairs) -> Flags:
+def _close(geometry: Geometries, repairs: Repairs) -> Bools:
     """Convert closed lines, as CAD draws outlines, to polygons."""
     lines = shapely.get_type_id(geometry) == _LINE
     rings = np.zeros(len(geometry), dtype=bool)
@@ -112,7 +112,7 @@ def _close(geometry: Geometries, repairs: Repairs) -> Flags:
     return rings
 
 
-def _despike(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:
+def _despike(geometry: Geometries, areal: Bools, repairs: Repairs) -> Bools:
     """Remove the spikes of polygons."""
     flags = np.zeros(len(geometry), dtype=bool)
     vertices, owner = shapely.get_coordinates(geometry[areal], return_index=True)
@@ -130,7 +130,7 @@ def _despike(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:
     return flags
 
 
-def _tips(vertices: Any, owner: Any) -> Flags:
+def _tips(vertices: Any, owner: Any) -> Bools:
     """Return which vertices of consecutive rings are the tips of spikes."""
     squeezed = vertices * [np.cos(np.radians(np.nanmedian(vertices[:, 1]))), 1.0]
     step = np.diff(squeezed, axis=0)
@@ -169,7 +169,7 @@ def _ring_without_spikes(ring: shapely.LinearRing) -> Any:
     return None
 
 
-def _validate(geometry: Geometries, areal: Flags, repairs: Repairs) -> tuple[Flags, Flags]:
+def _validate(geometry: Geometries, areal: Bools, repairs: Repairs) -> tuple[Bools, Bools]:
     """Make polygons valid; return which are ambiguous, and which were repaired."""
     doubtful = np.zeros(len(geometry), dtype=bool)
     rows = np.flatnonzero(areal)
@@ -244,7 +244,7 @@ def _polygons_of(shape: shapely.Geometry) -> Any:
     return shapely.union_all(parts)
 
 
-def _close_slits(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:
+def _close_slits(geometry: Geometries, areal: Bools, repairs: Repairs) -> Bools:
     """Join the parts of polygons that run beside each other with a slit of digitising between."""
     flags = np.zeros(len(geometry), dtype=bool)
     for row in np.flatnonzero(areal & (shapely.get_num_geometries(geometry) > 1)):
@@ -280,15 +280,15 @@ def _slits(shape: shapely.Geometry) -> list[shapely.Geometry]:
     ]
 
 
-def _orient_rings(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:
+def _orient_rings(geometry: Geometries, areal: Bools, repairs: Repairs) -> Bools:
     """Orient rings, shells counter-clockwise, and drop tiny parts."""
     crumbs = areal & (shapely.get_num_geometries(geometry) > 1)
     for row in np.flatnonzero(crumbs):
         parts = shapely.get_parts(geometry[row])
-        kept = parts[shapely.area(parts) >= MIN_PART_DEG2]
-        crumbs[row] = 0 < len(kept) < len(parts)
+        large_parts = parts[shapely.area(parts) >= MIN_PART_DEG2]
+        crumbs[row] = 0 < len(large_parts) < len(parts)
         if crumbs[row]:
-            geometry[row] = shapely.multipolygons(kept)
+            geometry[row] = shapely.multipolygons(large_parts)
     repairs.note("crumb", crumbs)
     rows = np.flatnonzero(_may_need_orienting(geometry, areal))
     turned = shapely.orient_polygons(geometry[rows])
@@ -299,7 +299,7 @@ def _orient_rings(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags
     return crumbs | wrong
 
 
-def _may_need_orienting(geometry: Geometries, areal: Flags) -> Flags:
+def _may_need_orienting(geometry: Geometries, areal: Bools) -> Bools:
     """Return the polygons that may have a ring in the wrong direction.
 
     The signed areas of correctly oriented rings sum up to the area of the polygon.
@@ -318,18 +318,18 @@ def _may_need_orienting(geometry: Geometries, areal: Flags) -> Flags:
     return flags
 
 
-def _is_areal(geometry: Geometries) -> Flags:
+def _is_areal(geometry: Geometries) -> Bools:
     types = shapely.get_type_id(geometry)
-    flags: Flags = (types == _POLYGON) | (types == _MULTIPOLYGON)
+    flags: Bools = (types == _POLYGON) | (types == _MULTIPOLYGON)
     return flags
 
 
-def _is_usable(geometry: Geometries) -> Flags:
+def _is_usable(geometry: Geometries) -> Bools:
     """Return which polygons have finite coordinates and not too many vertices.
 
     A NaN or infinite coordinate gives an area that is not finite.
     """
-    usable: Flags = shapely.get_num_coordinates(geometry) <= MAX_VERTICES
+    usable: Bools = shapely.get_num_coordinates(geometry) <= MAX_VERTICES
     with np.errstate(invalid="ignore"):
         return usable & np.isfinite(shapely.area(geometry))
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from etl.checks.values import domains, format_value
+from etl.checks.faults import format_value
+from etl.checks.values import domains
 from etl.input.layer_columns import (
     check_constraints,
     deliverable_columns,

@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.checks.faults import GARBLED
 from etl.input.feature_batch import Batch
 from etl.input.units import units_of_column
 from geo.errors import InputError
@@ -27,7 +28,6 @@ PLAUSIBLE = {
 }
 """Range in which most values of a column lie, in its unit."""
 
-_GARBLED = "�"
 
 # UTF-8 or GBK read as Latin-1, or as each other; no text has these characters side by side.
 _MOJIBAKE = r"[À-ÿ]{2,}|锟斤拷|[ÃÂ][-¿]"
@@ -48,7 +48,7 @@ def refuse_garbled(batch: Batch, file: Path, layer: str) -> None:
             continue
         foreign = pc.match_substring_regex(values, r"[^\x00-\x7f]").fill_null(False)
         bad = pc.or_(
-            pc.match_substring_regex(values, _MOJIBAKE), pc.match_substring(values, _GARBLED)
+            pc.match_substring_regex(values, _MOJIBAKE), pc.match_substring(values, GARBLED)
         ).fill_null(False)
         there += pc.sum(foreign).as_py() or 0
         wrong += pc.sum(bad).as_py() or 0

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.checks.values import Fault, format_value
+from etl.checks.faults import Fault, format_value
 from etl.input.feature_batch import Batch
 from etl.input.layer_columns import REGISTER
 from geo import clock

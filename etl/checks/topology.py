@@ -40,7 +40,7 @@ class Breach:
 
     @property
     def thickness_m(self) -> float:
-        """Return the mean width: twice the area divided by the perimeter."""
+        """The mean width: twice the area divided by the perimeter."""
         return float(2 * self.shape.area / max(self.shape.length, 1e-9))
 
 
@@ -66,11 +66,11 @@ def heal_slivers(
     before = _read_divisions(connection, "SELECT code, level, parent_code, geom FROM region")
     metric = crs.metric_crs_of(after)
     after, before = after.to_crs(metric), before.to_crs(metric)
-    found = find_breaches(after, changed)
-    slivers = [breach for breach in found if breach.thickness_m < SLIVER_M]
+    breaches = find_breaches(after, changed)
+    slivers = [breach for breach in breaches if breach.thickness_m < SLIVER_M]
     shapes = _fill_slivers(after, changed, slivers)
     _store_shapes(connection, staged, shapes, metric)
-    large = [breach for breach in found if breach.thickness_m >= SLIVER_M]
+    large = [breach for breach in breaches if breach.thickness_m >= SLIVER_M]
     new, known = _new(large, before) if large else ([], [])
     notes = {
         "healed": _describe_faults(slivers, metric),
@@ -135,17 +135,17 @@ def find_breaches(regions: gpd.GeoDataFrame, concerned: set[str]) -> list[Breach
     """
     with_land = regions[~regions.geometry.is_empty & regions.geometry.notna()]
     communities = with_land[with_land["level"] == "community"].reset_index(drop=True)
-    found = _overlaps(communities, concerned)
+    breaches = _overlaps(communities, concerned)
     parents = with_land.set_index("code").geometry
     for code, children in communities.groupby("parent_code"):
         if concerned.isdisjoint(children["code"]):
             continue
         land = shapely.union_all(children.geometry.to_numpy())
         if code in parents.index:
-            found += _against_parent(str(code), parents[code], children, concerned, land)
+            breaches += _against_parent(str(code), parents[code], children, concerned, land)
         else:
-            found += _holes(land, children, concerned)
-    return [breach for breach in found if breach.shape.area >= SPECK_M2]
+            breaches += _holes(land, children, concerned)
+    return [breach for breach in breaches if breach.shape.area >= SPECK_M2]
 
 
 def _overlaps(communities: gpd.GeoDataFrame, concerned: set[str]) -> list[Breach]:

@@ -5,8 +5,7 @@ checks against other features are in :mod:`etl.checks.integrity`.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from typing import Any
@@ -15,18 +14,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import shapely
-from numpy.typing import NDArray
 from sqlalchemy import Column, SmallInteger
 
-from etl.checks.geometry_repair import MAX_VERTICES
+from etl.checks.faults import GARBLED, Fault, KnownValues, format_value
+from etl.checks.geometry_faults import geometry_faults
 from etl.input.cell_texts import parse_dates
-from etl.input.feature_batch import Batch, Flags
+from etl.input.feature_batch import Batch
 from etl.input.layer_columns import (
     INFERRED_COLUMNS,
     check_constraints,
     deliverable_columns,
-    geometry_kind,
     is_code,
     required_columns,
     table_of,
@@ -34,13 +31,11 @@ from etl.input.layer_columns import (
 from etl.input.reader_findings import RowFault, faults_of_columns
 from etl.input.synonyms import FALSE_WORDS, TRUE_WORDS, describe_values
 from etl.input.units import storage_unit
+from geo.types import Bools, Floats
 
 _MAX_INTEGER = 2**31 - 1
 _MAX_SMALLINT = 2**15 - 1
-_MAX_LON_LAT = np.array([180.0, 89.0])  # degrees; Web Mercator has no poles
-_MAX_SHOWN = 80  # characters of a value in a message
 _MAX_TEXT = 2000
-_GARBLED = "�"
 
 _SPREADSHEET_ERROR = r"^#(N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!|#+)$"
 _SCIENTIFIC = r"^[0-9]([.,][0-9]+)?[eE]\+[0-9]+$|^[0-9][.,][0-9]+[eE][0-9]+$"
@@ -54,6 +49,7 @@ _SPREADSHEET_DATE = (
 """A date or time into which a spreadsheet turns 3-1 or 1:2, spelt as spreadsheets do: SEP-1 and
 1203-1-2 are codes."""
 
+
 _SMALLEST = {"diameter_mm": 5.0}
 """Smallest figure above zero, which is no figure: a diameter of 0.3 is one in metres."""
 
@@ -65,42 +61,13 @@ _CONTROL = r"[\x00-\x1f\x7f\x{80}-\x{9f}]"
 _CONTROL_BUT_BREAKS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{80}-\x{9f}]"
 """Control characters, in the syntax of RE2; addresses and notes may have tabs and line breaks."""
 
-MIN_AREA_DEG2 = 1e-12
-"""About 0.01 m2: a smaller polygon is not a building, compound or region."""
-
-_TYPES = {
-    "POINT": {shapely.GeometryType.POINT},
-    "LINESTRING": {shapely.GeometryType.LINESTRING, shapely.GeometryType.MULTILINESTRING},
-    "MULTIPOLYGON": {shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON},
-}
 
 _RANGE = re.compile(r"(\w+) BETWEEN (-?[\d.]+) AND (-?[\d.]+)")
 _LIST = re.compile(r"(\w+) IN \((.+)\)")
-_KINDS = re.compile(r"GeometryType\(geom\) IN \((.+)\)")
-
-Detail = Callable[[int], dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A fault of some features of a batch: a key of the catalogue, and its fields by row."""
-
-    key: str
-    rows: Flags
-    detail: Detail
-
-
-@dataclass(frozen=True)
-class KnownValues:
-    """The values of the database and the clock that features are validated against."""
-
-    year: int
-    regions: frozenset[str] = frozenset()
-    cities: tuple[str, ...] = ()
 
 
 def check_batch(
-    batch: Batch, layer: str, known: KnownValues, doubtful: Flags | None = None
+    batch: Batch, layer: str, known: KnownValues, doubtful: Bools | None = None
 ) -> tuple[Batch, list[Fault]]:
     """Cast the columns of a batch to the types of the table, and find its faults.
 
@@ -121,7 +88,7 @@ def check_batch(
     faults += _missing_value_faults(cast, layer)
     faults += _domain_faults(cast, layer)
     faults += _reference_faults(cast, layer, known)
-    faults += _geometry_faults(cast, layer)
+    faults += geometry_faults(cast, layer)
     if doubtful is not None and doubtful.any():
         faults.append(Fault("outline_doubtful", doubtful, lambda _: {}))
     return cast, [fault for fault in faults if fault.rows.any()]
@@ -177,14 +144,14 @@ def _cast_column(values: pa.Array, column: Column[Any], faults: list[Fault]) -> 
     return _to_texts(values, column, faults)
 
 
-def _fault(key: str, rows: Flags, column: str, values: pa.Array, **more: object) -> Fault:
+def _fault(key: str, rows: Bools, column: str, values: pa.Array, **more: object) -> Fault:
     def detail(row: int) -> dict[str, Any]:
         return {"column": column, "value": format_value(values[row].as_py()), **more}
 
     return Fault(key, rows, detail)
 
 
-def _numbers(values: pa.Array) -> NDArray[np.float64]:
+def _numbers(values: pa.Array) -> Floats:
     if pa.types.is_boolean(values.type):
         values = values.cast(pa.int8())
     if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
@@ -193,7 +160,7 @@ def _numbers(values: pa.Array) -> NDArray[np.float64]:
     return np.asarray(figures.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
-def _is_null(values: pa.Array) -> Flags:
+def _is_null(values: pa.Array) -> Bools:
     return np.asarray(pc.is_null(values, nan_is_null=True).to_numpy(zero_copy_only=False))
 
 
@@ -234,7 +201,7 @@ def _to_texts(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.
         values = values.cast(pa.string())
     control = _CONTROL if column.name in _ONE_LINE else _CONTROL_BUT_BREAKS
     unfit = pc.or_(
-        pc.match_substring_regex(values, control), pc.match_substring(values, _GARBLED)
+        pc.match_substring_regex(values, control), pc.match_substring(values, GARBLED)
     ).fill_null(False)
     faults.append(_fault("value_not_text", np.asarray(unfit), column.name, values))
     error = pc.match_substring_regex(values, _SPREADSHEET_ERROR).fill_null(False)
@@ -289,7 +256,7 @@ def _missing_value_faults(batch: Batch, layer: str) -> list[Fault]:
     return faults
 
 
-def _absent(rows: Flags, column: str) -> Fault:
+def _absent(rows: Bools, column: str) -> Fault:
     return Fault("value_missing", rows, lambda _: {"column": column})
 
 
@@ -327,7 +294,7 @@ def _domain_faults(batch: Batch, layer: str) -> list[Fault]:
 
 
 def _domain_fault(
-    rows: Flags, column: str, values: pa.Array, layer: str, domain: list[str] | tuple[float, float]
+    rows: Bools, column: str, values: pa.Array, layer: str, domain: list[str] | tuple[float, float]
 ) -> Fault:
     """Return the fault of values that are not in a list, or out of a range."""
     if isinstance(domain, list):
@@ -362,80 +329,3 @@ def _reference_faults(batch: Batch, layer: str, known: KnownValues) -> list[Faul
 @cache
 def _region_codes(known: KnownValues) -> pa.Array:
     return pa.array(sorted(known.regions), pa.string())
-
-
-@np.errstate(invalid="ignore", over="ignore")  # NaN and endless ones are a fault of their own
-def _geometry_faults(batch: Batch, layer: str) -> list[Fault]:
-    """Find geometry that the layer can't hold."""
-    values = batch.geometry
-    there = ~shapely.is_missing(values)
-    nullable = table_of(layer).c.geom.nullable or "geom" in INFERRED_COLUMNS.get(layer, ())
-    kind = geometry_kind(layer)
-    kinds = list(_TYPES.get(kind, shapely.GeometryType))
-    wrong = there & ~np.isin(shapely.get_type_id(values), kinds)
-    empty = there & shapely.is_empty(values)
-    faults = [
-        Fault("geometry_of_other_kind", wrong, lambda row: _kind_detail(values[row], kind)),
-        Fault("geometry_empty", empty, lambda _: {"column": "geom"}),
-        _find_off_the_earth(batch),
-        _find_too_detailed(batch),
-    ]
-    if not nullable:
-        faults.insert(0, Fault("value_missing", ~there, lambda _: {"column": "geom"}))
-    if allowed := _allowed_kinds(layer):
-        other = there & ~np.isin([getattr(v, "geom_type", "").upper() for v in values], allowed)
-        named = ", ".join(allowed)
-        faults.append(
-            Fault("geometry_of_other_kind", other, lambda row: _kind_detail(values[row], named))
-        )
-    if kind == "MULTIPOLYGON":
-        flat = there & ~wrong & ~empty & ~(np.abs(shapely.area(values)) >= MIN_AREA_DEG2)
-        faults.append(Fault("no_area_left", flat, lambda _: {}))
-    if kind == "LINESTRING":
-        short = there & ~wrong & ~empty & (shapely.length(values) == 0)
-        faults.append(Fault("no_length", short, lambda _: {}))
-    return faults
-
-
-@cache
-def _allowed_kinds(layer: str) -> tuple[str, ...]:
-    """Return the geometry types of a layer that holds several; empty for one with a single type."""
-    rules = filter(None, map(_KINDS.fullmatch, check_constraints(layer)))
-    kinds = [kind.strip(" '") for rule in rules for kind in rule[1].split(",")]
-    return (*kinds, *(["MULTILINESTRING"] if "LINESTRING" in kinds else ()))
-
-
-def _kind_detail(shape: Any, kind: str) -> dict[str, Any]:
-    return {"value": shape.geom_type, "kind": kind}
-
-
-def _find_off_the_earth(batch: Batch) -> Fault:
-    """Find geometries with vertices outside the range of degrees."""
-    values = batch.geometry
-    bounds = np.abs(shapely.bounds(values))
-    # Bounds ignore a NaN vertex, lengths don't.
-    inside = (bounds <= np.tile(_MAX_LON_LAT, 2)).all(axis=1) & np.isfinite(shapely.length(values))
-    rows = ~inside & (shapely.get_num_coordinates(values) > 0)
-
-    def detail(row: int) -> dict[str, Any]:
-        corners = shapely.get_coordinates(values[row])
-        far = ~(np.isfinite(corners) & (np.abs(corners) <= _MAX_LON_LAT)).all(axis=1)
-        return {"place": "{:.6g} {:.6g}".format(*corners[far][0])}
-
-    return Fault("geometry_off_the_earth", rows, detail)
-
-
-def _find_too_detailed(batch: Batch) -> Fault:
-    """Find geometries with more vertices than are allowed."""
-    corners = shapely.get_num_coordinates(batch.geometry)
-
-    def detail(row: int) -> dict[str, Any]:
-        return {"count": int(corners[row]), "limit": MAX_VERTICES}
-
-    return Fault("too_many_vertices", corners > MAX_VERTICES, detail)
-
-
-def format_value(value: object) -> str:
-    """Return a value as messages show it: on one line, shortened."""
-    plain = "".join(sign if sign.isprintable() else _GARBLED for sign in str(value))
-    return plain if len(plain) <= _MAX_SHOWN else plain[:_MAX_SHOWN] + "…"

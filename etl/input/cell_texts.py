@@ -7,7 +7,8 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
+
+from geo.types import Bools
 
 _BLANK = r"[\s\x{00a0}\x{1680}\x{2000}-\x{200f}\x{2028}-\x{202f}\x{205f}-\x{2064}\x{3000}\x{feff}]"
 _INVISIBLE = r"[\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{feff}]"
@@ -119,8 +120,8 @@ _DATE = re.compile(
 """Year, month and day in this order; a month without a day is its first day."""
 
 
-def parse_dates(values: pa.Array) -> tuple[pa.Array, NDArray[np.bool_]]:
-    """Return values as dates, and a bool array of shape (n,) of those that are no date.
+def parse_dates(values: pa.Array) -> tuple[pa.Array, Bools]:
+    """Return values as dates, and bool of shape (n,) of those that are no date.
 
     Only texts that begin with the year are read: 03/04/2025 can be two days.
     """

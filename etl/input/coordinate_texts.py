@@ -37,7 +37,7 @@ _BRACKETS = "()[]{}<>"
 
 
 def parse_coordinates(column: pa.Array, halves: str) -> Floats:
-    """Return the coordinates of a column, (n,), NaN for what is none.
+    """Return the coordinates of a column, shape (n,), float64; NaN for what is none.
 
     Of ``112,143`` it is told from the other values whether the comma divides thousands or decimals;
     if they don't show it, it is no coordinate.

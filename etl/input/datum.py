@@ -151,6 +151,11 @@ def _conversion_of_mapping(crs: pyproj.CRS, transformation: str) -> Shift:
 
     A pipeline leads from the coordinates of the file to degrees. A grid or another operation leads
     from the datum of the file to CGCS2000, in degrees or in geocentric coordinates.
+
+    Raises
+    ------
+    InputError
+        If the transformation is unknown, or the system has no datum to transform.
     """
     geodetic = crs.geodetic_crs
     try:

@@ -10,17 +10,14 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from etl.input.reader_findings import RowFaults
-from geo.types import Geometries
+from geo.types import Bools, Geometries, Ints
 
 BATCH_ROWS = 20_000
 """Features of a batch: enough for vectorized work, and at most some 100 MB."""
 
 _READ_AHEAD_BATCHES = 2
-
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -50,18 +47,18 @@ class Batch:
 
     columns: Mapping[str, pa.Array]
     geometry: Geometries
-    numbers: NDArray[np.int64]
+    numbers: Ints
     wkb: Geometries | None = None
-    broken: Flags | None = None
+    broken: Bools | None = None
     faults: RowFaults | None = None
-    linearized: Flags | None = None
+    linearized: Bools | None = None
     unread: Mapping[int, tuple[str, str]] | None = None
 
     def __len__(self) -> int:
         return len(self.geometry)
 
-    def take(self, rows: Flags) -> "Batch":
-        """Return the features of the rows that are set in an (n,) bool array."""
+    def take(self, rows: Bools) -> "Batch":
+        """Return the features of the rows that are set in ``rows``, bool of shape (n,)."""
         if rows.all():
             return self
         mask = pa.array(rows)
@@ -79,8 +76,11 @@ class Batch:
         """Return the batch with some columns added or replaced."""
         return replace(self, columns={**self.columns, **columns})
 
-    def with_geometry(self, geometry: Geometries, changed: Flags | None = None) -> "Batch":
-        """Return the batch with new geometry, which differs in some rows or in all."""
+    def with_geometry(self, geometry: Geometries, changed: Bools | None = None) -> "Batch":
+        """Return the batch with new geometry, which differs in some rows or in all.
+
+        ``geometry`` is of objects, ``changed`` of bools, both of shape (n,).
+        """
         if changed is None or self.wkb is None:
             return replace(self, geometry=geometry, wkb=None)
         if not changed.any():

@@ -7,27 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from etl.checks.plausibility import PLAUSIBLE, fitting_unit
 from etl.input import item_sheets, sandbox, synonyms
+from etl.input.column_values import apply_mapping
 from etl.input.feature_batch import Batch
 from etl.input.formats import DRIVERS, TEXT_TABLE_SUFFIXES
 from etl.input.georeference import finite_coordinates, guess_reading
+from etl.input.header_matching import DERIVED_COLUMNS, guess_mapping
 from etl.input.layer_columns import INFERRED_COLUMNS, REGISTER, required_columns
-from etl.input.mapping import (
-    DERIVED_COLUMNS,
-    IMPLIED_VALUES,
-    Mapping,
-    apply_mapping,
-    guess_mapping,
-    mappable_columns,
-)
+from etl.input.mapping import IMPLIED_VALUES, Mapping, mappable_columns
 from etl.input.mapping_proposal import guess_layer
 from etl.input.source import layer_names, open_dataset, open_layer
 from etl.input.table_names import layers_of_sheets, table_names
 from etl.input.units import units_of_column
+from geo.types import Floats
 
 SAMPLE_ROWS = 5
 MAX_CODES = 1000
@@ -38,8 +31,6 @@ LAYERS = (
     *("road", "railway", "water", "pipe_node", "hydrant", "pipe_segment", "building_fire"),
 )
 """Layers that a file can be read as."""
-
-Bounds = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -103,7 +94,7 @@ def preview_file(
     layer: str = "",
     file_layer: str = "",
     encoding: str = "",
-    city_bounds: Bounds | None = None,
+    city_bounds: Floats | None = None,
 ) -> FilePreview:
     """Return what a file holds, and how it is probably read.
 

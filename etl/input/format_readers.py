@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pyarrow as pa
 import pyarrow.parquet as parquet
@@ -44,11 +44,10 @@ _UNREADABLE = (
 _SNIFFED_BYTES = 2**16
 
 
-def _unreadable(path: Path, error: Exception) -> InputError:
-    """Return the error of a file that can't be read to its end."""
-    if "locked" in str(error):
-        return InputError("file_locked", file=path)
-    return InputError("file_unreadable", file=path, format=path.suffix)
+def _raise_unreadable(path: Path, error: Exception) -> NoReturn:
+    """Raise the error of a file that can't be read to its end."""
+    key = "file_locked" if "locked" in str(error) else "file_unreadable"
+    raise InputError(key, file=path, format=path.suffix) from error
 
 
 def layer_names(path: Path) -> list[str]:
@@ -70,7 +69,7 @@ def layer_names(path: Path) -> list[str]:
     try:
         return [str(name) for name, _ in pyogrio.list_layers(opened)]
     except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
+        _raise_unreadable(path, error)
 
 
 def layer_information(path: Path, layer: str, encoding: str | None) -> dict[str, Any]:
@@ -89,7 +88,7 @@ def layer_information(path: Path, layer: str, encoding: str | None) -> dict[str,
     except CRSError as error:
         raise InputError("file_crs_invalid", file=path, said=error) from error
     except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
+        _raise_unreadable(path, error)
     findings = Findings()
     names = [str(name) for name in info["fields"]]
     fields = decode_names(names, encoding, findings) if gdal_encoding else names
@@ -166,7 +165,7 @@ def read_records(path: Path, layer: str, encoding: str | None, size: int) -> Ite
                 yield decode_table(table, raw_encoding, start, findings)
                 start += table.num_rows
     except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
+        _raise_unreadable(path, error)
 
 
 def _with_geometry(table: pa.Table, column: str) -> pa.Table:

@@ -12,17 +12,14 @@ from typing import NoReturn
 import numpy as np
 import pyproj
 import shapely
-from numpy.typing import NDArray
 
 from etl.input.datum import Conversion, find_conversion, has_other_datum
-from etl.input.feature_batch import Batch, Flags
+from etl.input.feature_batch import Batch
 from etl.input.mapping import Coordinates
 from etl.input.zones import UNIT_M, Reading, find_reading, settings_text, zone_of_eastings
 from geo import crs as systems
 from geo.errors import InputError
-from geo.types import Geometries
-
-Bounds = NDArray[np.float64]
+from geo.types import Bools, Floats, Geometries
 
 _SHIFTS = {"gcj02": systems.gcj02_to_wgs84, "bd09": systems.bd09_to_wgs84}
 _MIN_MARGIN_DEGREES, _MAX_MARGIN_DEGREES = 0.05, 0.5
@@ -57,12 +54,12 @@ class Georeference:
     layer: str
     crs: pyproj.CRS
     settings: Coordinates
-    city: Bounds | None
-    area: Bounds | None = None
+    city: Floats | None
+    area: Floats | None = None
 
     @cached_property
     def conversion(self) -> Conversion:
-        """Return how coordinates of the system become degrees of the storage system."""
+        """How coordinates of the system become degrees of the storage system."""
         return find_conversion(self.crs, self.settings.transformation, self.area)
 
     def to_storage(self, batch: Batch) -> Batch:
@@ -136,7 +133,7 @@ class Georeference:
         settings = settings_text(reading, self.settings, self.crs)
         raise InputError("wrong_settings", **fields, zone=reading.crs.name, settings=settings)
 
-    def _off_the_globe(self, raw: Bounds) -> InputError:
+    def _off_the_globe(self, raw: Floats) -> InputError:
         swapped = (np.abs(raw[:, ::-1]) <= [180.0, 90.0]).all(axis=1).mean()
         if self.crs.is_geographic and swapped > _MAX_OUTSIDE:
             return InputError("axes_swapped", **self._message_fields(), swap_axes="true")
@@ -152,14 +149,14 @@ class Georeference:
         bounds = ", ".join(f"{value:.0f}" for value in (*raw.min(axis=0), *raw.max(axis=0)))
         return InputError("out_of_range", **self._message_fields(), bounds=bounds)
 
-    def _is_on_the_globe(self, raw: Bounds) -> bool:
+    def _is_on_the_globe(self, raw: Floats) -> bool:
         """Return whether most (n, 2) coordinates in the system of the file lie on the globe."""
         convert = self.conversion.convert
         placed = raw if convert is None else convert(raw)
         with np.errstate(invalid="ignore"):
             return bool((np.abs(placed) <= [180.0, 90.0]).all(axis=1).mean() >= _MAX_OUTSIDE)
 
-    def find_far(self, geometry: Geometries, layer: str) -> Flags:
+    def find_far(self, geometry: Geometries, layer: str) -> Bools:
         """Return which features lie far outside every live city.
 
         All corners of a feature have to lie in the neighbourhood of one; roads, railways and waters
@@ -183,10 +180,10 @@ class Georeference:
                 beside[_has_leap(geometry)] = True
             else:
                 beside = (bounds[:, None, :2] < low) | (bounds[:, None, 2:] > high)
-        far: Flags = np.all(beside.any(axis=2), axis=1) | self._has_minutes_as_decimals(geometry)
+        far: Bools = np.all(beside.any(axis=2), axis=1) | self._has_minutes_as_decimals(geometry)
         return far
 
-    def _has_minutes_as_decimals(self, geometry: Geometries) -> Flags:
+    def _has_minutes_as_decimals(self, geometry: Geometries) -> Bools:
         """Return which points lie outside a city, but within if read as degrees.minutes-seconds."""
         flags = np.zeros(len(geometry), dtype=bool)
         rows = np.flatnonzero(shapely.get_type_id(geometry) == shapely.GeometryType.POINT)
@@ -204,14 +201,14 @@ class Georeference:
         flags[rows] = is_short & is_sexagesimal & is_within
         return flags
 
-    def _is_within(self, points: Bounds) -> Flags:
+    def _is_within(self, points: Floats) -> Bools:
         """Return which of (n, 2) points in degrees lie in a live city, or within 1 km of it."""
         city = self.city if self.city is not None else np.empty((0, 4))
         low, high = city[:, :2] - _EDGE_DEGREES, city[:, 2:] + _EDGE_DEGREES
         inside = (points[:, None] >= low) & (points[:, None] <= high)
         return np.asarray(np.any(inside.all(axis=2), axis=1))
 
-    def is_outside(self, placed: Bounds) -> Flags:
+    def is_outside(self, placed: Floats) -> Bools:
         """Return which of (n, 2) points in degrees lie far outside every live city, if any is."""
         if self.city is None:
             return np.zeros(len(placed), dtype=bool)
@@ -219,7 +216,7 @@ class Georeference:
         beside = (placed[:, None] < low) | (placed[:, None] > high)
         return np.asarray(np.all(beside.any(axis=2), axis=1))
 
-    def _neighbourhoods(self) -> tuple[Bounds, Bounds]:
+    def _neighbourhoods(self) -> tuple[Floats, Floats]:
         """Return the (n, 2) south-west and north-east corners around the live cities."""
         city = self.city if self.city is not None else np.empty((0, 4))
         low, high = city[:, :2], city[:, 2:]
@@ -231,7 +228,7 @@ class Georeference:
         return {"file": self.path, "layer": self.layer}
 
 
-def _has_leap(geometry: Geometries) -> Flags:
+def _has_leap(geometry: Geometries) -> Bools:
     """Return which features have two successive corners far from each other."""
     corners, owner = shapely.get_coordinates(geometry, return_index=True)
     far = (np.abs(np.diff(corners, axis=0)) > _MAX_STEP_DEGREES).any(axis=1)
@@ -267,7 +264,7 @@ def resolve_crs(
         if file_crs is not None:
             return file_crs
         if likely := guess():
-            raise _unnamed_system(likely, settings, path, layer)
+            _refuse_unnamed(likely, settings, path, layer)
         raise InputError("no_crs", file=path, layer=layer)
     crs = parse_crs(settings.crs)
     if file_crs is None or settings.override or _are_equivalent(crs, file_crs):
@@ -277,13 +274,13 @@ def resolve_crs(
     )
 
 
-def _unnamed_system(reading: Reading, settings: Coordinates, path: Path, layer: str) -> InputError:
-    """Return the error of a file that names no system, with the settings by which it fits."""
+def _refuse_unnamed(reading: Reading, settings: Coordinates, path: Path, layer: str) -> NoReturn:
+    """Refuse a file that names no system, with the settings by which it fits."""
     fields = {"file": path, "layer": layer, "crs": reading.code, "zone": reading.crs.name}
     if (reading.swap_axes, reading.unit) == (settings.swap_axes, settings.unit):
-        return InputError("no_crs_but_likely", **fields)
+        raise InputError("no_crs_but_likely", **fields)
     lines = settings_text(reading, settings, None)
-    return InputError("no_crs_but_readable", **fields, settings=lines)
+    raise InputError("no_crs_but_readable", **fields, settings=lines)
 
 
 def _are_equivalent(crs: pyproj.CRS, other: pyproj.CRS) -> bool:
@@ -326,7 +323,7 @@ def parse_crs(name: str) -> pyproj.CRS:
     return crs
 
 
-def guess_reading(points: Bounds, city: Bounds | None) -> Reading | None:
+def guess_reading(points: Floats, city: Floats | None) -> Reading | None:
     """Return how to read coordinates whose system is not known, None if nothing fits.
 
     Parameters
@@ -354,7 +351,7 @@ def guess_reading(points: Bounds, city: Bounds | None) -> Reading | None:
     return None
 
 
-def finite_coordinates(geometry: Geometries) -> Bounds:
+def finite_coordinates(geometry: Geometries) -> Floats:
     """Return the finite corners of geometries, (n, 2)."""
     corners = shapely.get_coordinates(geometry)
     return corners[np.isfinite(corners).all(axis=1)]

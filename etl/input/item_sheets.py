@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from etl.input import synonyms
 from etl.input.cell_texts import clean_texts, clear_empty_signs
-from etl.input.feature_batch import Batch, Flags
+from etl.input.feature_batch import Batch
 from etl.input.source import Source
+from geo.types import Bools
 
 LAYER = "building_fire"
 ITEM, VALUE, PLACE = "item", "value", "place"
@@ -84,7 +85,7 @@ def _rows_of_item(
     texts = {VALUE: pa.array(values, pa.string()), PLACE: pa.array(places, pa.string())}
     columns = {name: batch.columns[name] for name in others}
     columns |= {ITEM: pa.array([item] * len(batch), pa.string()), **texts}
-    rows: Flags = np.array([bool(v or p) for v, p in zip(values, places, strict=True)], dtype=bool)
+    rows: Bools = np.array([bool(v or p) for v, p in zip(values, places, strict=True)], dtype=bool)
     used = {*others, *items[item].values, *items[item].places}
     return replace(batch, columns=columns, faults=_select_faults(batch, used)).take(rows)
 

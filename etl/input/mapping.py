@@ -4,49 +4,23 @@ One TOML file a source (``docs/imports.md``); :func:`guess_mapping` makes one fr
 of a file.
 """
 
-import re
 import tomllib
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from etl.input import synonyms
-from etl.input.cell_texts import clean_codes, clean_texts, clear_empty_signs, code_texts
 from etl.input.datum import GRID_SUFFIXES
 from etl.input.encoding import decode_document
-from etl.input.feature_batch import Batch, to_text_array
 from etl.input.layer_columns import (
-    BUILDING_PARTS,
-    INFERRED_COLUMNS,
     MATCHING_COLUMNS,
     REGISTER,
     RESIDENT,
     deliverable_columns,
-    is_code,
-    is_text,
-    required_columns,
 )
-from etl.input.pipe_columns import (
-    fill_hydrant_types,
-    find_depth_of,
-    merge_sections,
-    separate_pressure_classes,
-)
-from etl.input.source import Source
 from etl.input.tabular import CoordinateColumns
 from etl.input.units import (
-    convert_figure,
-    has_figures,
-    is_measure,
-    scale,
-    split_header,
     unit_factor,
     units_of_column,
 )
@@ -65,35 +39,11 @@ IMPLIED_VALUES: dict[str, dict[str, str]] = {
 }
 """Values of every feature that follow from such a name."""
 
-DERIVED_COLUMNS = ("level", "parent_code")
-"""Columns that follow from the code of a division."""
-
-_BUILDING_LINKS = {"building_code", "unit_code", "address"}
-"""Columns of which one says in which building a feature is."""
-
-_CODE_SOURCES = {
-    "dwelling": {"code", "room", "address"},
-    "entity": {"code", "credit_code"},
-}
-"""Columns from one of which the code of a feature follows."""
 
 Shift = Literal["gcj02", "bd09"]
 Unit = Literal["m", "cm", "mm"]
 Percent = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 """A limit. NaN would be none: nothing is beyond it."""
-
-_GENERIC = ("编码", "编号", "代码", "名称", "类型", "类别", "地址", "状态", "id", "bm", "bh", "mc")
-"""Names of columns that say less than another one of the same layer, such as 楼栋编码."""
-
-_MIN_PREFIX_LENGTH = 2
-"""Characters of a header from which on it may be the beginning of a known name."""
-
-_STATE_HEADER = re.compile("(?<!完好)状态|(?:zt|status|state)$")
-"""Headers of states, whose numbers are codes of their source, unlike those of a yes or no such as
-完好状态."""
-
-_NUMBERED = re.compile(r"_\d{1,2}$")
-"""Number of a header that a shapefile cut to the same name as another."""
 
 
 class StrictModel(BaseModel):
@@ -181,7 +131,7 @@ class Mapping(StrictModel):
 
     @property
     def table(self) -> str:
-        """Return the table that the features go to."""
+        """The table that the features go to."""
         return LAYER_ALIASES.get(self.layer, self.layer)
 
 
@@ -305,265 +255,3 @@ def mappable_columns(table: str) -> dict[str, str]:
         return named
     columns = (*deliverable_columns(table), *MATCHING_COLUMNS.get(table, ()))
     return {column: named.get(column, "") for column in columns if column != "geom"}
-
-
-def guess_mapping(layer: str, fields: Sequence[str], source: str) -> Mapping:
-    """Return the mapping that the column names of a file suggest.
-
-    A header may have a unit of its column in brackets: ``高度（cm）``. A header without brackets
-    takes precedence, and so does 楼栋编码 before 编码.
-    """
-    headers = [(name, *split_header(name)) for name in fields]
-    plain = {
-        synonyms.normalize_name(name): name
-        for name, stem, unit in reversed(headers)
-        # not where the unit is a sign, such as ‰, which the normalized name lacks
-        if not unit or synonyms.normalize_name(name) != synonyms.normalize_name(stem)
-    }
-    columns: dict[str, ColumnRule] = {}
-    taken: set[str] = set()
-    for column, words in mappable_columns(LAYER_ALIASES.get(layer, layer)).items():
-        names = (synonyms.normalize_name(column), *sorted(words.split(), key=_GENERIC.__contains__))
-        field = next((plain[name] for name in names if name in plain), None)
-        unit = None
-        if field is None:
-            with_unit = (
-                (name, unit)
-                for synonym in names
-                for name, stem, unit in headers
-                if synonyms.normalize_name(stem) == synonym and unit_factor(column, unit)
-            )
-            field, unit = next(with_unit, (None, None))
-        if field is not None and field not in taken:
-            columns[column] = ColumnRule.model_validate({"from": field, "unit": unit})
-            taken.add(field)
-    sources = {column: rule.source for column, rule in columns.items() if rule.source}
-    if depth_of := find_depth_of(sources):
-        columns.setdefault("depth_of", ColumnRule(default=depth_of))
-    return Mapping(layer=layer, source=source, columns=columns)
-
-
-def unused_columns(mapping: Mapping, fields: Sequence[str]) -> dict[str, str | None]:
-    """Return the columns of a file that a mapping does not use.
-
-    Returns
-    -------
-    dict
-        The column of ours that each resembles, None if it resembles none that is still empty.
-    """
-    used = {rule.source for rule in mapping.columns.values()} | {*mapping.key}
-    known = mappable_columns(mapping.table)
-    empty = {column: known[column] for column in known if column not in mapping.columns}
-    return {name: _similar_column(name, empty) for name in fields if name not in used}
-
-
-def _similar_column(header: str, columns: dict[str, str]) -> str | None:
-    """Return the first column with a name of which a header is the beginning, or nearly all.
-
-    A header may have been cut off, numbered because it was cut to one that was there already
-    (所属_1), or given a unit or another word (实有户数).
-    """
-    plain = _NUMBERED.sub("", split_header(header)[0])
-    stem = synonyms.normalize_name(plain)
-    for column, words in columns.items():
-        for name in (synonyms.normalize_name(column), *words.split()):
-            is_beginning = len(stem) >= _MIN_PREFIX_LENGTH and name.startswith(stem)
-            is_longer = len(name) >= _MIN_PREFIX_LENGTH and (
-                (stem.startswith(name) and 2 * len(name) > len(stem))
-                or (stem.endswith(name) and 2 * len(name) >= len(stem))
-            )
-            if stem == name or is_beginning or is_longer:
-                return column
-    return None
-
-
-def refuse_missing_columns(mapping: Mapping, fields: Sequence[str], path: Path, layer: str) -> None:
-    """Refuse a file that lacks a column which its mapping names.
-
-    Raises
-    ------
-    InputError
-        With the first such column.
-    """
-    required = [rule.source for rule in mapping.columns.values() if rule.source]
-    for name in (*required, *mapping.key):
-        if name not in fields:
-            raise InputError(
-                "mapped_column_missing",
-                file=path,
-                layer=layer,
-                column=name,
-                columns=", ".join(fields) or "-",
-            )
-
-
-def refuse_unfilled_columns(mapping: Mapping, source: Source, path: Path) -> None:
-    """Refuse a layer without a column for its codes, or for another value that every row needs.
-
-    Raises
-    ------
-    InputError
-        With the columns of the file, each with the column of ours that it resembles.
-    """
-    filled = {*mapping.columns, *mapping.constants, *IMPLIED_VALUES.get(mapping.layer, {})}
-    if mapping.key:
-        filled.add("code")
-    if mapping.table == REGISTER:
-        is_joined = source.has_place or filled & {"code", "unit_code", "address"}
-        key, missing = "no_register_column", [] if is_joined else ["code"]
-    elif mapping.table in _CODE_SOURCES and not filled & _CODE_SOURCES[mapping.table]:
-        key, missing = "no_code_column", ["code"]
-    elif mapping.table in BUILDING_PARTS and not (source.has_place or filled & _BUILDING_LINKS):
-        key, missing = "no_register_column", ["code"]
-    else:
-        inferred = {"geom", *INFERRED_COLUMNS.get(mapping.table, ()), *DERIVED_COLUMNS}
-        required = [column.name for column in required_columns(mapping.table)]
-        missing = [name for name in required if name not in filled | inferred]
-        key = "no_code_column" if "code" in missing else "no_required_column"
-    if missing:
-        raise InputError(
-            key,
-            file=path,
-            layer=source.layer,
-            missing=", ".join(missing),
-            columns=", ".join(_describe_columns(mapping, source.fields)) or "-",
-        )
-
-
-def _describe_columns(mapping: Mapping, fields: Sequence[str]) -> list[str]:
-    """Return the columns of a file, each with the column of ours that it resembles."""
-    similar = unused_columns(mapping, fields)
-    return [f"{name} (≈ {similar[name]})" if similar.get(name) else name for name in fields]
-
-
-def apply_mapping(mapping: Mapping, batch: Batch) -> Batch:
-    """Return a batch with our columns in place of those of the file."""
-    columns: dict[str, pa.Array] = {}
-    for name, rule in mapping.columns.items():
-        columns[name] = _fill_column(name, rule, mapping.table, batch)
-    if "pressure_mpa" in columns and mapping.table == "pipe_segment":
-        columns |= separate_pressure_classes(columns)
-    if "section_mm" in columns:
-        columns["diameter_mm"] = merge_sections(columns.get("diameter_mm"), columns["section_mm"])
-    if mapping.table == "pipe_node" and (kind := mapping.columns.get("kind")) and kind.source:
-        kinds = batch.columns[kind.source]
-        columns["hydrant_type"] = fill_hydrant_types(columns.get("hydrant_type"), kinds)
-    constants = IMPLIED_VALUES.get(mapping.layer, {}) | mapping.constants
-    for name, value in constants.items():
-        columns[name] = pa.array([value] * len(batch))
-    if mapping.key:
-        parts = [_key_texts(batch.columns[name]) for name in mapping.key]
-        columns["code"] = pc.binary_join_element_wise(*parts, "-")
-    if "code" in columns:
-        columns["code"] = _with_prefix(columns["code"], mapping.code_prefix)
-    if "households" in columns and mapping.table == "building":
-        survey = pa.array(["survey"] * len(batch), pa.string())
-        known = pc.if_else(columns["households"].is_valid(), survey, pa.scalar(None, pa.string()))
-        columns.setdefault("households_source", known)
-    return replace(batch, columns=columns)
-
-
-def _fill_column(name: str, rule: ColumnRule, layer: str, batch: Batch) -> pa.Array:
-    if rule.source is None:
-        return pa.array([rule.default] * len(batch))
-    values = batch.columns[rule.source]
-    if isinstance(values, pa.DictionaryArray):
-        values = values.dictionary_decode()
-    if pa.types.is_large_string(values.type):
-        values = values.cast(pa.string())
-    if pa.types.is_string(values.type):
-        values = clean_codes(values) if is_code(name) else clean_texts(values)
-    elif is_code(name) and pa.types.is_floating(values.type):
-        values = code_texts(values)
-    translations = synonyms.value_translations(name, layer) | rule.values
-    if pa.types.is_string(values.type) and rule.otherwise is None and not is_text(layer, name):
-        no_value = "无" if is_measure(name) else ""
-        values = clear_empty_signs(values, tuple(rule.values), no_value)
-    if "true" in translations and not rule.values:
-        values = _mark_state_numbers(values, rule.source)
-    if translations:
-        values = _translate(values, translations, rule.otherwise)
-    if has_figures(name):
-        values = _convert_figures(name, values, rule.unit)
-    if rule.default is not None:
-        values = _fill_missing(values, rule.default)
-    return values
-
-
-def _fill_missing(values: pa.Array, default: str | float | bool) -> pa.Array:
-    """Return values with a default for those that are missing.
-
-    One of another type makes them texts, for the checks to report.
-    """
-    kind = pa.scalar(default).type
-    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
-    if is_number and (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
-        wide = pa.float64() if pa.types.is_floating(kind) else values.type
-        return pc.fill_null(values.cast(wide), pa.scalar(default, wide))
-    if kind == values.type:
-        return pc.fill_null(values, pa.scalar(default))
-    text = str(default).lower() if isinstance(default, bool) else str(default)
-    return pc.fill_null(values.cast(pa.string()), text)
-
-
-def _translate(values: pa.Array, translations: dict[str, Any], otherwise: Any) -> pa.Array:
-    """Return values in our terms; one without a translation stays, for the checks to report."""
-    codes = values.cast(pa.string()).dictionary_encode()
-    ours = []
-    for word in codes.dictionary.to_pylist():
-        fallback = word if otherwise is None else str(otherwise)
-        ours.append(str(translations.get(word, translations.get(word.lower(), fallback))))
-    return pa.array(ours, pa.string()).take(codes.indices)
-
-
-def _mark_state_numbers(values: pa.Array, header: str) -> pa.Array:
-    """Return values with the header before 0 and 1, for the checks to report, under one of a state.
-
-    使用状态 is 0 for "in use" with surveyors of pipes, and 1 with others; 是否在用 is clear.
-    """
-    if not _STATE_HEADER.search(synonyms.normalize_name(header)):
-        return values
-    texts = values.cast(pa.string())
-    is_number = pc.match_substring_regex(texts, r"^[01](\.0)?$")
-    marked = pc.binary_join_element_wise(pa.scalar(header), texts, "=")
-    return pc.if_else(is_number, marked, texts)
-
-
-def _convert_figures(column: str, values: pa.Array, unit: str | None) -> pa.Array:
-    """Return figures in the unit of our column; what is no figure stays, for the checks to report.
-
-    A figure with a unit of its own is converted from that, any other from the column's.
-    """
-    stated_factor = unit_factor(column, unit) if unit else None
-    factor = stated_factor or 1.0
-    if factor == 1.0 and (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
-        return values
-    numbers = pd.to_numeric(values.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
-    unread = np.flatnonzero(np.isnan(numbers) & ~np.asarray(values.is_null(nan_is_null=True)))
-    if factor == 1.0 and len(unread) == 0:
-        return values
-    figures = np.array([scale(number, factor) for number in numbers.tolist()])
-    texts: dict[int, str] = {}
-    for row in unread.tolist():
-        text = str(values[row].as_py())
-        figure = convert_figure(column, text, stated_factor)
-        if figure is None:
-            texts[row] = text
-        else:
-            figures[row] = figure
-    if not texts:
-        return pa.array(figures, from_pandas=True)
-    return to_text_array([texts.get(row, figure) for row, figure in enumerate(figures.tolist())])
-
-
-def _key_texts(values: pa.Array) -> pa.Array:
-    """Return the values of a column as parts of a code."""
-    if pa.types.is_floating(values.type):
-        return code_texts(values)
-    texts = values.cast(pa.string())
-    return clean_codes(texts) if pa.types.is_string(values.type) else texts
-
-
-def _with_prefix(codes: pa.Array, prefix: str) -> pa.Array:
-    texts = codes.cast(pa.string())
-    return pc.binary_join_element_wise(pa.scalar(prefix), texts, "") if prefix else texts

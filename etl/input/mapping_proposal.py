@@ -11,14 +11,9 @@ from etl.checks.plausibility import PLAUSIBLE, fitting_unit
 from etl.input import synonyms
 from etl.input.feature_batch import Batch
 from etl.input.georeference import finite_coordinates, guess_reading
+from etl.input.header_matching import guess_mapping, unused_columns
 from etl.input.layer_columns import geometry_kind
-from etl.input.mapping import (
-    ColumnRule,
-    Mapping,
-    guess_mapping,
-    mappable_columns,
-    unused_columns,
-)
+from etl.input.mapping import ColumnRule, Mapping, mappable_columns
 from etl.input.source import Source, drawing_layers, layer_names, open_dataset, open_layer
 from etl.input.table_names import table_names
 

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from etl.input import synonyms
 from etl.input.cell_texts import parse_dates
+from etl.input.column_values import apply_mapping
 from etl.input.feature_batch import BATCH_ROWS, Batch
-from etl.input.mapping import Mapping, apply_mapping, unused_columns
+from etl.input.header_matching import unused_columns
+from etl.input.mapping import Mapping
 from etl.input.place_texts import WITHHELD, withhold_rest, withhold_words
 from etl.input.reader_findings import Notes, RowFault, faults_of_columns
 from etl.input.source import Source
@@ -29,6 +30,7 @@ from geo.addresses import parse_address
 from geo.codes import birth_of_resident_id
 from geo.errors import InputError
 from geo.model.register import AGE_BANDS
+from geo.types import Bools, Floats
 
 PLACES = ("code", "building_code", "unit_code", "unit", "floor", "room", "address")
 """Columns that say in which dwelling a person lives."""
@@ -50,8 +52,6 @@ _PERSONAL_TEXT = re.compile(r"(?<!\d)(?:1[3-9]\d{9}|[1-9]\d{16}[\dXx]|[1-9]\d{14
 
 _MIN_NAME_LENGTH = 2
 _MAX_AGE = 130
-
-Flags = NDArray[np.bool_]
 
 
 def refuse_persons(path: Path, fields: list[str]) -> None:
@@ -170,7 +170,7 @@ class Counter:
         if number:
             self._figures[key] = self._figures.get(key, 0) + number
 
-    def _find_unreadable_rows(self, batch: Batch) -> Flags:
+    def _find_unreadable_rows(self, batch: Batch) -> Bools:
         """Return the rows of which the reader says that they are not what they seem."""
         if batch.faults is None:
             return np.zeros(len(batch), dtype=bool)
@@ -195,7 +195,7 @@ class Counter:
             for name in PLACES
         }
 
-    def _find_repeated(self, columns: dict[str, list[Any]], places: dict[str, Any]) -> Flags:
+    def _find_repeated(self, columns: dict[str, list[Any]], places: dict[str, Any]) -> Bools:
         """Return the rows of persons who were counted in the same dwelling before."""
         numbers = columns.get("id_number")
         repeated = np.zeros(len(places["code"]), dtype=bool)
@@ -232,7 +232,7 @@ class Counter:
         frame["verified_on"] = days.to_pandas()
         return frame
 
-    def _ages(self, columns: dict[str, list[Any]], size: int) -> NDArray[np.float64]:
+    def _ages(self, columns: dict[str, list[Any]], size: int) -> Floats:
         """Return ages in years, NaN where unknown or where two columns disagree about the birth."""
         nothing: list[Any] = [None] * size
         births, _ = parse_dates(pa.array(columns.get("birth_date", nothing), pa.string()))
@@ -253,9 +253,7 @@ class Counter:
         self._count("age_unknown", int(np.isnan(ages).sum()))
         return ages
 
-    def _needs_help(
-        self, columns: dict[str, list[Any]], size: int, away: Flags
-    ) -> NDArray[np.float64]:
+    def _needs_help(self, columns: dict[str, list[Any]], size: int, away: Bools) -> Floats:
         """Return 1 for persons who need help, 0 for others; a cell left empty is nobody marked."""
         if "needs_help" not in columns:
             return np.full(size, np.nan)
@@ -285,12 +283,12 @@ def _list(values: pa.Array) -> list[Any]:
     return texts
 
 
-def _has_place(places: dict[str, list[str | None]]) -> Flags:
+def _has_place(places: dict[str, list[str | None]]) -> Bools:
     columns = [places[name] for name in _LINKS]
     return np.array([any(row) for row in zip(*columns, strict=True)], dtype=bool)
 
 
-def _has_withheld_words(places: dict[str, list[str | None]]) -> Flags:
+def _has_withheld_words(places: dict[str, list[str | None]]) -> Bools:
     """Return the rows whose unit, floor or room holds words that are no part of an address."""
     columns = [places[name] for name in _ROOM_PARTS]
     return np.array([any(v and WITHHELD in v for v in row) for row in zip(*columns, strict=True)])

@@ -20,7 +20,7 @@ import pyproj
 import shapely
 
 from etl.input import curves, sandbox, tabular, zip_archive
-from etl.input.feature_batch import BATCH_ROWS, Batch, Flags
+from etl.input.feature_batch import BATCH_ROWS, Batch
 from etl.input.formats import (
     ARCHIVE_SUFFIXES,
     DATASET_SUFFIXES,
@@ -39,7 +39,7 @@ from etl.input.table_names import TableNames, table_names
 from etl.input.tabular import CoordinateColumns
 from geo.crs import read_file_crs
 from geo.errors import InputError
-from geo.types import Geometries
+from geo.types import Bools, Geometries
 
 _CAD_LAYER, _PAPER_SPACE = "Layer", "PaperSpace"
 """Columns of GDAL's DXF driver."""
@@ -351,7 +351,7 @@ def _build_batch(table: pa.Table, start: int) -> Batch:
     return Batch(columns, geometry, numbers, wkb, broken, linearized=linearized)
 
 
-def _linearize(wkb: Geometries) -> tuple[Geometries, Geometries, Flags]:
+def _linearize(wkb: Geometries) -> tuple[Geometries, Geometries, Bools]:
     """Return geometries with lines for arcs, their binary form, and which had arcs."""
     geometry, binary = np.full(len(wkb), None, dtype=object), wkb.copy()
     linearized = np.zeros(len(wkb), dtype=bool)

@@ -82,17 +82,17 @@ class Layout:
 
     @property
     def width(self) -> int:
-        """Return the number of positions up to the last named column."""
+        """The number of positions up to the last named column."""
         return max(self.columns) + 1
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """Return the names of the columns."""
+        """The names of the columns."""
         return frozenset(self.columns.values())
 
     @property
     def is_complete(self) -> bool:
-        """Return whether every column up to the last has a name."""
+        """Whether every column up to the last has a name."""
         return len(self.columns) == max(self.columns, default=-1) + 1
 
 

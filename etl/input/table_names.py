@@ -59,10 +59,10 @@ def table_names(layer: str = "", more: Iterable[str] = ()) -> TableNames:
     table = {"community": "region", "hydrant": "pipe_node"}.get(layer, layer)
     columns = [synonyms.COLUMNS[table]] if table in synonyms.COLUMNS else synonyms.COLUMNS.values()
     words = [word for known in columns for text in known.values() for word in text.split()]
-    own = [column for known in columns for column in known]
+    column_names = [column for known in columns for column in known]
     places = (*LONGITUDE_NAMES, *LATITUDE_NAMES, *WKT_NAMES, *BOTH_NAMES)
     items = synonyms.value_translations("item", layer) if layer == "building_fire" else ()
-    names = (*words, *own, *places, *items, *more)
+    names = (*words, *column_names, *places, *items, *more)
     headers = frozenset(map(synonyms.normalize_name, names))
     return TableNames(headers, tuple(_SHEET_WORDS.get(layer, "").split()))
 
@@ -70,15 +70,15 @@ def table_names(layer: str = "", more: Iterable[str] = ()) -> TableNames:
 def layers_of_sheets(sheets: Iterable[str], layers: Iterable[str]) -> dict[str, str]:
     """Return the only sheet that has the name of a layer or a word for it, by layer."""
     names = list(sheets)
-    found: dict[str, str] = {}
+    sheet_of_layer: dict[str, str] = {}
     for layer in layers:
         for word in (layer, *_SHEET_WORDS.get(layer, "").split()):
-            named = [
+            matching = [
                 name
                 for name in names
-                if word in synonyms.normalize_name(name) and name not in found.values()
+                if word in synonyms.normalize_name(name) and name not in sheet_of_layer.values()
             ]
-            if len(named) == 1:
-                found[layer] = named[0]
+            if len(matching) == 1:
+                sheet_of_layer[layer] = matching[0]
                 break
-    return found
+    return sheet_of_layer

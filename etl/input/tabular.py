@@ -38,7 +38,7 @@ class CoordinateColumns:
 
     @property
     def names(self) -> list[str]:
-        """Return the names of the columns."""
+        """The names of the columns."""
         return [name for name in (self.lon, self.lat, self.wkt, self.both) if name]
 
 

@@ -42,11 +42,14 @@ class Reading:
 
     @property
     def code(self) -> str:
-        """Return the name of the system by which a mapping can give it."""
+        """The name of the system by which a mapping can give it."""
         return self.crs.srs
 
     def place(self, raw: Floats) -> Floats:
-        """Return (n, 2) coordinates of a file in degrees, not finite where they have no place."""
+        """Return coordinates of a file in degrees, not finite where they have no place.
+
+        Both are float64 of shape (n, 2); ``raw`` is in the unit of the file.
+        """
         x, y = (raw[:, ::-1] if self.swap_axes else raw).T * UNIT_M[self.unit]
         return np.column_stack(_to_degrees(self.crs)(x, y))
 

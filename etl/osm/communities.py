@@ -10,23 +10,22 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components, dijkstra
 
+from etl.osm.block_labels import (
+    border_by_label,
+    find_neighbours,
+    nearest_home,
+    reattach_pieces,
+    smooth_labels,
+)
 from etl.osm.built_up_area import cut_polygons
-from geo.geometry.shared_borders import find_borders
 from geo.partition.cells.barriers import (
     ROAD_KIND,
     Barriers,
     Kind,
     clip_barriers,
-    find_barrier_kinds,
 )
-from geo.types import Floats
-
-Geometries = NDArray[np.object_]
-Ints = NDArray[np.int64]
+from geo.types import Geometries, Ints
 
 LARGE_BLOCK_M2, LONG_BLOCK_M = 60_000.0, 450.0
 """Limits above which a block is divided along paths."""
@@ -40,10 +39,6 @@ MIN_HOUSEHOLDS = 300
 MAX_JOIN_M = 500.0
 """A community that adjoins none is merged into one as near as this; farther away it stays."""
 
-CROSSING_M = {Kind.ARTERIAL: 300.0, Kind.RAILWAY: 400.0, Kind.RIVER: 400.0, Kind.STREET: 40.0}
-"""Metres added to the distance between a block and a place for crossing a barrier."""
-
-SMOOTHING_ROUNDS = 6
 BORDER_ROUNDS = 4
 
 
@@ -108,7 +103,7 @@ def build_communities(
         )
     blocks = _divide_blocks(street_blocks, places.geometry.to_numpy(), paths)
     home, names, without = _homes(blocks, places)
-    label = _smooth(blocks, _nearest_home(blocks, home, inner_barriers), home)
+    label = smooth_labels(blocks, nearest_home(blocks, home, inner_barriers), home)
     land, moved, left = move_borders_around_buildings(
         _dissolve_blocks(blocks, label), buildings.geometry.to_numpy()
     )
@@ -164,117 +159,6 @@ def _cut_large_blocks(
     return cut_polygons(blocks, pieces[shapely.get_dimensions(pieces) == 1])
 
 
-@dataclass(frozen=True)
-class _Neighbours:
-    """Pairs of neighbouring blocks with the length of their border, and its segments."""
-
-    pairs: Ints
-    length: NDArray[np.float64]
-    left: Ints
-    right: Ints
-    middles: Floats
-
-
-def _neighbours(blocks: Geometries) -> _Neighbours:
-    shared = find_borders(blocks)
-    inner = shared.left >= 0
-    left, right = shared.left[inner], shared.right[inner]
-    pairs, pair = np.unique(np.stack([left, right], axis=1), axis=0, return_inverse=True)
-    length = np.zeros(len(pairs))
-    np.add.at(length, pair.ravel(), shared.length[inner])
-    return _Neighbours(pairs, length, left, right, shared.midpoints()[inner])
-
-
-def _nearest_home(blocks: Geometries, home: Ints, barriers: Barriers) -> Ints:
-    """Return for each block the index of its nearest home block, over neighbouring blocks."""
-    neighbours = _neighbours(blocks)
-    kind = find_barrier_kinds(neighbours.middles, barriers)
-    detour = np.array([CROSSING_M.get(k, 0.0) for k in Kind])[kind]
-    centre = shapely.get_coordinates(shapely.centroid(blocks))
-    step = np.hypot(*(centre[neighbours.left] - centre[neighbours.right]).T) + detour + 1.0
-    segments = np.stack([neighbours.left, neighbours.right], axis=1)
-    pairs, pair = np.unique(segments, axis=0, return_inverse=True)
-    least = np.full(len(pairs), np.inf)
-    np.minimum.at(least, pair.ravel(), step)
-    matrix = coo_array((least, pairs.T), shape=(len(blocks), len(blocks))).tocsr()
-    distance, _, source = dijkstra(
-        matrix, directed=False, indices=home, min_only=True, return_predecessors=True
-    )
-    number = np.full(len(blocks) + 1, -1, dtype=np.int64)
-    number[home] = np.arange(len(home))
-    nearest = number[np.where(np.isfinite(distance), source, -1)]
-    # Blocks on a piece of land without a place get the nearest place in a straight line.
-    unreached = np.flatnonzero(nearest < 0)
-    if len(unreached):
-        tree = shapely.STRtree(np.asarray(shapely.points(centre[home]), dtype=object))
-        nearest[unreached] = tree.nearest(
-            np.asarray(shapely.points(centre[unreached]), dtype=object)
-        )
-    return nearest
-
-
-def _border_by_label(neighbours: _Neighbours, label: Ints, count: int) -> coo_array:
-    """Return the length of border that each block has with the blocks of each label."""
-    left, right = neighbours.pairs.T
-    rows = np.concatenate([left, right])
-    columns = np.concatenate([label[right], label[left]])
-    known = columns >= 0
-    values = np.concatenate([neighbours.length, neighbours.length])
-    shape = (len(label), count)
-    return coo_array((values[known], (rows[known], columns[known])), shape=shape)
-
-
-def _smooth(blocks: Geometries, label: Ints, home: Ints) -> Ints:
-    """Relabel blocks that have twice as much border with another label; return the labels."""
-    neighbours = _neighbours(blocks)
-    for _ in range(SMOOTHING_ROUNDS):
-        table = _border_by_label(neighbours, label, len(home)).tocsr()
-        best = np.asarray(table.argmax(axis=1)).ravel()
-        rows = np.arange(len(label))
-        most = np.asarray(table[rows, best]).ravel()
-        current = np.asarray(table[rows, label]).ravel()
-        moving = most > 2.0 * current
-        moving[home] = False
-        if not moving.any():
-            break
-        label = reattach_pieces(
-            neighbours.pairs, neighbours.length, np.where(moving, best, label), home
-        )
-    return label
-
-
-def reattach_pieces(pairs: Ints, length: NDArray[np.float64], label: Ints, home: Ints) -> Ints:
-    """Relabel pieces so that those of each label are connected with its home.
-
-    Parameters
-    ----------
-    pairs, length
-        (e, 2) int, neighbouring pieces, and (e,) float, length of their border in metres.
-    label
-        (n,) int, label of each piece.
-    home
-        (k,) int, home piece of each label.
-
-    Returns
-    -------
-    ndarray of int
-        (n,) label of each piece. A piece without neighbours keeps its label.
-    """
-    neighbours = _Neighbours(pairs, length, np.empty(0, int), np.empty(0, int), np.empty(0, object))
-    same = label[pairs[:, 0]] == label[pairs[:, 1]]
-    graph = coo_array((np.ones(same.sum()), pairs[same].T), shape=(len(label), len(label)))
-    part = connected_components(graph, directed=False)[1]
-    now = np.where(part == part[home[label]], label, -1)
-    while (now < 0).any():
-        table = _border_by_label(neighbours, now, len(home)).tocsr()
-        best = np.asarray(table.argmax(axis=1)).ravel()
-        reached = (now < 0) & (np.asarray(table[np.arange(len(now)), best]).ravel() > 0)
-        if not reached.any():
-            break
-        now = np.where(reached, best, now)
-    return np.where(now < 0, label, now)
-
-
 def move_borders_around_buildings(
     land: Geometries, buildings: Geometries
 ) -> tuple[Geometries, int, int]:
@@ -324,7 +208,7 @@ def _route_around_buildings(land: Geometries, crossing: Geometries) -> Geometrie
     owner[face] = place
     in_blob, blob = shapely.STRtree(blobs).query(point, predicate="within")
     owner[in_blob] = _holder(blobs, land)[blob]
-    neighbours = _neighbours(faces)
+    neighbours = find_neighbours(faces)
     size = pd.Series(shapely.area(faces)).groupby(owner).idxmax()
     if len(size) < len(land):
         return land
@@ -353,12 +237,12 @@ def _with_enough_households(
     holder = _holder(buildings.geometry.to_numpy(), land)
     held = holder >= 0
     count = np.bincount(holder[held], buildings["households"].to_numpy()[held], minlength=len(land))
-    neighbours = _neighbours(land)
+    neighbours = find_neighbours(land)
     root, merged = np.arange(len(land)), list[str]()
     for small in np.argsort(count, kind="stable"):
         if count[small] >= MIN_HOUSEHOLDS:
             continue
-        table = _border_by_label(neighbours, root, len(land)).tocsr()
+        table = border_by_label(neighbours, root, len(land)).tocsr()
         shared = table[np.flatnonzero(root == small)].sum(axis=0)
         shared = np.asarray(shared).ravel()
         shared[small] = 0.0

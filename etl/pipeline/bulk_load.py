@@ -44,7 +44,13 @@ class BulkLoad:
             self._pending.append(self._thread.submit(self._write, staged, first, last, copied))
 
     def finish(self) -> bool:
-        """Wait until all is written and restore the indexes; return whether the tables took it."""
+        """Wait until all is written and restore the indexes; return whether the tables took it.
+
+        Raises
+        ------
+        DBAPIError
+            If the connection is lost.
+        """
         try:
             for written in self._pending:
                 written.result()

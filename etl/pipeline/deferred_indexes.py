@@ -34,6 +34,11 @@ def drop_indexes(connection: Connection, layer: str) -> None:
     """Drop the indexes of a layer if it is empty, its lock is free, and the role may drop them.
 
     The caller holds the advisory lock of the layer, and has no transaction open.
+
+    Raises
+    ------
+    DBAPIError
+        If a statement fails for another reason.
     """
     is_empty = text(f"SELECT NOT EXISTS (SELECT FROM {layer})")
     try:

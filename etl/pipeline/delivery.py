@@ -19,17 +19,17 @@ class Counts:
 
     @property
     def rows_written(self) -> int:
-        """Return the number of rows written."""
+        """The number of rows written."""
         return self.added + self.changed + self.removed
 
     @property
     def staged(self) -> int:
-        """Return the number of features that the delivery holds."""
+        """The number of features that the delivery holds."""
         return self.added + self.changed + self.unchanged
 
     @property
     def is_all_added(self) -> bool:
-        """Return whether every feature of the delivery is new, and nothing else changes."""
+        """Whether every feature of the delivery is new, and nothing else changes."""
         return self.added > 0 and self.added == self.rows_written + self.unchanged
 
 

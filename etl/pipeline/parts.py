@@ -7,16 +7,14 @@ from pathlib import Path
 
 from etl.input import item_sheets, resident_counts
 from etl.input.formats import DATASET_SUFFIXES, VECTOR_SUFFIXES
-from etl.input.layer_columns import PERSONAL_LAYERS, REGISTER, RESIDENT
-from etl.input.mapping import (
-    LAYER_SETS,
-    Mapping,
+from etl.input.header_matching import (
     guess_mapping,
     refuse_missing_columns,
     refuse_unfilled_columns,
     unused_columns,
-    validate_mapping,
 )
+from etl.input.layer_columns import PERSONAL_LAYERS, REGISTER, RESIDENT
+from etl.input.mapping import LAYER_SETS, Mapping, validate_mapping
 from etl.input.source import Source, layer_names, open_dataset, open_layer
 from etl.input.table_names import layers_of_sheets, table_names
 from etl.pipeline.unchanged import file_digest, rules_digest
@@ -41,12 +39,12 @@ class Part:
 
     @property
     def delivered(self) -> Mapping:
-        """Return the mapping of the columns of the file."""
+        """The mapping of the columns of the file."""
         return self.of_persons or self.mapping
 
     @property
     def layer(self) -> str:
-        """Return the table that the features go to."""
+        """The table that the features go to."""
         return self.mapping.table
 
 
@@ -192,6 +190,11 @@ def _open_persons(data: Path, mapping: Mapping | str, file_layer: str | None) ->
     """Open a file of persons, which delivers the counts of its dwellings.
 
     No error names a column or a cell of the file, unless its header has been recognised.
+
+    Raises
+    ------
+    InputError
+        If the header of the file changed.
     """
     try:
         part = _open_layer(data, mapping, file_layer)

@@ -186,13 +186,13 @@ def _record_changes(connection: Connection, run: int, staged: Staged) -> None:
 
 def _prune_recorded_changes(connection: Connection, source: str) -> None:
     """Delete the recorded changes of runs that are too old to be rolled back."""
-    kept = (
+    newest = (
         select(ImportRun.revision)
         .where(ImportRun.source == source, ImportRun.status == RunStatus.PUBLISHED)
         .order_by(ImportRun.revision.desc())
         .limit(GENERATIONS)
     )
-    oldest = connection.execute(select(func.min(kept.subquery().c.revision))).scalar()
+    oldest = connection.execute(select(func.min(newest.subquery().c.revision))).scalar()
     if oldest is not None:
         of_source = select(ImportRun.id).where(
             ImportRun.source == source, ImportRun.revision < oldest

@@ -1,7 +1,7 @@
 """Publishing data frames that the program itself produces."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import geopandas as gpd
 import numpy as np
@@ -9,12 +9,13 @@ import pyarrow as pa
 from sqlalchemy import Engine, text
 
 from etl.checks import integrity
-from etl.checks.values import Fault, KnownValues, check_batch
+from etl.checks.faults import Fault, KnownValues
+from etl.checks.values import check_batch
 from etl.input.feature_batch import Batch, split_frame
 from etl.input.layer_columns import deliverable_columns
 from etl.pipeline import staging
 from etl.pipeline.delivery import Counts, Delivery, Guard, Outcome, Scope
-from etl.pipeline.reading import build_rejection
+from etl.pipeline.layer_reader import build_rejection
 from etl.pipeline.run import publish_delivery
 from etl.pipeline.staging import Rejected, Staged, Writer
 from etl.runs import run_records
@@ -170,7 +171,7 @@ def _validate_batch(
     """
     checked, faults = check_batch(batch, layer, KnownValues(_LATEST_YEAR))
     if faults and quarantine is None:
-        raise _fault_error(layer, faults[0], batch)
+        _refuse_fault(layer, faults[0], batch)
     if faults and quarantine is not None:
         bad = np.logical_or.reduce([fault.rows for fault in faults])
         rows = np.flatnonzero(bad).tolist()
@@ -182,10 +183,10 @@ def _validate_batch(
     )
 
 
-def _fault_error(layer: str, fault: Fault, raw: Batch) -> InputError:
+def _refuse_fault(layer: str, fault: Fault, raw: Batch) -> NoReturn:
     row = int(fault.rows.argmax())
     code = raw.columns["code"][row].as_py() if "code" in raw.columns else None
-    return InputError(
+    raise InputError(
         fault.key,
         layer=layer,
         code=code or "?",

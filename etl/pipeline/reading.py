@@ -1,56 +1,40 @@
 """Reading the layers of a file into staging tables: map, georeference, repair, validate."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyproj
 import shapely
 from sqlalchemy import Connection, Engine, select
 
-from etl.checks import plausibility
-from etl.checks.geometry_repair import Repairs, repair_batch, split_multilines
-from etl.checks.register_values import complete_register_batch, register_faults
-from etl.checks.values import Fault, KnownValues, check_batch, format_value, reader_faults
-from etl.input.datum import has_other_datum, rough_bounds
-from etl.input.feature_batch import Batch, read_ahead
-from etl.input.formats import TABLE_SUFFIXES, TEXT_TABLE_SUFFIXES
-from etl.input.georeference import Georeference, finite_coordinates, guess_reading, resolve_crs
+from etl.checks.faults import KnownValues
+from etl.checks.geometry_repair import Repairs
+from etl.input.column_values import apply_mapping
+from etl.input.feature_batch import Batch
 from etl.input.layer_columns import (
     INFERRED_COLUMNS,
     MATCHING_COLUMNS,
-    PERSONAL_LAYERS,
     REGISTER,
     RESIDENT,
     deliverable_columns,
-    table_of,
 )
-from etl.input.mapping import Mapping, apply_mapping, unused_columns
-from etl.input.reader_findings import TITLE_UNITS
-from etl.input.units import find_contradiction, unit_factor
-from etl.input.zones import UNIT_M, Reading
+from etl.input.mapping import Mapping
 from etl.pipeline import staging
 from etl.pipeline.deferred_indexes import MIN_ROWS
 from etl.pipeline.delivery import Concern, Delivery, Scope
+from etl.pipeline.layer_reader import LayerReader
 from etl.pipeline.parts import OpenedFile, Part
-from etl.pipeline.staging import Rejected, Staged, Writer
+from etl.pipeline.staging import Staged
 from etl.runs.run_records import Run
 from geo import clock
-from geo.codes import DIGITS, code_prefix, parent_code
-from geo.errors import InputError
+from geo.codes import code_prefix
 from geo.model import Region
-from geo.model.region import Level
 from geo.progress import Progress
-
-_SHORT_DIGITS = (6, 9)
-"""Digits of the codes of districts and streets as their own standards write them."""
-
-Bounds = np.ndarray[Any, np.dtype[np.float64]]
+from geo.types import Floats
 
 
 @dataclass
@@ -87,12 +71,12 @@ class Reader:
     delivery: Delivery
     findings: Findings
     known_values: dict[str, KnownValues]
-    city_bounds: Bounds | None
+    city_bounds: Floats | None
     is_done: bool = False
 
     @property
     def is_large(self) -> bool:
-        """Return whether an index is built faster at once than row by row."""
+        """Whether an index is built faster at once than row by row."""
         counts = [part.source.count for part in self.opened.parts]
         return any(count is None or count > MIN_ROWS for count in counts)
 
@@ -121,7 +105,7 @@ class Reader:
             last_rows: Counter[str] = Counter()
             for part in self.opened.parts:
                 staged, earlier = tables[part.layer], last_rows[part.layer]
-                delivered: dict[str, Bounds] = {}
+                delivered: dict[str, Floats] = {}
                 for checked in self._create_layer_reader(part).read_batches(writer):
                     batch = _complete_batch(checked, staged, earlier)
                     after_batch(staged, batch, writer.copy(staged, batch))
@@ -226,7 +210,7 @@ def _read_known_values(connection: Connection, layer: str, source: str) -> Known
     return KnownValues(clock.today().year, regions, cities)
 
 
-def read_city_bounds(connection: Connection) -> Bounds | None:
+def read_city_bounds(connection: Connection) -> Floats | None:
     """Return the bounds of the live cities in degrees: float64 array of shape (n, 4), or None."""
     rows = connection.exec_driver_sql(
         "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e) FROM ("
@@ -236,7 +220,7 @@ def read_city_bounds(connection: Connection) -> Bounds | None:
     return np.array([tuple(row) for row in rows], dtype=np.float64) if rows else None
 
 
-def _extend_cities(cities: dict[str, Bounds], batch: Batch) -> None:
+def _extend_cities(cities: dict[str, Floats], batch: Batch) -> None:
     """Extend the bounds of cities, by the first four digits of their codes, by regions of them."""
     bounds = shapely.bounds(batch.geometry)
     for code, (west, south, east, north) in zip(
@@ -246,275 +230,3 @@ def _extend_cities(cities: dict[str, Bounds], batch: Batch) -> None:
             known = cities.get(str(code)[:4], np.array([west, south, east, north]))
             low, high = np.minimum(known[:2], [west, south]), np.maximum(known[2:], [east, north])
             cities[str(code)[:4]] = np.concatenate([low, high])
-
-
-@dataclass(frozen=True)
-class LayerReader:
-    """One layer of a file, whose batches are validated one by one."""
-
-    part: Part
-    path: Path
-    known: KnownValues
-    city_bounds: Bounds | None
-    repairs: Repairs
-    concerns: list[Concern]
-
-    def read_batches(self, writer: Writer) -> Iterator[Batch]:
-        """Yield the features that pass; hand the others to the writer.
-
-        Raises
-        ------
-        InputError
-            If the layer has no geometry, or its coordinates can't be placed.
-        """
-        source, layer = self.part.source, self.part.layer
-        georeference = self._georeference() if source.has_place else None
-        if not source.has_place and not _may_lack_place(layer):
-            self._refuse_without_place()
-        count = 0
-        for raw in read_ahead(source.batches()):
-            mapped = add_derived_columns(apply_mapping(self.part.mapping, raw), layer)
-            placed = georeference.to_storage(mapped) if georeference else mapped
-            if count == 0:
-                self._refuse_implausible(raw, mapped, placed, georeference)
-            count += len(raw)
-            yield self._validate(raw, placed, georeference, writer)
-        if count == 0:
-            raise InputError("layer_empty", file=self.path, layer=source.layer)
-
-    def _refuse_without_place(self) -> None:
-        """Refuse a layer without geometry, naming the columns and sheets of a table."""
-        source = self.part.source
-        values = {"file": self.path, "layer": source.layer}
-        if source.path.suffix.lower() not in (*TABLE_SUFFIXES, *TEXT_TABLE_SUFFIXES):
-            raise InputError("no_geometry", **values)
-        sheets = [note["sheets"] for note in source.notes.values() if "sheets" in note]
-        raise InputError(
-            "no_coordinate_columns",
-            **values,
-            columns=", ".join(source.fields) or "-",
-            others=", ".join(sheets) or "-",
-        )
-
-    def _refuse_implausible(
-        self, raw: Batch, mapped: Batch, placed: Batch, georeference: Georeference | None
-    ) -> None:
-        """Refuse a layer whose first batch contradicts its encoding, system or units."""
-        layer = self.part.source.layer
-        is_inferred = "code" in INFERRED_COLUMNS.get(self.part.layer, ())
-        codes = None if is_inferred else mapped.columns.get("code")
-        if codes is not None and len(raw) and codes.null_count == len(raw):
-            self._refuse_empty_codes()
-        if len(raw):
-            is_personal = self.part.layer in PERSONAL_LAYERS
-            shown = self._without_ignored(raw) if is_personal else raw
-            plausibility.refuse_garbled(shown, self.path, layer)
-        if georeference is not None:
-            georeference.refuse_misplaced(mapped, placed)
-            if not georeference.conversion.is_accurate:
-                self._doubt_datum(georeference)
-        plausibility.refuse_other_unit(mapped, layer, self.path)
-        self._refuse_title_unit(mapped)
-
-    def _refuse_title_unit(self, mapped: Batch) -> None:
-        """Refuse a table whose title gives another unit than a column without one is read in.
-
-        管径 of 300 under a title 单位：米 is in millimetres all the same.
-        """
-        mapping, source = self.part.mapping, self.part.source
-        units = source.notes.get(TITLE_UNITS, {}).get("units", "").split("、")
-        for column, rule in mapping.columns.items():
-            unit = find_contradiction(column, units) if rule.source and not rule.unit else None
-            factor = unit_factor(column, unit) if unit else None
-            values = mapped.columns[column]
-            if factor and plausibility.contradicts_unit(column, values, factor):
-                continue
-            if unit:
-                raise InputError(
-                    "unit_of_title",
-                    file=self.path,
-                    layer=source.layer,
-                    column=rule.source,
-                    unit=unit,
-                )
-
-    def _refuse_empty_codes(self) -> None:
-        """Refuse a layer whose column of codes is empty: a program wrote it without any."""
-        mapping, source = self.part.mapping, self.part.source
-        rule = mapping.columns.get("code")
-        if rule is not None and rule.source is not None and mapping.table != REGISTER:
-            raise InputError(
-                "code_column_empty",
-                file=self.path,
-                layer=source.layer,
-                column=rule.source,
-                columns=", ".join(source.fields),
-            )
-
-    def _doubt_datum(self, georeference: Georeference) -> None:
-        crs = georeference.crs
-        datum = crs.datum.name if crs.datum is not None else crs.name
-        values = {"layer": self.part.layer, "crs": crs.name, "datum": datum}
-        self.concerns.append(Concern("datum_unknown", values))
-
-    def _georeference(self) -> Georeference:
-        coordinates, source = self.part.mapping.coordinates, self.part.source
-        crs = resolve_crs(source.crs, coordinates, self.path, source.layer, self._likely_reading)
-        if source.crs is not None and not coordinates.override and crs.name != source.crs.name:
-            source.notes["crs_agrees"] = {"crs": crs.name, "declared": source.crs.name}
-        expected = None if self.part.layer == "region" else self.city_bounds
-        area = self._rough_bounds(crs) if has_other_datum(crs) else None
-        return Georeference(self.path, source.layer, crs, coordinates, expected, area)
-
-    def _rough_bounds(self, crs: pyproj.CRS) -> Bounds | None:
-        """Return where the layer lies, (1, 4), else the bounds of the live cities, (n, 4)."""
-        coordinates, points = self.part.mapping.coordinates, self._first_coordinates()
-        points = points[:, ::-1] if coordinates.swap_axes else points
-        bounds = rough_bounds(crs, points * UNIT_M.get(coordinates.unit, 1.0))
-        return self.city_bounds if bounds is None else bounds
-
-    def _likely_reading(self) -> Reading | None:
-        return guess_reading(self._first_coordinates(), self.city_bounds)
-
-    def _first_coordinates(self) -> Bounds:
-        """Return the finite corners of the first batch, (n, 2)."""
-        first = next(iter(self.part.source.batches()), None)
-        return np.empty((0, 2)) if first is None else finite_coordinates(first.geometry)
-
-    def _without_ignored(self, raw: Batch) -> Batch:
-        ignored = self._ignored_columns()
-        return replace(raw, columns={n: c for n, c in raw.columns.items() if n not in ignored})
-
-    def _ignored_columns(self) -> set[str]:
-        return {*unused_columns(self.part.mapping, self.part.source.fields)}
-
-    def _validate(
-        self, raw: Batch, placed: Batch, georeference: Georeference | None, writer: Writer
-    ) -> Batch:
-        """Return the features of a batch that pass its checks, repaired where they have to be."""
-        layer = self.part.layer
-        repaired, doubtful = repair_batch(placed, layer, self.repairs)
-        checked, faults = check_batch(repaired, layer, self.known, doubtful)
-        is_personal, ignored = layer in PERSONAL_LAYERS, self._ignored_columns()
-        faults = [
-            *reader_faults(raw, ignored, hides_values=is_personal),
-            *([_unread_fault(raw)] if raw.unread and layer != REGISTER else []),
-            *faults,
-            *register_faults(checked, layer),
-        ]
-        if georeference is not None:
-            faults += _far_faults(placed, layer, georeference)
-        for extra in MATCHING_COLUMNS.get(layer, ()):
-            if extra in placed.columns:
-                checked = checked.with_columns(**{extra: placed.columns[extra].cast(pa.string())})
-        bad = np.zeros(len(raw), dtype=bool)
-        for fault in faults:
-            bad |= fault.rows
-        stored = self._without_ignored(raw) if is_personal else raw
-        writer.reject(
-            [
-                build_rejection(stored, placed, layer, faults, row)
-                for row in np.flatnonzero(bad).tolist()
-            ]
-        )
-        return split_multilines(checked.take(~bad), layer, self.repairs)
-
-
-def _unread_fault(raw: Batch) -> Fault:
-    """Return the fault of the rows of a table whose coordinates can't be read."""
-    values = raw.unread or {}
-    rows = np.zeros(len(raw), dtype=bool)
-    rows[list(values)] = True
-
-    def describe_row(row: int) -> dict[str, Any]:
-        column, value = values[row]
-        return {"column": column, "value": format_value(value)}
-
-    return Fault("coordinate_unread", rows, describe_row)
-
-
-def _far_faults(placed: Batch, layer: str, georeference: Georeference) -> list[Fault]:
-    """Find features far outside every live city."""
-    far = georeference.find_far(placed.geometry, layer)
-    if not far.any():
-        return []
-
-    def describe_row(row: int) -> dict[str, Any]:
-        corners = shapely.get_coordinates(placed.geometry[row])
-        outside = corners[georeference.is_outside(corners)]
-        lon, lat = outside[0] if len(outside) else corners[0]
-        return {"place": f"{lon:.6g} {lat:.6g}"}
-
-    return [Fault("far_from_city", far, describe_row)]
-
-
-def _may_lack_place(layer: str) -> bool:
-    return "geom" in INFERRED_COLUMNS.get(layer, ()) or bool(table_of(layer).c.geom.nullable)
-
-
-def build_rejection(
-    raw: Batch, placed: Batch, layer: str, faults: list[Fault], row: int
-) -> Rejected:
-    """Return the rejection of a feature, as it was delivered, with its first fault."""
-    fault = next(fault for fault in faults if fault.rows[row])
-    code = placed.columns["code"][row].as_py() if "code" in placed.columns else None
-    original = raw.geometry[row] if raw.wkb is None else raw.wkb[row]
-    detail = {"row": int(raw.numbers[row]), **fault.detail(row)}
-    return Rejected(
-        layer,
-        None if code is None else str(code),
-        fault.key,
-        raw.row(int(row)),
-        original,
-        detail,
-        placed.geometry[row],
-    )
-
-
-def add_derived_columns(batch: Batch, layer: str) -> Batch:
-    """Return a batch with the columns that follow from others.
-
-    A division's level and parent follow from its code, if the file does not say them.
-    """
-    if layer == "building_unit" and "building_code" not in batch.columns:
-        return batch.with_columns(building_code=pa.nulls(len(batch), pa.string()))
-    if layer in (REGISTER, "dwelling", "entity", "building_fire"):
-        return complete_register_batch(batch, layer)
-    if layer != "region" or "code" not in batch.columns:
-        return batch
-    codes, levels = batch.columns["code"].to_pylist(), [None] * len(batch)
-    if "level" in batch.columns:
-        levels = batch.columns["level"].to_pylist()
-    codes = [complete_division_code(*pair) for pair in zip(codes, levels, strict=True)]
-    columns = {"code": codes}
-    if "level" not in batch.columns:
-        columns["level"] = [division_level(code) if code else None for code in codes]
-    if "parent_code" in batch.columns:
-        parents = batch.columns["parent_code"].cast(pa.string()).to_pylist()
-        columns["parent_code"] = [complete_division_code(code, None) for code in parents]
-    else:
-        columns["parent_code"] = [
-            parent_code(code) if code and len(code) == 12 else None for code in codes
-        ]
-    texts = {name: pa.array(values, pa.string()) for name, values in columns.items()}
-    return batch.with_columns(**texts)
-
-
-def complete_division_code(code: str | None, level: str | None) -> str | None:
-    """Return a code of 6 or 9 digits with all 12, if its level is known to be that of its digits.
-
-    Parameters
-    ----------
-    level
-        Level of the division; None if only its code says it.
-    """
-    if code is None or len(code) not in _SHORT_DIGITS or not (code.isascii() and code.isdecimal()):
-        return code
-    full = code.ljust(DIGITS[Level.COMMUNITY], "0")
-    return full if level in (None, division_level(full)) else code
-
-
-def division_level(code: str) -> str | None:
-    """Return the level of a division by its code, None if it is not one of a division."""
-    levels = {digits: str(level) for level, digits in DIGITS.items()}
-    return levels.get(len(code_prefix(code)))

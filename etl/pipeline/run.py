@@ -75,7 +75,7 @@ class Request:
 
     @property
     def source(self) -> str:
-        """Return the source whose features the file holds."""
+        """The source whose features the file holds."""
         named = self.mapping.source if self.mapping else ""
         return named or f"file:{self.layer}"
 
@@ -242,6 +242,11 @@ def _bulk_load(
         None if the checks changed the delivery, the guard would hold it, the live tables refused
         it, or another run published the source meanwhile: the live tables are rolled back, and
         what was read stays staged.
+
+    Raises
+    ------
+    DBAPIError
+        If the connection is lost.
     """
     try:
         with start_bulk_load(run, reader.delivery, is_large=reader.is_large) as load:

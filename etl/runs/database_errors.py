@@ -80,7 +80,7 @@ def _constraint_error(layer: str, diagnostics: Any, state: str) -> InputError:
 
 
 def _row(detail: str) -> str:
-    """Return a row as the server shows it: ``Failing row contains (b1, null, ...).``"""
+    """Return a row as the server shows it in ``Failing row contains (b1, null, ...)``."""
     values = re.search(r"\((.*)\)", detail)
     row = values[1] if values else detail
     return row if len(row) <= _MAX_ROW else row[:_MAX_ROW] + "…"

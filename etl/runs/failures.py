@@ -27,6 +27,10 @@ def run_with_failure_record(engine: Engine, run: Run, task: Callable[[], Outcome
     SetupError
         If the connection was lost, the disk of the database is full, or the server refuses a
         statement; nothing was published.
+    ConflictError
+        If the task raises it; the run is recorded as rejected.
+    NotFoundError
+        If the task raises it; the run is recorded as rejected.
     """
     try:
         return task()

@@ -14,7 +14,7 @@ import pyproj
 import shapely
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, select
 
-from etl.checks.values import format_value
+from etl.checks.faults import format_value
 from etl.input.feature_batch import Batch, to_arrow_array
 from etl.input.mapping import Mapping, mappable_columns, validate_mapping
 from etl.input.source import Source, open_dataset, open_layer

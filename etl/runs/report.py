@@ -235,16 +235,18 @@ class Picture:
 
 def changes_map(connection: Connection, report: dict[str, Any]) -> Picture | None:
     """Return the map of what a run changed; None if nothing has a place."""
-    shown = [
+    drawn_changes = [
         (layer, change["fate"], change["code"], shapely.from_geojson(json.dumps(change["shape"])))
         for layer, changes in report.get("differences", {}).items()
         for change in changes
         if change.get("shape")
     ]
-    shown = [change for change in shown if not change[3].is_empty]
+    drawn_changes = [change for change in drawn_changes if not change[3].is_empty]
     points = _points(report)
     cells = [*_cells(report)]
-    places = [shape for *_, shape in shown] + [shapely.Point(p["lon"], p["lat"]) for p in points]
+    places = [shape for *_, shape in drawn_changes] + [
+        shapely.Point(p["lon"], p["lat"]) for p in points
+    ]
     places += [cell["box"] for cell in cells]
     if not places:
         return None
@@ -254,7 +256,7 @@ def changes_map(connection: Connection, report: dict[str, Any]) -> Picture | Non
         [cell | {"path": view.path(cell["box"])} for cell in cells],
         [
             {"layer": layer, "fate": fate, "code": code, "path": view.path(shape)}
-            for layer, fate, code, shape in shown
+            for layer, fate, code, shape in drawn_changes
         ],
         [view.add_pixels(point) for point in points],
     )

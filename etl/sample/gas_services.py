@@ -71,8 +71,9 @@ class ServiceRouter:
         front: float,
         taken: Iterable[float],
     ) -> shapely.LineString | None:
-        """Return the service that begins nearest to a front, from main to wall; None if all are
-        blocked.
+        """Return the service that begins nearest to a front, from main to wall.
+
+        None if all are blocked.
 
         Parameters
         ----------

@@ -62,7 +62,7 @@ class Office:
 
     @property
     def corner(self) -> tuple[int, int]:
-        """Return the lattice place of the south-west corner."""
+        """The lattice place of the south-west corner."""
         return self.column * OFFICE_BLOCKS[0], self.row * OFFICE_BLOCKS[1]
 
     def blocks(self) -> Iterator[tuple[int, int]]:
@@ -101,7 +101,10 @@ def _noise(n: int, salt: int) -> float:
 
 
 def corner_point(i: int, j: int, north: bool) -> Floats:
-    """Return (2,) metres: a corner of the lattice, ``j`` streets from the river on one bank."""
+    """Return a corner of the lattice, ``j`` streets from the river on one bank.
+
+    In metres, shape (2,), float64.
+    """
     x = line_x(i) + 9.0 * _noise(i * 7919 + j, 11)
     y = line_y(j, north) + (8.0 * _noise(i * 104729 + j, 13) if j else 0.0)
     spot: Floats = ORIGIN_M + bend_points(np.array([[x, y]]))[0]
@@ -109,7 +112,10 @@ def corner_point(i: int, j: int, north: bool) -> Floats:
 
 
 def bend_points(xy: Floats) -> Floats:
-    """Return (n, 2) points in metres, moved by the field that bends the streets and the river."""
+    """Return points moved by the field that bends the streets and the river.
+
+    Both are in metres, shape (n, 2), float64.
+    """
     x, y = xy.T
     dy = 130 * np.sin(x / 1300 + 0.4) + 45 * np.sin(x / 520 + y / 900)
     dx = 70 * np.sin(y / 640 + 0.8) + 30 * np.sin(x / 610 - y / 480)
@@ -117,7 +123,10 @@ def bend_points(xy: Floats) -> Floats:
 
 
 def block_corners(office: Office, i: int, j: int) -> Floats:
-    """Return the (4, 2) corners of a block from the south-west, counter-clockwise."""
+    """Return the corners of a block from the south-west, counter-clockwise.
+
+    In metres, shape (4, 2), float64.
+    """
     north = office.row >= 0
     return np.array(
         [corner_point(a, b, north) for a, b in ((i, j), (i + 1, j), (i + 1, j + 1), (i, j + 1))]
@@ -210,3 +219,9 @@ def district_names() -> dict[str, str]:
     """Return the names of the districts by code."""
     with DIVISIONS.open(encoding="utf-8") as file:
         return {r["code"]: r["name"] for r in csv.DictReader(file) if r["level"] == "district"}
+
+
+def office_land(office: Office) -> shapely.Geometry:
+    """Return the land of the communities of an office."""
+    count = len(office.communities)
+    return shapely.union_all([community_polygon(office, n) for n in range(count)])

@@ -44,14 +44,14 @@ class Edge:
 
     @property
     def line(self) -> shapely.LineString:
-        """Return the centreline."""
+        """The centreline."""
         return shapely.LineString(
             [corner_point(*self.start, self.north), corner_point(*self.end, self.north)]
         )
 
     @property
     def along(self) -> bool:
-        """Return whether the street runs west to east."""
+        """Whether the street runs west to east."""
         return self.start[1] == self.end[1]
 
 

@@ -121,7 +121,7 @@ def read_entries(
     plan
         Number of the only plan to include.
     """
-    shown, figures = _shown_plans(plan), _figures()
+    plans, figures = _shown_plans(plan), _figures()
     community, street = aliased(Region), aliased(Region)
     statement = (
         select(
@@ -130,19 +130,19 @@ def read_entries(
             func.coalesce(street.code, "").label("street_code"),
             func.coalesce(street.name, "").label("street"),
             _city(community.code).label("city"),
-            shown.c.id.label("plan"),
-            shown.c.version,
-            shown.c.status,
-            func.coalesce(shown.c.published_at, shown.c.created_at).label("dated"),
-            shown.c.score,
-            _limit(shown.c.parameters, "lower", DEFAULT_LOWER_HOUSEHOLDS),
-            _limit(shown.c.parameters, "upper", DEFAULT_UPPER_HOUSEHOLDS),
+            plans.c.id.label("plan"),
+            plans.c.version,
+            plans.c.status,
+            func.coalesce(plans.c.published_at, plans.c.created_at).label("dated"),
+            plans.c.score,
+            _limit(plans.c.parameters, "lower", DEFAULT_LOWER_HOUSEHOLDS),
+            _limit(plans.c.parameters, "upper", DEFAULT_UPPER_HOUSEHOLDS),
             figures.c.grids,
             figures.c.households,
             wkb(community.geom).label("land"),
         )
-        .join(shown, shown.c.community_code == community.code)
-        .join(figures, figures.c.plan_id == shown.c.id)
+        .join(plans, plans.c.community_code == community.code)
+        .join(figures, figures.c.plan_id == plans.c.id)
         .outerjoin(street, street.code == community.parent_code)
         .where(community.code.startswith(code_prefix(region or ""), autoescape=True))
         .where(community.geom.is_not(None))

@@ -233,7 +233,7 @@ def _outlines(areas: gpd.GeoDataFrame, sheet: Sheet) -> Any:
 
 def _labels(sheet: Sheet) -> Iterator[folium.Marker]:
     for grid in sheet.grids.itertuples():
-        households = text("atlas.households_unit", lang="zh", households=grid.households)
+        households = text("page.households_unit", lang="zh", households=grid.households)
         html = f"<b>{grid_serial(grid.code)}</b><span>{escape(households)}</span>"
         yield text_label(label_point(grid.geom), html, "grid-label")
     outside = sheet.neighbours.geometry.clip_by_rect(*sheet.bounds).difference(sheet.entry.land)
@@ -264,7 +264,7 @@ def _scores(score: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for key, template in SCORE_FORMATS.items():
         value = score.get(key)
         if isinstance(value, bool):
-            yield key, _both("atlas.yes" if value else "atlas.no")
+            yield key, _both("page.yes" if value else "page.no")
         elif value is not None:
             yield key, template.format(value)
 
@@ -325,15 +325,15 @@ def _both(key: str, **fields: object) -> str:
 
 
 def _title(row: Any) -> str:
-    return row.name or _both("atlas.grid_name", serial=grid_serial(row.code))
+    return row.name or _both("page.grid_number", serial=grid_serial(row.code))
 
 
 def _grid_rows(row: Any) -> list[tuple[str, str]]:
     return [
-        (_both("atlas.code"), row.code),
+        (_both("page.grid_code"), row.code),
         (_both("atlas.households"), str(row.households)),
-        (_both("atlas.buildings"), str(row.buildings)),
-        (_both("atlas.kind"), _both(f"atlas.kind_{row.kind}")),
+        (_both("page.buildings"), str(row.buildings)),
+        (_both("atlas.kind"), _both(f"page.kind_{row.kind}")),
     ]
 
 

@@ -102,14 +102,14 @@ def _add_areas(group: folium.FeatureGroup, layers: Layers) -> None:
     outlines = [geojson_feature(land) for land in communities.geometry.boundary]
     geojson_layer(outlines, "borders", outer).add_to(group)
     for row in grids.itertuples(index=False):
-        count = text("atlas.households_unit", households=row.households)
+        count = text("page.households_unit", households=row.households)
         html = f"<b>{grid_serial(row.code)}</b><span>{escape(count)}</span>"
         text_label(label_point(row.geom), html, "grid-label").add_to(group)
 
 
 def _grid_rows(row: Any) -> list[tuple[str, str]]:
     return [
-        (text("atlas.code"), row.code),
+        (text("page.grid_code"), row.code),
         (text("atlas.households"), str(row.households)),
         (text("score.community"), row.community_name),
     ]

@@ -246,21 +246,13 @@ def _tables(content: Details, lang: Language) -> dict[str, Any]:
     """Return the tables beside and below the plan."""
     attributes = content["attributes"]
     published = content["data"]["published_at"]
-    above, below = attributes["storeys_above"], attributes["storeys_below"]
     region = content["region"] or {"name": "", "street": ""}
     return {
         "code": content["code"],
         "place": f"{region['street'] or ''} {region['name']}".strip(),
         "address": content["address"],
         "high_rise": attributes["high_rise"],
-        "facts": [
-            ["use", attributes["use_text"] or "?"],
-            ["storeys", f"{_or_unknown(above)} / -{_or_unknown(below)}"],
-            ["height", _format_height(attributes, lang)],
-            ["structure", attributes["structure_text"] or "?"],
-            ["fire_class", attributes["fire_class_text"] or "?"],
-            ["households", _format_households(attributes)],
-        ],
+        "facts": _facts(attributes, lang),
         "hydrants": [
             [
                 *(number, _format_hose(item, lang), f"{item['straight_m']:.0f} m"),
@@ -300,20 +292,31 @@ def _tables(content: Details, lang: Language) -> dict[str, Any]:
             *(item["text"] for item in content["fire_lane"]["obstacles"][:2]),
         ],
         "ladder": content["ladder"]["text"],
-        "items": [
-            [
-                item["title"],
-                item["value"],
-                item["place"],
-                None if item["value"] is None else f"{item['checked_on']} {item['checked_by']}",
-            ]
-            for item in content["items"]
-        ],
+        "items": [_item_row(item) for item in content["items"]],
         "missing": [item["text"] for item in content["missing"]],
         "review": _review_text(content["review"], lang),
         "data_of": "?" if published is None else clock.format_day(published),
         "printed": clock.today().isoformat(),
     }
+
+
+def _facts(attributes: Details, lang: Language) -> list[list[str]]:
+    """Return the key and the text of each attribute of the building."""
+    above, below = attributes["storeys_above"], attributes["storeys_below"]
+    return [
+        ["use", attributes["use_text"] or "?"],
+        ["storeys", f"{_or_unknown(above)} / -{_or_unknown(below)}"],
+        ["height", _format_height(attributes, lang)],
+        ["structure", attributes["structure_text"] or "?"],
+        ["fire_class", attributes["fire_class_text"] or "?"],
+        ["households", _format_households(attributes)],
+    ]
+
+
+def _item_row(item: Details) -> list[str | None]:
+    """Return what was found on site, where, and who checked it when."""
+    checked = None if item["value"] is None else f"{item['checked_on']} {item['checked_by']}"
+    return [item["title"], item["value"], item["place"], checked]
 
 
 def _format_type_and_main(hydrant: Details, lang: Language) -> str:
@@ -333,7 +336,7 @@ def _format_height(attributes: Details, lang: Language) -> str:
     estimate = attributes["estimated_height_m"]
     if estimate is None:
         return f"{_or_unknown(attributes['height_m'])} m"
-    return text("desk.height_estimated", lang=lang, height=f"{estimate:.0f} m")
+    return text("fire.height_estimated", lang=lang, height=f"{estimate:.0f} m")
 
 
 def _format_households(attributes: Details) -> str:

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 
 from geo.addresses import parse_address
 from geo.codes import grid_serial
 from geo.messages import Language, text
+from geo.types import Geometries
 from maps.atlas.sheet import Sheet
 from maps.paper.label_placer import (
     MM_PER_PT,
@@ -97,7 +97,7 @@ def building_labels(name: str, address: str) -> list[str]:
     return [name] if name and len(name) <= MAX_NAME_LENGTH else []
 
 
-def _clip_borders(sheet: Sheet, canvas: Canvas) -> NDArray[np.object_]:
+def _clip_borders(sheet: Sheet, canvas: Canvas) -> Geometries:
     """Return the borders of grids and communities as polygons of their drawn width."""
     areas = [*sheet.grids.geometry, *sheet.neighbours.geometry, sheet.entry.land]
     lines = shapely.get_parts(canvas.clip(shapely.boundary(np.array(areas, dtype=object)), 0.0))
@@ -112,7 +112,7 @@ def _place_grid_numbers(
     lang: Language,
 ) -> None:
     for row in sheet.grids.itertuples():
-        households = text("atlas.households_unit", lang=lang, households=row.households)
+        households = text("page.households_unit", lang=lang, households=row.households)
         clipped = canvas.clip([row.geom], 0.0)
         for area in clipped[shapely.get_dimensions(clipped) == 2][:1]:
             number, points = grid_serial(row.code), _open_points(area, buildings)
@@ -230,7 +230,7 @@ def place_street_name(
     placer: LabelPlacer,
     name: str,
     size: float,
-    lines: NDArray[np.object_],
+    lines: Geometries,
     road_width: float,
 ) -> None:
     """Place a street name along its lines, at least :data:`STREET_NAME_INTERVAL_MM` apart.

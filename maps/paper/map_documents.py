@@ -173,7 +173,7 @@ def _front_matter(
         "paper": [paper.width_mm, paper.height_mm],
         "place": place,
         "cover": cover,
-        "totals": text("atlas.totals", lang=lang, **totals),
+        "totals": text("page.totals", lang=lang, **totals),
         "dated": clock.format_day(_newest(entries)),
         "overview": _overview(entries, page_set, paper),
         "pages": page_set.pages,

@@ -247,7 +247,7 @@ def _sheet_page(
         "map": page_set.add_picture(f"map-{entry.code}-{tile.label}.svg", svg.encode()),
         "sheet": tile.label,
         "letters": [label_fields(label) for label in labels.placed],
-        "joins": list(_joins(community.layout, tile, lang)),
+        "joins": list(_adjacent_sheets(community.layout, tile, lang)),
     }, labels
 
 
@@ -256,7 +256,7 @@ def label_fields(label: Label) -> Page:
     return dict(vars(label))
 
 
-def _joins(layout: Layout, tile: SheetTile, lang: Language) -> Iterator[Page]:
+def _adjacent_sheets(layout: Layout, tile: SheetTile, lang: Language) -> Iterator[Page]:
     """Yield the adjacent sheet at each side."""
     width, height = layout.area_size
     sides = {"left": (-1, 0), "right": (1, 0), "top": (0, 1), "bottom": (0, -1)}

@@ -78,7 +78,7 @@ def notice_boards(
     micro_borders = _micro_borders(connection, entry.plan, layout)
     for page in _grid_pages(connection, entry, layout, page_set, site, lang):
         if grid in ("", page["code"]):
-            board = _board(
+            board = _board_data(
                 layout, page["code"], extents[page["code"]], micro_borders, page_set, lang
             )
             page_set.pages.append(page | board)
@@ -231,7 +231,7 @@ def _micro_borders(
     return borders
 
 
-def _board(
+def _board_data(
     layout: CommunityLayout,
     code: str,
     extent: tuple[Box, int],

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import typst
 from PIL import Image, ImageOps
@@ -63,7 +64,7 @@ def inspect_plan(content: bytes) -> PlanFile:
             media = PlanMedia.PNG if picture.format == "PNG" else PlanMedia.JPEG
             upright = ImageOps.exif_transpose(picture).convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise _unreadable() from None
+        _refuse_unreadable()
     upright.thumbnail((PLAN_SIDE_PIXELS, PLAN_SIDE_PIXELS))
     upright.info.clear()
     out = io.BytesIO()
@@ -71,8 +72,8 @@ def inspect_plan(content: bytes) -> PlanFile:
     return PlanFile(media, 1, out.getvalue())
 
 
-def _unreadable() -> InputError:
-    return InputError("plan_unreadable", formats=", ".join(("PDF", *PICTURE_FORMATS)))
+def _refuse_unreadable() -> NoReturn:
+    raise InputError("plan_unreadable", formats=", ".join(("PDF", *PICTURE_FORMATS))) from None
 
 
 def _count_pages(content: bytes) -> int:
@@ -83,11 +84,11 @@ def _count_pages(content: bytes) -> int:
         try:
             done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)
         except subprocess.TimeoutExpired:
-            raise _unreadable() from None
+            _refuse_unreadable()
     if done.returncode == _TOO_MANY_PAGES:
         raise TooLargeError("plan_pages", most=MAX_PLAN_PAGES)
     if done.returncode:
-        raise _unreadable()
+        _refuse_unreadable()
     return int(done.stdout)
 
 

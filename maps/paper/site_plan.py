@@ -63,6 +63,7 @@ def find_surroundings(context: FireContext, content: Details, box: Bounds) -> Su
 
 
 def paper_position(point: shapely.Geometry, canvas: Canvas) -> tuple[float, float]:
+    """Return where a point lies on the paper, in the units of the canvas."""
     x, y = shapely.get_coordinates(canvas.to_paper(point))[0]
     return round(float(x), 2), round(float(y), 2)
 
@@ -70,6 +71,7 @@ def paper_position(point: shapely.Geometry, canvas: Canvas) -> tuple[float, floa
 def build_label(
     at: shapely.Geometry, label: str, size: float, *, box: bool, bold: bool = False
 ) -> Label:
+    """Return a label at a point of the paper, as the page template reads it."""
     x, y = shapely.get_coordinates(at)[0].tolist()
     return {"x": x, "y": y, "text": label, "size": size, "box": box, "bold": bold}
 

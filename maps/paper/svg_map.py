@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 
+from geo.types import Geometries
 from maps import style
 from maps.atlas.sheet import Sheet
 from maps.colours import PALETTE, UNINHABITED_FILL, darken
 
 Box = tuple[float, float, float, float]
-Shapes = NDArray[np.object_]
 
 INK = "#1d262e"
 RED = "#8c2f39"
@@ -63,7 +62,7 @@ class Canvas:
         factor = 1000 / self.scale
         return shapely.transform(shapes, lambda xy: (xy - (west, north)) * (factor, -factor))
 
-    def clip(self, shapes: Any, margin: float = 2.0) -> Shapes:
+    def clip(self, shapes: Any, margin: float = 2.0) -> Geometries:
         """Return the parts of shapes inside the map in millimetres, without empty ones.
 
         Parameters
@@ -76,7 +75,7 @@ class Canvas:
         width, height = self.size
         scaled = self.to_paper(np.asarray(shapes, dtype=object))
         clipped = shapely.clip_by_rect(scaled, -margin, -margin, width + margin, height + margin)
-        parts: Shapes = clipped[~(shapely.is_empty(clipped) | shapely.is_missing(clipped))]
+        parts: Geometries = clipped[~(shapely.is_empty(clipped) | shapely.is_missing(clipped))]
         return parts
 
 
@@ -121,7 +120,7 @@ def _micro_borders(borders: Sequence[shapely.Geometry], canvas: Canvas) -> Itera
 
 
 def draw_overview(
-    lands: Shapes,
+    lands: Geometries,
     canvas: Canvas,
     colours: Iterable[int],
     frames: Iterable[Box] = (),
@@ -268,19 +267,19 @@ def road_width_mm(name: str, canvas: Canvas) -> float:
     return max(style.ROADS[name].width_m * 1000 / canvas.scale, MIN_ROAD_WIDTH_MM.get(name, 1.0))
 
 
-def _road(shapes: Shapes, name: str, width: float) -> Iterator[str]:
+def _road(shapes: Geometries, name: str, width: float) -> Iterator[str]:
     symbol = style.ROADS[name]
     caps = 'stroke-linecap="round"'
     yield path_element(shapes, stroke=darken(symbol.casing, 0.72), width=width + 0.3, extra=caps)
     yield path_element(shapes, stroke=symbol.fill, width=width, extra=caps)
 
 
-def _rail(shapes: Shapes) -> Iterator[str]:
+def _rail(shapes: Geometries) -> Iterator[str]:
     yield path_element(shapes, stroke=INK, width=0.8)
     yield path_element(shapes, stroke="#ffffff", width=0.5, extra='stroke-dasharray="2.4 2.4"')
 
 
-def _wall(shapes: Shapes) -> str:
+def _wall(shapes: Geometries) -> str:
     return path_element(shapes, stroke=style.WALL, width=0.25, extra='stroke-dasharray="1.6 0.6"')
 
 
@@ -316,24 +315,24 @@ def _borders(sheet: Sheet, canvas: Canvas, highlighted: str) -> Iterator[str]:
         yield path_element(canvas.clip(shapely.boundary(grid)), stroke=style.SELECTED, width=1.2)
 
 
-def _neighbour_border(shapes: Shapes) -> str:
+def _neighbour_border(shapes: Geometries) -> str:
     dashes = 'stroke-dasharray="2.4 0.8 0.5 0.8"'
     return path_element(shapes, stroke="#8d7a7d", width=0.3, extra=dashes)
 
 
-def _grid_border(shapes: Shapes) -> Iterator[str]:
+def _grid_border(shapes: Geometries) -> Iterator[str]:
     yield path_element(shapes, stroke="#ffffff", width=1.1)
     yield path_element(shapes, stroke=INK, width=0.55)
 
 
-def _community_border(shapes: Shapes) -> Iterator[str]:
+def _community_border(shapes: Geometries) -> Iterator[str]:
     yield path_element(shapes, stroke="#ffffff", width=1.7)
     dashes = 'stroke-dasharray="4 1.1 0.9 1.1"'
     yield path_element(shapes, stroke=style.COMMUNITY_BORDER, width=0.95, extra=dashes)
 
 
 def path_element(
-    shapes: Shapes, *, fill: str = "none", stroke: str = "", width: float = 0.0, extra: str = ""
+    shapes: Geometries, *, fill: str = "none", stroke: str = "", width: float = 0.0, extra: str = ""
 ) -> str:
     """Return shapes in millimetres as one SVG path element; empty without shapes.
 
@@ -353,7 +352,7 @@ def path_element(
     return f'<path d="{commands}" fill="{fill}" fill-rule="evenodd"{line} {extra}/>'
 
 
-def _path_commands(shapes: Shapes) -> Iterator[str]:
+def _path_commands(shapes: Geometries) -> Iterator[str]:
     parts = shapely.get_parts(shapely.get_parts(np.asarray(shapes, dtype=object)))
     areas = shapely.get_dimensions(parts) == 2
     rings = shapely.get_rings(parts[areas])

@@ -38,7 +38,7 @@ PLANS, PEOPLE, JOBS = writers("plan_edit"), writers("grid_informant"), writers("
 COMMENTS = writers("plan_comment")
 DATA, DISPATCH = readers("quarantine"), readers("building_review") - {"importer"}
 PIPES = readers("pipe_node") - {"importer"}
-"""The desks of fire service and networks are not the importer's, who reads their layers."""
+"""The paths of the fire service and networks are not the importer's, who reads their layers."""
 
 MAY = {
     "POST /auth/token": PUBLIC_CALLER,
@@ -132,7 +132,7 @@ MAY = {
 }
 """Which roles an operation lets in."""
 
-DESKS = {
+ROLES_BELOW = {
     "/plans/{plan}/": readers("plan_edit"),
     "/communities/{community}/": readers("plan_edit"),
     "/imports/": DATA,
@@ -171,7 +171,7 @@ def may(operation):
     if operation in MAY:
         return MAY[operation]
     path = operation.split(" ", 1)[1]
-    return next((roles for start, roles in DESKS.items() if path.startswith(start)), None)
+    return next((roles for start, roles in ROLES_BELOW.items() if path.startswith(start)), None)
 
 
 @pytest.fixture(scope="module")

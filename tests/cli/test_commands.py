@@ -1,4 +1,4 @@
-"""The command line: import, draw and export Monaco; errors; former names of commands."""
+"""The command line: import, draw and export Monaco; errors."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,8 @@ import geopandas as gpd
 import pytest
 import typer
 from sqlalchemy import select
-from typer.testing import CliRunner
 
 from cli.draw import report_results
-from cli.main import app
 from etl.sample.street_plan import SAMPLES
 from geo.model import Building, ImportRun
 from geo.plans.batch import DrawResult
@@ -146,49 +144,23 @@ def test_community_that_could_not_be_drawn_sets_the_exit_code(capsys):
     assert "a worker died" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("command", "former", "current"),
-    [
-        ((), "runs", "import-runs"),
-        ((), "correct", "override"),
-        ((), "release", "override"),
-        (("import-runs",), "dismiss", "reject"),
-        (("draw",), "--fresh", "--from-scratch"),
-        (("draw",), "--complete", "--repair"),
-        (("draw",), "--wishes", "--constraints"),
-        (("score",), "--wishes", "--constraints"),
-        (("import", "building"), "--again", "--force"),
-    ],
-)
-def test_former_name_is_accepted_but_not_in_the_help(command, former, current):
-    runner = CliRunner()
-    listed = runner.invoke(app, [*command, "--help"], env={"COLUMNS": "200"}).output
-    assert f" {current} " in listed
-    assert f" {former} " not in listed
-    value = ["none.toml"] if former == "--wishes" else []
-    accepted = runner.invoke(app, [*command, former, *value, "--help"])
-    assert accepted.exit_code == 0, accepted.output
-
-
-def test_held_run_is_rejected_under_both_names(database, tmp_path):
+def test_rejected_run_can_not_be_approved(database, tmp_path):
     write(houses(40), tmp_path / "a.gpkg")
     write(houses(10), tmp_path / "b.gpkg")
     assert gridatlas("import", "building", "a.gpkg", cwd=tmp_path).returncode == 0
-    for number, words in ((2, ("import-runs", "reject")), (3, ("runs", "dismiss"))):
-        held = gridatlas("import", "building", "b.gpkg", cwd=tmp_path)
-        assert held.returncode == 3, held.stderr
-        rejected = gridatlas(*words, str(number), cwd=tmp_path)
-        assert rejected.returncode == 0, rejected.stderr
-        assert gridatlas("runs", "approve", str(number), cwd=tmp_path).returncode == 2
+    held = gridatlas("import", "building", "b.gpkg", cwd=tmp_path)
+    assert held.returncode == 3, held.stderr
+    rejected = gridatlas("import-runs", "reject", "2", cwd=tmp_path)
+    assert rejected.returncode == 0, rejected.stderr
+    assert gridatlas("import-runs", "approve", "2", cwd=tmp_path).returncode == 2
 
 
-@pytest.mark.parametrize("option", ["--force", "--again"])
-def test_unchanged_file_is_imported_again_when_forced(database, tmp_path, option):
+def test_unchanged_file_is_imported_again_when_forced(database, tmp_path):
     write(houses(12), tmp_path / "a.gpkg")
     words = ("import", "building", "a.gpkg")
     assert gridatlas(*words, cwd=tmp_path).returncode == 0
     gridatlas(*words, cwd=tmp_path)
-    gridatlas(*words, option, cwd=tmp_path)
+    gridatlas(*words, "--force", cwd=tmp_path)
     with database.connect() as connection:
         runs = select(ImportRun.status, ImportRun.report).order_by(ImportRun.id)
         statuses = [run.status for run in connection.execute(runs)]
@@ -196,21 +168,17 @@ def test_unchanged_file_is_imported_again_when_forced(database, tmp_path, option
     assert len(statuses) == 3
 
 
-@pytest.mark.parametrize(
-    ("set_words", "clear_words"),
-    [(("override", "set"), ("override", "clear")), (("correct",), ("release",))],
-)
-def test_override_is_set_and_cleared(database, tmp_path, set_words, clear_words):
+def test_override_is_set_and_cleared(database, tmp_path):
     write(houses(12), tmp_path / "a.gpkg")
     assert gridatlas("import", "building", "a.gpkg", cwd=tmp_path).returncode == 0
     feature = ("building", "b001")
-    done = gridatlas(*set_words, *feature, "households=77", cwd=tmp_path)
+    done = gridatlas("override", "set", *feature, "households=77", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     with database.connect() as connection:
         households = select(Building.households).where(Building.code == "b001")
         assert connection.execute(households).scalar_one() == 77
-    assert gridatlas(*clear_words, *feature, cwd=tmp_path).returncode == 0
-    assert gridatlas(*clear_words, *feature, cwd=tmp_path).returncode == 2
+    assert gridatlas("override", "clear", *feature, cwd=tmp_path).returncode == 0
+    assert gridatlas("override", "clear", *feature, cwd=tmp_path).returncode == 2
 
 
 @pytest.mark.parametrize("name", ["far[1].csv", "x[/b].csv", "[bold]a[/bold].csv"])

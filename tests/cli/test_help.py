@@ -34,7 +34,8 @@ def help_texts():
         shown = [param for param in command.params if not getattr(param, "hidden", False)]
         for described in (command, *shown):
             panel = getattr(described, "rich_help_panel", None)
-            texts |= {words for words in (getattr(described, "help", None), panel) if words}
+            shown_help = (getattr(described, "help", None) or "").partition("\n\nRaises\n")[0]
+            texts |= {words for words in (shown_help, panel) if words}
     return texts
 
 
@@ -67,6 +68,13 @@ def test_every_command_and_parameter_has_a_help():
     ]
     assert without == []
     assert [path for path, command in COMMANDS if not command.help] == []
+
+
+def test_help_leaves_out_the_errors_that_the_docstring_lists():
+    shown = show_help(("draw",), "C")
+    assert "store them as plans" in shown
+    assert "Raises" not in shown
+    assert "InputError" not in shown
 
 
 @pytest.mark.parametrize("path", [(), ("draw",), ("print", "cards"), ("import", "building")])

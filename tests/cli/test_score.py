@@ -6,12 +6,13 @@ from pathlib import Path
 import geopandas as gpd
 import pytest
 import shapely
-from sqlalchemy import select
+from sqlalchemy import select, text
 from typer.testing import CliRunner
 
 from cli.main import app
 from etl.pipeline.publish_frames import publish
 from etl.sample.city import SAMPLE_FILE, read_sample
+from geo import messages
 from geo.db.layer_frames import read_layer
 from geo.errors import GridatlasError
 from geo.model import GridPlan
@@ -133,6 +134,25 @@ def test_alternatives_are_shown_side_by_side_and_kept(drawn, tmp_path):
     output = gridatlas(*words, "--alternatives", "2", "--json", tmp_path / "s.json")
     plans = [one["plan"] for one in json.loads((tmp_path / "s.json").read_text())]
     assert all(f"{plan}" in output for plan in plans)
+
+
+def test_ways_to_micro_stations_are_shown_and_weighed(city, tmp_path):
+    add = (
+        "INSERT INTO facility (code, category, name, geom) "
+        "SELECT 'micro' || code, 'micro_station', '', ST_PointOnSurface(geom) FROM building "
+        "WHERE region_code = :community AND households > 0 ORDER BY ST_X(ST_Centroid(geom)) LIMIT 2"
+    )
+    words = ("draw", "--community", OTHER, "--from-scratch", *QUICK, "--json", tmp_path / "s.json")
+    with city.begin() as connection:
+        connection.execute(text(add), {"community": OTHER})
+    try:
+        output = gridatlas(*words, "--weight", "station=50")
+    finally:
+        with city.begin() as connection:
+            connection.execute(text("DELETE FROM facility WHERE category = 'micro_station'"))
+    card = cards(tmp_path / "s.json")[OTHER]
+    figures = {"metres": card["station_m"], "share": card["station_other"]}
+    assert messages.text("score.stations", **figures) in output
 
 
 def polygons(tmp_path: Path, *shapes: shapely.Geometry) -> Path:

@@ -93,7 +93,7 @@ CHECKED = """async () => (await axe.run(document, {resultTypes: ["violations"],
 
 
 @pytest.fixture(scope="module")
-def desks(town: Engine, address: str) -> str:
+def staff_site(town: Engine, address: str) -> str:
     """Return the address of a server with accounts, and really drawn plans in force."""
     with town.begin() as connection:
         for role in ("planner", "fire", "importer", "admin"):
@@ -107,15 +107,15 @@ def desks(town: Engine, address: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def client_of(desks: str) -> Iterator[Callable[[str], httpx.Client]]:
+def client_of(staff_site: str) -> Iterator[Callable[[str], httpx.Client]]:
     """Return the client of the API that an account has."""
     made: dict[str, httpx.Client] = {}
 
     def client_of(name: str) -> httpx.Client:
         if name not in made:
-            bearer = {"Authorization": f"Bearer {signed_in(desks, name)['access_token']}"}
+            bearer = {"Authorization": f"Bearer {signed_in(staff_site, name)['access_token']}"}
             made[name] = httpx.Client(
-                base_url=desks,
+                base_url=staff_site,
                 headers=bearer,
                 timeout=TIMEOUT_S,
                 # the server may close an idle connection just when it is used again

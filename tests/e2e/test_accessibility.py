@@ -44,10 +44,10 @@ def places(client_of):
         *("fire", "building", "incident", "data", "accounts"),
     ],
 )
-def test_page_has_no_findings_in_either_size(open_page, desks, places, name, lang):
+def test_page_has_no_findings_in_either_size(open_page, staff_site, places, name, lang):
     path, account, selector = places[name]
-    session = signed_in(desks, account) if account else None
-    page = open_page(f"{desks}{path}", session=session, lang=lang)
+    session = signed_in(staff_site, account) if account else None
+    page = open_page(f"{staff_site}{path}", session=session, lang=lang)
     page.locator(selector).first.wait_for()
     page.evaluate(AXE(encoding="utf-8"))
     findings = page.evaluate(FINDINGS, "desktop")

@@ -11,9 +11,9 @@ NEW_PASSWORD = "a quite different one"  # noqa: S105
 
 
 @pytest.fixture
-def admin_page(open_page, desks):
+def admin_page(open_page, staff_site):
     def admin_page(**how):
-        page = open_page(f"{desks}/admin", session=signed_in(desks, "admin"), **how)
+        page = open_page(f"{staff_site}/admin", session=signed_in(staff_site, "admin"), **how)
         page.locator("tbody tr").first.wait_for()
         return page
 
@@ -25,7 +25,7 @@ def row_of(page, name):
 
 
 def test_administrator_adds_changes_resets_disables_and_enables_an_account(
-    admin_page, client_of, open_page, desks
+    admin_page, client_of, open_page, staff_site
 ):
     page = admin_page()
     page.on("dialog", lambda asked: asked.accept())
@@ -57,7 +57,7 @@ def test_administrator_adds_changes_resets_disables_and_enables_an_account(
     [account] = [one for one in listed if one["name"] == "newcomer"]
     assert (account["role"], account["active"]) == ("fire", True)
     assert faults_of(page) == []
-    fresh = open_page(f"{desks}/fire", faults_allowed=True)
+    fresh = open_page(f"{staff_site}/fire", faults_allowed=True)
     fresh.get_by_label("用户名").fill("newcomer")
     fresh.get_by_label("密码").fill(NEW_PASSWORD)
     fresh.get_by_role("button", name="登录", exact=True).click()
@@ -92,19 +92,21 @@ def test_refusal_is_shown_and_the_form_stays(admin_page):
 
 
 def test_page_is_for_administrators_and_keeps_their_own_account_active(
-    open_page, desks, admin_page
+    open_page, staff_site, admin_page
 ):
-    page = open_page(f"{desks}/admin", session=signed_in(desks, "planner"))
+    page = open_page(f"{staff_site}/admin", session=signed_in(staff_site, "planner"))
     expect(page.get_by_role("dialog")).to_contain_text("规划员")
     own = admin_page()
     expect(row_of(own, "planner").get_by_role("button", name="停用")).to_have_count(1)
     expect(row_of(own, "admin").get_by_role("button", name="停用")).to_have_count(0)
 
 
-def test_own_password_is_changed_and_the_page_goes_on(open_page, desks, town):
+def test_own_password_is_changed_and_the_page_goes_on(open_page, staff_site, town):
     with town.begin() as connection:
         accounts.add_account(connection, "careful", "planner", PASSWORD, scope=t.STREET)
-    page = open_page(f"{desks}/plan", session=signed_in(desks, "careful"), faults_allowed=True)
+    page = open_page(
+        f"{staff_site}/plan", session=signed_in(staff_site, "careful"), faults_allowed=True
+    )
     page.locator(".communities a").first.wait_for()
     page.get_by_role("button", name="careful").click()
     dialog = page.get_by_role("dialog")
@@ -136,10 +138,10 @@ SIZE = "selector => document.querySelector(selector).getBoundingClientRect().hei
     ],
 )
 def test_large_text_enlarges_a_page_is_remembered_and_free_of_faults(
-    open_page, desks, path, account, selector, lang
+    open_page, staff_site, path, account, selector, lang
 ):
-    session = signed_in(desks, account) if account else None
-    page = open_page(f"{desks}{path}", session=session, lang=lang)
+    session = signed_in(staff_site, account) if account else None
+    page = open_page(f"{staff_site}{path}", session=session, lang=lang)
     page.locator(selector).first.wait_for()
     before = page.evaluate(SIZE, selector)
     with page.expect_navigation():

@@ -30,7 +30,7 @@ ADD_EVENT = text(
 
 
 @pytest.fixture(scope="module")
-def measured(town, desks):
+def measured(town, staff_site):
     """Return the grids of a community, with cases in two closed months; the first is the best."""
     with town.begin() as connection:
         accounts.add(connection, "community", "office", scope=t.NORTH_GATE)
@@ -53,9 +53,11 @@ def measured(town, desks):
 
 
 @pytest.fixture
-def assess_page(open_page, desks, measured):
+def assess_page(open_page, staff_site, measured):
     def assess_page(path="/assess", size=LAPTOP, **how) -> Page:
-        page = open_page(f"{desks}{path}", size, session=signed_in(desks, "community"), **how)
+        page = open_page(
+            f"{staff_site}{path}", size, session=signed_in(staff_site, "community"), **how
+        )
         page.locator("#side tbody tr").first.wait_for()
         page.wait_for_function(IDLE)
         return page

@@ -18,7 +18,7 @@ HERE = t.degrees(300, 350)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def offices(town, desks) -> Iterator[None]:
+def offices(town, staff_site) -> Iterator[None]:
     """Add a manager of a grid, the community's office and the street's."""
     before = settings().reports_per_minute
     settings().reports_per_minute = 100_000
@@ -41,12 +41,12 @@ def offices(town, desks) -> Iterator[None]:
 
 
 @pytest.fixture
-def report(desks):
+def report(staff_site):
     """Return a function that reports something from the public side and returns its number."""
 
     def report(description, kind="burst_pipe", **more):
         form = {"kind": kind, "lon": HERE[0], "lat": HERE[1], "description": description} | more
-        filed = httpx.post(f"{desks}/reports", data=form, timeout=TIMEOUT_S)
+        filed = httpx.post(f"{staff_site}/reports", data=form, timeout=TIMEOUT_S)
         assert filed.status_code == 201, filed.text
         return filed.json()["number"]
 
@@ -54,9 +54,9 @@ def report(desks):
 
 
 @pytest.fixture
-def cases_page(open_page, desks):
+def cases_page(open_page, staff_site):
     def cases_page(name="community", path="/cases", size=LAPTOP, **how) -> Page:
-        page = open_page(f"{desks}{path}", size, session=signed_in(desks, name), **how)
+        page = open_page(f"{staff_site}{path}", size, session=signed_in(staff_site, name), **how)
         page.wait_for_function(IDLE)
         live = "Live" if how.get("lang") == "en" else "实时更新"
         expect(page.locator("#side h1")).to_contain_text(live)
@@ -234,8 +234,8 @@ def test_no_serious_fault_of_access(cases_page, report, lang, size):
     assert faults_of(page) == []
 
 
-def test_role_without_casework_is_asked_to_sign_in_again(open_page, desks):
-    page = open_page(f"{desks}/cases", session=signed_in(desks, "planner"))
+def test_role_without_casework_is_asked_to_sign_in_again(open_page, staff_site):
+    page = open_page(f"{staff_site}/cases", session=signed_in(staff_site, "planner"))
     dialog = page.locator("dialog.session")
     expect(dialog).to_contain_text("规划员")
     assert faults_of(page) == []

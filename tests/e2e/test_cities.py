@@ -24,7 +24,7 @@ def square(index):
 
 
 @pytest.fixture(scope="module")
-def cities(town, desks):
+def cities(town, staff_site):
     """Add a second city with two communities, of which none is drawn."""
     levels = ((FAR_CITY, "长沙市", "city", None), (FAR_DISTRICT, "芙蓉区", "district", FAR_CITY))
     regions = [
@@ -47,7 +47,7 @@ def cities(town, desks):
     with town.begin() as connection:
         connection.execute(insert(Region), regions)
         accounts.add(connection, "far", "fire", scope=FAR_CITY)
-    return desks
+    return staff_site
 
 
 def draw_far_city(town):
@@ -83,12 +83,12 @@ def test_pages_open_on_the_drawn_city_and_count_its_drawn_communities(open_page,
     page.locator("#list-toggle").click()
     expect(page.locator("#list")).to_contain_text("北门社区")
     expect(page.locator("#list")).not_to_contain_text("远方社区")
-    for desk, account in (("fire", "fire"), ("data", "importer")):
-        page = open_page(f"{cities}/{desk}", session=signed_in(cities, account))
-        assert is_shown(page, *t.degrees(600, 300)), desk
+    for name, account in (("fire", "fire"), ("data", "importer")):
+        page = open_page(f"{cities}/{name}", session=signed_in(cities, account))
+        assert is_shown(page, *t.degrees(600, 300)), name
 
 
-def test_desk_opens_on_the_region_of_the_caller(open_page, cities):
+def test_page_opens_on_the_region_of_the_caller(open_page, cities):
     page = open_page(f"{cities}/fire", session=signed_in(cities, "far"))
     assert is_shown(page, WEST + SIDE, SOUTH + SIDE / 2)
 

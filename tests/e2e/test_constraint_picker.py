@@ -32,11 +32,13 @@ GRIDS_OF = """codes => codes.map(code =>
 
 
 @pytest.fixture
-def dialog(open_page, desks):
+def dialog(open_page, staff_site):
     """Return the page with the dialog of a drawing, and the map of the constraints, open."""
 
     def dialog(community, **how):
-        page = open_page(f"{desks}/plan/c/{community}", session=signed_in(desks, "planner"), **how)
+        page = open_page(
+            f"{staff_site}/plan/c/{community}", session=signed_in(staff_site, "planner"), **how
+        )
         page.locator("#draw").click()
         page.locator("dialog").get_by_role("button", name="在图上选择建筑").click()
         page.wait_for_function(PICKING)
@@ -100,9 +102,9 @@ def test_lasso_chooses_whole_buildings_and_their_grids_are_locked(dialog):
 
 
 def test_discarded_draft_leaves_a_community_with_its_buildings_to_choose_from(
-    open_page, desks, dialog
+    open_page, staff_site, dialog
 ):
-    page = open_page(f"{desks}/plan/c/{t.RIVERSIDE}", session=signed_in(desks, "planner"))
+    page = open_page(f"{staff_site}/plan/c/{t.RIVERSIDE}", session=signed_in(staff_site, "planner"))
     page.on("dialog", lambda asked: asked.accept())
     page.locator("article.plan").get_by_role("button", name="删除").click()
     expect(page.locator("#side")).to_contain_text("还没有方案")

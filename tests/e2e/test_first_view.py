@@ -22,7 +22,7 @@ window.shift = () => {
 
 
 @pytest.fixture
-def scripts(browser, desks):
+def scripts(browser, staff_site):
     """Return a function that opens a page signed out and lists its scripts with their sizes."""
     contexts = []
 
@@ -31,7 +31,7 @@ def scripts(browser, desks):
         contexts.append(context)
         page, found = context.new_page(), {}
         page.on("response", lambda answer: found.setdefault(answer.url, answer))
-        page.goto(desks + path)
+        page.goto(staff_site + path)
         expect(page.get_by_role("button", name="登录", exact=True)).to_be_visible()
         page.wait_for_load_state("networkidle")
         scripts = {url: one for url, one in found.items() if url.endswith(".js")}
@@ -63,11 +63,11 @@ def test_the_planner_loads_while_the_reader_types(scripts):
 @pytest.mark.parametrize(
     ("path", "words"), [("/", "#list h2, #list li"), ("/report", "#view textarea")]
 )
-def test_residents_read_and_write_before_there_is_a_map(browser, desks, path, words):
+def test_residents_read_and_write_before_there_is_a_map(browser, staff_site, path, words):
     context = browser.new_context(viewport=PHONE, locale="zh-CN")
     page = context.new_page()
     page.route(MAP_CODE, lambda route: None)  # never answered
-    page.goto(desks + path)
+    page.goto(staff_site + path)
     expect(page.locator(words).first).to_be_attached()
     expect(page.locator("h1")).not_to_be_empty()
     context.close()
@@ -77,12 +77,12 @@ def test_residents_read_and_write_before_there_is_a_map(browser, desks, path, wo
     ("path", "control"),
     [("/", "#here"), ("/report", "#language"), ("/fire", "#help"), ("/field", "#language")],
 )
-def test_controls_are_shown_once_they_work(browser, desks, path, control):
+def test_controls_are_shown_once_they_work(browser, staff_site, path, control):
     context = browser.new_context(viewport=PHONE, locale="zh-CN")
     page = context.new_page()
     with hold_back(page, "**/locale/*") as held:
         with held.expect():
-            page.goto(desks + path)
+            page.goto(staff_site + path)
         expect(page.locator(control)).to_be_attached()
         expect(page.locator(control)).to_be_hidden()
     expect(page.locator(control)).to_be_visible()
@@ -90,11 +90,11 @@ def test_controls_are_shown_once_they_work(browser, desks, path, control):
 
 
 @pytest.mark.parametrize("path", ["/", "/report"])
-def test_nothing_moves_while_the_map_comes(browser, desks, path):
+def test_nothing_moves_while_the_map_comes(browser, staff_site, path):
     context = browser.new_context(viewport=PHONE, locale="zh-CN")
     context.add_init_script(NOTE_SHIFTS)
     page = context.new_page()
-    page.goto(desks + path)
+    page.goto(staff_site + path)
     page.wait_for_function(IDLE)
     assert page.evaluate("shift()") <= 0.03
     context.close()

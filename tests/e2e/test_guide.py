@@ -17,11 +17,11 @@ from tests import town as t
 from tests.e2e.conftest import IDLE, TIMEOUT_S, signed_in
 from tests.e2e.test_assess_page import measured
 from tests.e2e.test_constraint_picker import NEIGHBOURS, PICKING, constrain
-from tests.e2e.test_data_desk import delivered
-from tests.e2e.test_fire_desk import equipped
+from tests.e2e.test_data_page import delivered
+from tests.e2e.test_fire_page import equipped
 from tests.e2e.test_planner import AT_BORDER, GRIDS, READY, pick
 
-__all__ = ["delivered", "equipped", "measured"]  # the same ground as the desks' own tests
+__all__ = ["delivered", "equipped", "measured"]  # the same ground as the staff_site' own tests
 
 DOCS = Path(__file__).parents[2] / "docs"
 SIZE = {"width": 1200, "height": 750}
@@ -69,7 +69,7 @@ def test_every_picture_of_the_guide_is_taken_here():
         assert all((DOCS / "images" / "guide" / f"{name}.png").exists() for name in named)
 
 
-def test_pictures_of_planner_and_public_page(open_page, desks, town, client_of, keep):
+def test_pictures_of_planner_and_public_page(open_page, staff_site, town, client_of, keep):
     grid = f"{t.DRUM_TOWER}001"
     station = {"code": "gs", "category": "service_station", "name": "钟鼓楼社区党群服务站"}
     place = "SRID=4490;POINT({} {})".format(*t.degrees(900, 210))
@@ -78,7 +78,7 @@ def test_pictures_of_planner_and_public_page(open_page, desks, town, client_of, 
         connection.execute(insert(GridManager), manager | {"duties": "信息采集、便民服务"})
         more = {"phone": "0710-3510000", "region_code": t.DRUM_TOWER, "geom": place}
         connection.execute(insert(Facility), station | more)
-    public = open_page(f"{desks}/?grid={grid}", SIZE)
+    public = open_page(f"{staff_site}/?grid={grid}", SIZE)
     public.locator("#panel .manager").wait_for()
     public.wait_for_function(IDLE)
     keep(public, "public-card")
@@ -86,8 +86,8 @@ def test_pictures_of_planner_and_public_page(open_page, desks, town, client_of, 
     planner = client_of("planner")
     shown = planner.get(f"/communities/{t.DRUM_TOWER}/plans?status=published").json()["items"][0]
     draft = planner.post(f"/plans/{shown['id']}/copy").json()["id"]
-    session = signed_in(desks, "planner")
-    page = open_page(f"{desks}/plan/p/{draft}", SIZE, session=session)
+    session = signed_in(staff_site, "planner")
+    page = open_page(f"{staff_site}/plan/p/{draft}", SIZE, session=session)
     page.wait_for_function(READY)
     to = page.evaluate(GRIDS)[0]
     pick(page, to)
@@ -107,11 +107,11 @@ def test_pictures_of_planner_and_public_page(open_page, desks, town, client_of, 
     page.wait_for_function(IDLE)
     keep(page, "plan-border")
     page.keyboard.press("Escape")
-    page.goto(f"{desks}/plan/p/{draft}/compare/{shown['id']}")
+    page.goto(f"{staff_site}/plan/p/{draft}/compare/{shown['id']}")
     page.locator(".movers").wait_for()
     page.wait_for_function(IDLE)
     keep(page, "plan-compare")
-    page.goto(f"{desks}/plan/c/{t.DRUM_TOWER}")
+    page.goto(f"{staff_site}/plan/c/{t.DRUM_TOWER}")
     page.locator(".plan svg").nth(1).wait_for()
     keep(page, "plan-community")
     page.get_by_role("button", name="划分网格").click()
@@ -123,7 +123,7 @@ def test_pictures_of_planner_and_public_page(open_page, desks, town, client_of, 
     keep(page, "plan-constraints")
     moved = {"kind": "move", "communities": [t.NORTH_GATE, t.DRUM_TOWER], "street": "800路"}
     job = planner.post("/what-if", json=moved | {"seconds": 1}).raise_for_status().json()["id"]
-    page.goto(f"{desks}/plan/what-if?job={job}")
+    page.goto(f"{staff_site}/plan/what-if?job={job}")
     page.wait_for_url(f"**/plan/what-if/{job}")
     page.wait_for_function("() => window.gridatlas?.other?.loaded() && gridatlas.map.loaded()")
     keep(page, "plan-what-if")
@@ -131,7 +131,7 @@ def test_pictures_of_planner_and_public_page(open_page, desks, town, client_of, 
     keep(sheet, "paper-sheet")
 
 
-def test_pictures_of_fire_desk_and_data_desk(open_page, equipped, delivered, keep):
+def test_pictures_of_fire_page_and_data_page(open_page, equipped, delivered, keep):
     page = open_page(f"{equipped}/fire", SIZE, session=signed_in(equipped, "fire"))
     page.wait_for_function(IDLE)
     page.get_by_role("combobox").fill("1号楼")
@@ -145,16 +145,16 @@ def test_pictures_of_fire_desk_and_data_desk(open_page, equipped, delivered, kee
     page.wait_for_function(IDLE)
     wind.scroll_into_view_if_needed()
     keep(page, "fire-incident")
-    desk = open_page(
+    data_page = open_page(
         f"{equipped}/data/runs/{delivered}", SIZE, session=signed_in(equipped, "importer")
     )
-    desk.locator("#side table.card").wait_for()
-    desk.wait_for_function(
+    data_page.locator("#side table.card").wait_for()
+    data_page.wait_for_function(
         "() => window.gridatlas?.map.getSource('shown') "
         "&& gridatlas.map.querySourceFeatures('shown').length > 0"
     )
-    desk.wait_for_function(IDLE)
-    keep(desk, "data-run")
+    data_page.wait_for_function(IDLE)
+    keep(data_page, "data-run")
 
 
 REPORTS = (
@@ -164,31 +164,31 @@ REPORTS = (
 )
 
 
-def test_pictures_of_residents_pages_and_cases(open_page, desks, town, keep):
-    report = open_page(f"{desks}/report", SIZE)
+def test_pictures_of_residents_pages_and_cases(open_page, staff_site, town, keep):
+    report = open_page(f"{staff_site}/report", SIZE)
     report.wait_for_function(IDLE)
     keep(report, "report")
-    kiosk = open_page(f"{desks}/kiosk?lang=zh", SIZE)
+    kiosk = open_page(f"{staff_site}/kiosk?lang=zh", SIZE)
     kiosk.locator(".tiles button").first.wait_for()
     keep(kiosk, "kiosk")
     for kind, place, words in REPORTS:
         lon, lat = t.degrees(*place)
         form = {"kind": kind, "lon": lon, "lat": lat, "description": words}
         number = (
-            httpx.post(f"{desks}/reports", data=form, timeout=TIMEOUT_S)
+            httpx.post(f"{staff_site}/reports", data=form, timeout=TIMEOUT_S)
             .raise_for_status()
             .json()["number"]
         )
     with town.begin() as connection:
         accounts.add(connection, "street", "office", scope=t.STREET)
-    cases = open_page(f"{desks}/cases/{number}", SIZE, session=signed_in(desks, "street"))
+    cases = open_page(f"{staff_site}/cases/{number}", SIZE, session=signed_in(staff_site, "street"))
     cases.locator("#panel h1").wait_for()
     cases.wait_for_function(IDLE)
     keep(cases, "cases")
 
 
-def test_picture_of_the_assessment(open_page, desks, measured, keep):
-    page = open_page(f"{desks}/assess", SIZE, session=signed_in(desks, "community"))
+def test_picture_of_the_assessment(open_page, staff_site, measured, keep):
+    page = open_page(f"{staff_site}/assess", SIZE, session=signed_in(staff_site, "community"))
     page.locator("table").first.wait_for()
     page.get_by_label("月份").select_option(f"{today().replace(day=1) - timedelta(days=40):%Y-%m}")
     page.locator("table td", has_text="%").first.wait_for()
@@ -196,14 +196,14 @@ def test_picture_of_the_assessment(open_page, desks, measured, keep):
     keep(page, "assess")
 
 
-def test_picture_of_the_field_app(open_page, desks, town, keep):
+def test_picture_of_the_field_app(open_page, staff_site, town, keep):
     grid = f"{t.NORTH_GATE}001"
     with town.begin() as connection:
         accounts.add(connection, "wang", "grid_manager")
         account = select(Account.id).where(Account.name == "wang").scalar_subquery()
         manager = {"grid_code": grid, "name": "王芳", "account_id": account}
         connection.execute(insert(GridManager).values(manager))
-    page = open_page(f"{desks}/field", PHONE_SIZE, session=signed_in(desks, "wang"))
+    page = open_page(f"{staff_site}/field", PHONE_SIZE, session=signed_in(staff_site, "wang"))
     page.locator("#map canvas").wait_for()
     while len(page.screenshot()) <= EMPTY_BYTES:  # the map draws itself from the stored bundle
         page.wait_for_timeout(200)

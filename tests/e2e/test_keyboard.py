@@ -38,8 +38,8 @@ def test_resident_finds_the_grid_of_a_building(open_page, address):
     expect(panel).to_be_hidden()
 
 
-def test_planner_copies_a_plan_moves_a_border_and_publishes(open_page, desks, client_of):
-    page = open_page(f"{desks}/plan", session=signed_in(desks, "planner"))
+def test_planner_copies_a_plan_moves_a_border_and_publishes(open_page, staff_site, client_of):
+    page = open_page(f"{staff_site}/plan", session=signed_in(staff_site, "planner"))
     page.locator(".communities a").first.wait_for()
     tab_to(page, f'.communities a[href="/plan/c/{t.DRUM_TOWER}"]')
     page.keyboard.press("Enter")
@@ -81,8 +81,8 @@ def test_planner_copies_a_plan_moves_a_border_and_publishes(open_page, desks, cl
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
-def test_fire_officer_opens_a_building_and_an_incident_there(open_page, desks, lang):
-    page = open_page(f"{desks}/fire", session=signed_in(desks, "fire"), lang=lang)
+def test_fire_officer_opens_a_building_and_an_incident_there(open_page, staff_site, lang):
+    page = open_page(f"{staff_site}/fire", session=signed_in(staff_site, "fire"), lang=lang)
     page.wait_for_function("() => window.gridatlas")
     tab_to(page, "#search")
     page.keyboard.insert_text("1号楼")

@@ -27,14 +27,16 @@ CENTRE = "() => gridatlas.map.getCenter().toArray()"
 
 
 @pytest.fixture
-def open_editor(open_page, desks, client_of):
+def open_editor(open_page, staff_site, client_of):
     """Return a function that opens a fresh draft of the plan in force in the first community."""
     planner = client_of("planner")
     shown = planner.get(f"/communities/{t.NORTH_GATE}/plans?status=published").json()["items"][0]
     draft = planner.post(f"/plans/{shown['id']}/copy").json()["id"]
 
     def open_editor(**how):
-        page = open_page(f"{desks}/plan/p/{draft}", session=signed_in(desks, "planner"), **how)
+        page = open_page(
+            f"{staff_site}/plan/p/{draft}", session=signed_in(staff_site, "planner"), **how
+        )
         page.wait_for_function(READY)
         return page
 
@@ -249,11 +251,11 @@ def edit(client_of, number, **what):
     return answer.json()
 
 
-def test_comparison_follows_edits_made_elsewhere(page, client_of, desks):
+def test_comparison_follows_edits_made_elsewhere(page, client_of, staff_site):
     number = page.evaluate(PLAN)
     planner = client_of("planner")
     shown = planner.get(f"/communities/{t.NORTH_GATE}/plans?status=published").json()["items"][0]
-    page.goto(f"{desks}/plan/p/{number}/compare/{shown['id']}")
+    page.goto(f"{staff_site}/plan/p/{number}/compare/{shown['id']}")
     moved = page.locator("dl.facts dd").first
     expect(moved).to_have_text("0")
     atom, other = next(
@@ -267,10 +269,10 @@ def test_comparison_follows_edits_made_elsewhere(page, client_of, desks):
     expect(page.locator(".movers")).to_contain_text(f"{atom['households']} 户")
 
 
-def test_plans_with_different_limits_show_them_side_by_side(page, town, desks):
+def test_plans_with_different_limits_show_them_side_by_side(page, town, staff_site):
     number = page.evaluate(PLAN)
     rows = page.locator('[data-figure="limits"]')
-    page.goto(f"{desks}/plan/c/{t.NORTH_GATE}")
+    page.goto(f"{staff_site}/plan/c/{t.NORTH_GATE}")
     page.locator("table.card").wait_for()
     expect(rows).to_have_count(0)
     limits = {"limits": {"target": 350, "lower": 250, "upper": 450}}
@@ -284,7 +286,7 @@ def test_plans_with_different_limits_show_them_side_by_side(page, town, desks):
     ).to_contain_text("目标 350")
 
 
-def test_publishing_says_who_moves_and_an_archived_plan_is_restored(page, client_of, desks):
+def test_publishing_says_who_moves_and_an_archived_plan_is_restored(page, client_of, staff_site):
     before = page.evaluate("gridatlas.editor.draft.plan.parent")
     _, cell = move_one(page)
     page.wait_for_function(SAVED)
@@ -333,8 +335,8 @@ def test_plan_leaves_the_page_as_a_table_and_comes_back(open_editor, tmp_path):
     expect_households(page, before)
 
 
-def test_home_shows_communities_in_the_colour_of_their_state(page, desks):
-    page.goto(f"{desks}/plan")
+def test_home_shows_communities_in_the_colour_of_their_state(page, staff_site):
+    page.goto(f"{staff_site}/plan")
     page.wait_for_function(
         "() => window.gridatlas?.map.getLayer('communities') && "
         "gridatlas.map.queryRenderedFeatures({layers: ['communities']}).length"

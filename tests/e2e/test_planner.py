@@ -33,8 +33,8 @@ AT_BORDER = """([to]) => {
 
 
 @pytest.fixture
-def session(desks):
-    return signed_in(desks, "planner")
+def session(staff_site):
+    return signed_in(staff_site, "planner")
 
 
 @pytest.fixture
@@ -46,11 +46,11 @@ def draft(client_of):
 
 
 @pytest.fixture
-def edit(open_page, desks, session, draft):
+def edit(open_page, staff_site, session, draft):
     """Return a function that opens the editor of the draft."""
 
     def edit(**how):
-        page = open_page(f"{desks}/plan/p/{draft}", session=session, **how)
+        page = open_page(f"{staff_site}/plan/p/{draft}", session=session, **how)
         page.wait_for_function(READY)
         return page
 
@@ -91,8 +91,8 @@ def move_one(page):
     return to, cell
 
 
-def test_signed_in_by_form_a_planner_draws_a_community(open_page, desks):
-    page = open_page(f"{desks}/plan", faults_allowed=True)
+def test_signed_in_by_form_a_planner_draws_a_community(open_page, staff_site):
+    page = open_page(f"{staff_site}/plan", faults_allowed=True)
     page.get_by_label("用户名").fill("planner")
     page.get_by_label("密码").fill("wrong")
     page.get_by_role("button", name="登录").click()
@@ -250,7 +250,9 @@ def test_eraser_gives_buildings_back_to_their_grid_of_before(edit):
     expect_households(page, before)
 
 
-def test_grid_is_named_and_a_link_to_look_lets_nobody_edit(edit, open_page, desks, session, draft):
+def test_grid_is_named_and_a_link_to_look_lets_nobody_edit(
+    edit, open_page, staff_site, session, draft
+):
     page = edit()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     pick(page, page.evaluate(GRIDS)[0])
@@ -261,7 +263,7 @@ def test_grid_is_named_and_a_link_to_look_lets_nobody_edit(edit, open_page, desk
     page.get_by_role("button", name="分享").click()
     expect(page.locator("#notice")).to_contain_text("只读链接已复制")
     link = page.evaluate("navigator.clipboard.readText()")
-    assert link.startswith(f"{desks}/plan/p/{draft}?view")
+    assert link.startswith(f"{staff_site}/plan/p/{draft}?view")
     seen = open_page(link, session=session)
     seen.wait_for_function(READY)
     expect(seen.locator("[data-tool]")).to_have_count(0)
@@ -391,22 +393,22 @@ def ask_for_three(page):
     )
 
 
-def test_alternatives_stand_side_by_side(open_page, desks, session):
-    page = open_page(f"{desks}/plan/c/{t.RIVERSIDE}", session=session)
+def test_alternatives_stand_side_by_side(open_page, staff_site, session):
+    page = open_page(f"{staff_site}/plan/c/{t.RIVERSIDE}", session=session)
     ask_for_three(page)
     expect(page.get_by_text("综合代价最低")).to_have_count(1)
     assert page.locator("table.card thead th").count() >= 3
     assert page.locator("table.card .best").count() > 0
 
 
-def test_fewer_alternatives_than_asked_for_are_said(open_page, desks, session):
-    page = open_page(f"{desks}/plan/c/{t.DRUM_TOWER}", session=session)
+def test_fewer_alternatives_than_asked_for_are_said(open_page, staff_site, session):
+    page = open_page(f"{staff_site}/plan/c/{t.DRUM_TOWER}", session=session)
     ask_for_three(page)
     expect(page.locator("#notice")).to_contain_text("个（要求 3 个）")
 
 
-def test_area_drawn_on_the_map_is_asked_for(open_page, desks, session):
-    page = open_page(f"{desks}/plan/c/{t.DRUM_TOWER}", session=session)
+def test_area_drawn_on_the_map_is_asked_for(open_page, staff_site, session):
+    page = open_page(f"{staff_site}/plan/c/{t.DRUM_TOWER}", session=session)
     page.get_by_role("button", name="划分网格").click()
     page.get_by_role("button", name="在图上绘制专属范围").click()
     page.wait_for_function(PEN)
@@ -454,15 +456,15 @@ def test_area_drawn_on_the_map_is_asked_for(open_page, desks, session):
     expect(page.locator(".grids")).to_contain_text("鼓楼广场")
 
 
-def test_broken_plan_is_repaired(open_page, desks, session, client_of, draft):
-    page = open_page(f"{desks}/plan/c/{t.NORTH_GATE}", session=session)
+def test_broken_plan_is_repaired(open_page, staff_site, session, client_of, draft):
+    page = open_page(f"{staff_site}/plan/c/{t.NORTH_GATE}", session=session)
     grids = client_of("planner").get(f"/plans/{draft}/grids").json()["features"]
     merged = {"kind": "merge", "grids": [one["properties"]["code"] for one in grids[:2]]}
     answer = client_of("planner").post(
         f"/plans/{draft}/edits", json=merged, headers={"If-Match": '"0"'}
     )
     assert answer.status_code == 200
-    page.goto(f"{desks}/plan/p/{draft}")
+    page.goto(f"{staff_site}/plan/p/{draft}")
     page.wait_for_function(READY)
     expect(page.locator(".trouble summary")).to_contain_text("1 个网格未达标")
     page.get_by_role("button", name="自动修补").click()
@@ -471,8 +473,8 @@ def test_broken_plan_is_repaired(open_page, desks, session, client_of, draft):
     expect(page.locator(".well")).to_be_visible()
 
 
-def test_drawing_is_cancelled(open_page, desks, session, town):
-    page = open_page(f"{desks}/plan/c/{t.DRUM_TOWER}", session=session)
+def test_drawing_is_cancelled(open_page, staff_site, session, town):
+    page = open_page(f"{staff_site}/plan/c/{t.DRUM_TOWER}", session=session)
     page.get_by_role("button", name="划分网格").click()
     before = page.locator("article.plan").count()
     with town.begin() as connection:
@@ -499,12 +501,12 @@ def test_help_leads_through_the_page(edit):
 
 
 def test_no_page_or_dialog_of_the_planner_has_a_serious_fault(
-    open_page, desks, session, client_of, draft
+    open_page, staff_site, session, client_of, draft
 ):
-    page = open_page(f"{desks}/plan", session=session)
+    page = open_page(f"{staff_site}/plan", session=session)
     page.locator(".communities a").first.wait_for()
     assert faults_of(page) == []
-    page.goto(f"{desks}/plan/c/{t.NORTH_GATE}")
+    page.goto(f"{staff_site}/plan/c/{t.NORTH_GATE}")
     page.locator(".plan svg").first.wait_for()
     assert faults_of(page) == []
     page.get_by_role("button", name="划分网格").click()
@@ -512,11 +514,11 @@ def test_no_page_or_dialog_of_the_planner_has_a_serious_fault(
     assert faults_of(page) == []
     plans = client_of("planner").get(f"/communities/{t.NORTH_GATE}/plans?status=published").json()
     other = plans["items"][0]["id"]
-    page.goto(f"{desks}/plan/p/{draft}/compare/{other}")
+    page.goto(f"{staff_site}/plan/p/{draft}/compare/{other}")
     page.locator("#swipe input").wait_for()
     page.wait_for_function(IDLE)
     assert faults_of(page) == []
-    page.goto(f"{desks}/plan/p/{draft}")
+    page.goto(f"{staff_site}/plan/p/{draft}")
     page.wait_for_function(READY)
     pick(page, page.evaluate(GRIDS)[0])
     page.get_by_label("着色").select_option("deviation")
@@ -525,7 +527,7 @@ def test_no_page_or_dialog_of_the_planner_has_a_serious_fault(
     assert faults_of(page) == []
 
 
-def test_english_phone_and_no_serious_fault_of_access(edit, open_page, desks, session):
+def test_english_phone_and_no_serious_fault_of_access(edit, open_page, staff_site, session):
     page = edit(size=PHONE, lang="en")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     expect(page.get_by_role("button", name="Publish")).to_be_visible()
@@ -535,6 +537,6 @@ def test_english_phone_and_no_serious_fault_of_access(edit, open_page, desks, se
     page.touchscreen.tap(cell["x"], cell["y"])
     page.wait_for_function("() => gridatlas.editor.draft.plan.revision === 1")
     assert faults_of(page) == []
-    wide = open_page(f"{desks}/plan/c/{t.NORTH_GATE}", session=session)
+    wide = open_page(f"{staff_site}/plan/c/{t.NORTH_GATE}", session=session)
     wide.locator(".plan svg").first.wait_for()
     assert faults_of(wide) == []

@@ -13,9 +13,9 @@ COLOURS = """() => Object.fromEntries(gridatlas.map.queryRenderedFeatures({layer
 
 
 @pytest.fixture
-def overview(open_page, desks):
+def overview(open_page, staff_site):
     def open_overview(**how):
-        page = open_page(f"{desks}/plan", session=signed_in(desks, "planner"), **how)
+        page = open_page(f"{staff_site}/plan", session=signed_in(staff_site, "planner"), **how)
         page.locator(".communities a").first.wait_for()
         page.wait_for_function(IDLE)
         return page

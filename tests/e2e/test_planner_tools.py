@@ -28,10 +28,10 @@ def draft(client_of):
 
 
 @pytest.fixture
-def edit(open_page, desks, draft):
+def edit(open_page, staff_site, draft):
     def edit(**how):
-        address = f"{desks}/plan/p/{draft}"
-        page = open_page(address, session=signed_in(desks, "planner"), **how)
+        address = f"{staff_site}/plan/p/{draft}"
+        page = open_page(address, session=signed_in(staff_site, "planner"), **how)
         page.wait_for_function(READY)
         return page
 
@@ -189,11 +189,13 @@ def test_comment_is_put_on_a_place_and_resolved(edit, client_of, draft):
     assert faults_of(page) == []
 
 
-def test_comment_is_written_on_a_plan_in_force_with_the_keyboard_only(open_page, desks, client_of):
+def test_comment_is_written_on_a_plan_in_force_with_the_keyboard_only(
+    open_page, staff_site, client_of
+):
     planner = client_of("planner")
     shown = planner.get(f"/communities/{t.NORTH_GATE}/plans?status=published").json()["items"][0]
-    session = signed_in(desks, "planner")
-    page = open_page(f"{desks}/plan/p/{shown['id']}", session=session, lang="en")
+    session = signed_in(staff_site, "planner")
+    page = open_page(f"{staff_site}/plan/p/{shown['id']}", session=session, lang="en")
     page.wait_for_function(READY)
     page.locator(".comments summary").press("Enter")
     page.locator("#add-comment").press("Enter")
@@ -204,11 +206,13 @@ def test_comment_is_written_on_a_plan_in_force_with_the_keyboard_only(open_page,
     expect(page.locator(".comments li")).to_contain_text("Why not along the wall?")
 
 
-def test_ten_copies_of_the_card_of_one_grid_are_printed(open_page, desks, client_of, public_site):
+def test_ten_copies_of_the_card_of_one_grid_are_printed(
+    open_page, staff_site, client_of, public_site
+):
     planner = client_of("planner")
     shown = planner.get(f"/communities/{t.NORTH_GATE}/plans?status=published").json()["items"][0]
-    session = signed_in(desks, "planner")
-    page = open_page(f"{desks}/plan/p/{shown['id']}?view", session=session)
+    session = signed_in(staff_site, "planner")
+    page = open_page(f"{staff_site}/plan/p/{shown['id']}?view", session=session)
     page.wait_for_function(READY)
     page.get_by_role("button", name="打印").click()
     dialog = page.get_by_role("dialog")

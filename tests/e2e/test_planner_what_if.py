@@ -19,9 +19,9 @@ CHANGED = """() => gridatlas.map.queryRenderedFeatures({layers: ['changed-buildi
 
 
 @pytest.fixture
-def planner_page(open_page, desks):
+def planner_page(open_page, staff_site):
     def open_planner(path="/plan/what-if", **how):
-        return open_page(f"{desks}{path}", session=signed_in(desks, "planner"), **how)
+        return open_page(f"{staff_site}{path}", session=signed_in(staff_site, "planner"), **how)
 
     return open_planner
 

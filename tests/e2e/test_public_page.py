@@ -305,7 +305,7 @@ def test_baked_tiles_draw_the_same_map(open_page, address, town):
     assert rendered(page, "building")
 
 
-def test_help_is_short_ends_by_escape_and_leads_staff_to_their_desks(page):
+def test_help_is_short_ends_by_escape_and_leads_staff_to_their_pages(page):
     page.get_by_role("button", name="帮助").click()
     expect(page.locator(".tour")).to_contain_text("地址")
     assert faults_of(page) == []

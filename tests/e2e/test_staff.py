@@ -35,13 +35,13 @@ def photos(**colours):
 
 
 @pytest.fixture
-def page(open_page, desks):
-    page = open_page(f"{desks}/plan/staff", session=signed_in(desks, "planner"))
+def page(open_page, staff_site):
+    page = open_page(f"{staff_site}/plan/staff", session=signed_in(staff_site, "planner"))
     page.locator(".staff tbody tr").first.wait_for()
     return page
 
 
-def test_staff_is_uploaded_checked_and_shown_to_residents(page, open_page, desks, client_of):
+def test_staff_is_uploaded_checked_and_shown_to_residents(page, open_page, staff_site, client_of):
     assert faults_of(page) == []
     grids = client_of("planner").get("/staff").json()["items"]
     building = client_of("planner").get(f"/plans/{plan_of(client_of)}/atoms").json()
@@ -70,7 +70,7 @@ def test_staff_is_uploaded_checked_and_shown_to_residents(page, open_page, desks
     row = page.locator(".staff tbody tr").filter(has_text=GRID)
     row.locator("summary").click()
     expect(row.get_by_text(f"负责建筑：{code}")).to_be_visible()
-    resident = open_page(f"{desks}/?grid={GRID}", PHONE)
+    resident = open_page(f"{staff_site}/?grid={GRID}", PHONE)
     resident.locator(".manager img").wait_for()
     for words in ("王秀兰", "139 0000 0001", "工作内容", "信息采录", "职责", "走访居民"):
         expect(resident.locator("#panel")).to_contain_text(words)

@@ -15,14 +15,14 @@ COLOURS = """() => [...new Set(gridatlas.map.querySourceFeatures('shown')
 
 
 @pytest.fixture
-def desk(open_page, desks):
-    def desk(path="/data/upload", role="importer", **how):
-        page = open_page(f"{desks}{path}", session=signed_in(desks, role), **how)
+def open_upload_page(open_page, staff_site):
+    def open_upload_page(path="/data/upload", role="importer", **how):
+        page = open_page(f"{staff_site}{path}", session=signed_in(staff_site, role), **how)
         page.wait_for_function(IDLE)
         page.locator("#side h1").wait_for()
         return page
 
-    return desk
+    return open_upload_page
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def upload(page, file):
     page.locator(".columns li").first.wait_for()
 
 
-def test_clerk_uploads_corrects_tries_and_publishes_a_file(desk, zipped, town):
-    page = desk()
+def test_clerk_uploads_corrects_tries_and_publishes_a_file(open_upload_page, zipped, town):
+    page = open_upload_page()
     assert faults_of(page) == []
     upload(page, zipped("楼栋", houses(12, code=codes("u", 12))))
     side = page.locator("#side")
@@ -88,8 +88,10 @@ def test_clerk_uploads_corrects_tries_and_publishes_a_file(desk, zipped, town):
     assert names[:2] == [("0号楼",), ("1号楼",)]
 
 
-def test_clerk_sees_values_before_and_after_and_an_administrator_approves(desk, zipped, town):
-    page = desk()
+def test_clerk_sees_values_before_and_after_and_an_administrator_approves(
+    open_upload_page, zipped, town
+):
+    page = open_upload_page()
     side = page.locator("#side")
     upload(page, zipped("a", houses(12, code=codes("v", 12))))
     side.get_by_label("来源", exact=True).fill("复核")
@@ -116,7 +118,7 @@ def test_clerk_sees_values_before_and_after_and_an_administrator_approves(desk, 
     expect(side.locator(".badge").first).to_have_text("待审批")
     expect(side).to_contain_text("上传的批次由管理员审批。")
     expect(side.get_by_role("button", name="批准")).to_have_count(0)
-    chief = desk(page.url[page.url.index("/data/runs") :].split("#")[0], role="admin")
+    chief = open_upload_page(page.url[page.url.index("/data/runs") :].split("#")[0], role="admin")
     chief.locator("#side").get_by_role("button", name="批准").click()
     chief.get_by_role("dialog").get_by_role("button", name="批准").click()
     expect(chief.locator("#notice")).to_contain_text("已批准")
@@ -124,8 +126,8 @@ def test_clerk_sees_values_before_and_after_and_an_administrator_approves(desk, 
     assert counts == [(77,)]
 
 
-def test_clerk_is_told_what_is_wrong_and_corrects_it(desk, zipped):
-    page = desk(faults_allowed=True)
+def test_clerk_is_told_what_is_wrong_and_corrects_it(open_upload_page, zipped):
+    page = open_upload_page(faults_allowed=True)
     side = page.locator("#side")
     upload(page, zipped("c", houses(12, code=codes("w", 12))))
     side.get_by_label("“楼栋编码”对应").select_option(label="不使用")
@@ -144,8 +146,8 @@ def test_clerk_is_told_what_is_wrong_and_corrects_it(desk, zipped):
     expect(message).to_contain_text("打包成 zip")
 
 
-def test_dry_run_of_settings_that_changed_meanwhile_is_not_shown(desk, zipped):
-    page = desk()
+def test_dry_run_of_settings_that_changed_meanwhile_is_not_shown(open_upload_page, zipped):
+    page = open_upload_page()
     side = page.locator("#side")
     upload(page, zipped("g", houses(12, code=codes("o", 12))))
     with hold_back(page, "**/dry-run") as held:
@@ -156,8 +158,8 @@ def test_dry_run_of_settings_that_changed_meanwhile_is_not_shown(desk, zipped):
     expect(side.get_by_role("button", name="发布")).to_have_count(0)
 
 
-def test_file_is_uploaded_and_published_by_keyboard_alone(desk, zipped, town):
-    page = desk()
+def test_file_is_uploaded_and_published_by_keyboard_alone(open_upload_page, zipped, town):
+    page = open_upload_page()
 
     def tab_to(selector):
         for _ in range(80):
@@ -183,8 +185,8 @@ def test_file_is_uploaded_and_published_by_keyboard_alone(desk, zipped, town):
     assert rows(town, "SELECT name FROM building WHERE code = 'x003'") == [("3号楼",)]
 
 
-def test_upload_fits_a_phone_in_english(desk, zipped):
-    page = desk(size=PHONE, lang="en")
+def test_upload_fits_a_phone_in_english(open_upload_page, zipped):
+    page = open_upload_page(size=PHONE, lang="en")
     expect(page.locator("#side h1")).to_have_text("Upload a file")
     assert faults_of(page) == []
     upload(page, zipped("e", houses(12, code=codes("y", 12))))
@@ -197,8 +199,8 @@ def test_upload_fits_a_phone_in_english(desk, zipped):
     assert faults_of(page) == []
 
 
-def test_dropped_file_is_uploaded(desk, zipped):
-    page = desk()
+def test_dropped_file_is_uploaded(open_upload_page, zipped):
+    page = open_upload_page()
     content = list(zipped("f", houses(12, code=codes("z", 12))).read_bytes())
     page.evaluate(
         """content => {

@@ -152,7 +152,7 @@ def test_runs_are_shown_in_the_citys_time(database, in_zone, tmp_path, zone, sho
         number = connection.execute(
             insert(ImportRun).returning(ImportRun.id), values | {"started_at": EVENING}
         ).scalar_one()
-    assert shown in run("runs")
+    assert shown in run("import-runs")
     page = write_report(database, number, tmp_path)
     assert shown in page.read_text(encoding="utf-8")
     assert "2026-03-01T17:30:00+00:00" in page.with_suffix(".json").read_text(encoding="utf-8")

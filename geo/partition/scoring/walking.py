@@ -237,7 +237,10 @@ def measure_walks(
 
 
 def mean_reached(walk_m: Floats, households: Ints) -> float | None:
-    """Return the mean (b,) float64 ``walk_m`` of (b,) int64 households that a way connects."""
+    """Return the mean of (n,) float64 walks of (n,) int64 households that a way connects.
+
+    None if it connects none.
+    """
     reached = np.isfinite(walk_m) & (households > 0)
     return (
         float(np.average(walk_m[reached], weights=households[reached])) if reached.any() else None

@@ -13,6 +13,11 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return node;
 }
 
+/** A block of the style of some classes. */
+export function div(classes: string, ...children: Child[]): HTMLElement {
+  return element("div", { class: classes }, ...children);
+}
+
 export function elementById(id: string): HTMLElement {
   const node = document.getElementById(id);
   if (!node) throw new Error(`no element #${id}`);
@@ -28,6 +33,31 @@ export function button(
   const node = element("button", { type: "button", ...attributes }, label);
   node.addEventListener("click", act);
   return node;
+}
+
+export type Choice = readonly [value: string, label: string];
+
+/** A field to choose one of some values by their labels; at first the chosen one, or the first. */
+export function select(
+  choices: readonly Choice[],
+  chosen?: string,
+  choose?: (value: string) => void,
+  attributes: Record<string, string> = {},
+): HTMLSelectElement {
+  const options = choices.map(([value, label]) => element("option", { value }, label));
+  const field = element("select", attributes, ...options);
+  if (chosen !== undefined) field.value = chosen;
+  if (choose) field.addEventListener("change", () => choose(field.value));
+  return field;
+}
+
+export function labelled(label: string, field: HTMLElement): HTMLElement {
+  return element("label", {}, element("span", {}, label), field);
+}
+
+/** The title of a page or panel, with a line below it. */
+export function heading(title: Child, below: Child): HTMLElement {
+  return div("heading", element("h1", {}, title), element("p", {}, below));
 }
 
 /** An icon of a 20 x 20 line drawing. */

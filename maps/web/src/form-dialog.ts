@@ -1,6 +1,6 @@
 // A dialog with a form: what is asked, a button that does it, and one that leaves it.
 
-import { button, element, notify } from "./dom";
+import { button, div, element, notify } from "./dom";
 import { text } from "./locale";
 
 export interface FormDialogOptions {
@@ -18,11 +18,10 @@ export function openFormDialog({ title, content, action, confirm }: FormDialogOp
     {},
     element("h2", {}, title),
     ...content,
-    element(
-      "div",
-      { class: "ways" },
+    div(
+      "ways",
       submit,
-      button(text("page.leave_it"), () => dialog.remove()),
+      button(text("page.cancel"), () => dialog.remove()),
     ),
   );
   const dialog = element("dialog", { "aria-label": title }, form);

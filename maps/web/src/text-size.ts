@@ -8,7 +8,7 @@ import { text } from "./locale";
 const KEY = "gridatlas.text_size";
 const LARGE_FACTOR = 1.35;
 
-export function isTextLarge(): boolean {
+function isTextLarge(): boolean {
   try {
     return localStorage.getItem(KEY) === "large";
   } catch {

@@ -1,6 +1,6 @@
 // A guided tour of the page: a few steps, each beside what it explains.
 
-import { button, element } from "./dom";
+import { button, div, element } from "./dom";
 import { optionalText, text } from "./locale";
 import "./tour.css";
 
@@ -54,12 +54,11 @@ function tourBox(name: string, step: number, count: number, words: string): HTML
     "div",
     { class: "tour", role: "dialog", "aria-label": text("tour.help") },
     element("p", {}, words),
-    element(
-      "div",
-      { class: "ways" },
+    div(
+      "ways",
       element("small", {}, `${step + 1} / ${count}`),
       button(text("tour.end"), close, { class: "quiet" }),
-      isLast ? null : button(text("tour.next"), next, { class: "primary" }),
+      isLast ? null : button(text("page.next"), next, { class: "primary" }),
     ),
   );
   box.addEventListener("keydown", (event) => event.key === "Escape" && close());

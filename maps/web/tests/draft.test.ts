@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 
-import type { DraftEvent, Move } from "../src/plan/draft";
+import type { DraftEvent } from "../src/plan/draft";
 import { Draft } from "../src/plan/draft";
 import { GridColours } from "../src/plan/grid-colours";
+import type { Move } from "../src/plan/move";
 import type { EditAnswer } from "../src/plan/plan-api";
 import { findBuildings } from "../src/plan/plan-search";
 import { cells, draft, EAST, grid, grids, plan, WEST } from "./town";

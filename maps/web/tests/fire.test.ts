@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from "vitest";
 import { overlayVisibility } from "../src/fire/fire-layers";
 import { type IsolationShapes, isolationMarkers, marker, pointGeometry } from "../src/fire/markers";
 import { oldestCheck } from "../src/fire/overlays";
-import { countText, hoseLength, peopleText } from "../src/fire/panel";
+import { countText, hoseLength, peopleText } from "../src/fire/panel-items";
 import { setLocale } from "../src/locale";
 
 beforeAll(() => setLocale("en", {}));
@@ -52,18 +52,18 @@ test("a shut-off marks the pipe, the valves, and what is lost if anything is", (
 });
 
 test.each([
-  ["desk.hose", { route_m: 81.4, straight_m: 60 }],
-  ["desk.hose_unknown", { route_m: null, straight_m: 60 }],
-  ["desk.hydrant_out", { route_m: null, straight_m: 60, in_service: false }],
+  ["fire.hose", { route_m: 81.4, straight_m: 60 }],
+  ["fire.hose_unknown", { route_m: null, straight_m: 60 }],
+  ["fire.hydrant_out", { route_m: null, straight_m: 60, in_service: false }],
 ])("a hydrant is described by %s", (key, hydrant) => {
   setLocale("en", { [key]: `${key} {metres}` });
-  const metres = key === "desk.hose" ? "81" : "60";
+  const metres = key === "fire.hose" ? "81" : "60";
   expect(hoseLength(hydrant)).toBe(`${key} ${metres}`);
 });
 
 test("a number of people that is not on record is unknown, not none", () => {
   const said = "{households} households, {population} people";
-  setLocale("en", { "desk.people_said": said, "desk.people_unknown": "?", "desk.unknown": "?" });
+  setLocale("en", { "fire.people_said": said, "fire.people_unknown": "?", "page.unknown": "?" });
   expect(peopleText({ households: 2, population: 0 })).toBe("2 households, 0 people");
   expect(peopleText({ households: 2, population: null })).toBe("?");
   expect([countText(0), countText(null)]).toEqual(["0", "?"]);

@@ -16,11 +16,11 @@ beforeEach(() =>
   setLocale("en", {
     greeting: "{count} grids of {name}",
     grids: "{count} {count:grid|grids}",
-    "data.and": ", ",
-    "data.yes": "yes",
-    "data.no": "no",
-    "data.layer_building": "Buildings",
-    "data.count_added": "added",
+    "page.and": ", ",
+    "page.yes": "yes",
+    "page.no": "no",
+    "layer.building": "Buildings",
+    "count.added": "added",
     "structure.brick": "Brick",
   }),
 );
@@ -38,7 +38,7 @@ describe("texts", () => {
   test("that are missing show their key, or nothing where they are optional", () => {
     expect(text("missing.key")).toBe("missing.key");
     expect(optionalText("missing.key")).toBe("");
-    expect(optionalText("data.yes")).toBe("yes");
+    expect(optionalText("page.yes")).toBe("yes");
   });
 
   test("change with the language", () => {

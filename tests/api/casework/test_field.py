@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from api.tiles import tile_archive
-from api.tiles.tile_layers import tile_at
+from api.tiles.tile_pyramid import tile_at
 from api.tiles.tiles import MAX_SOURCE_ZOOM
 from geo.clock import today
 from tests.api.casework.conftest import HERE, OTHER_GRID, OWN_GRID, THERE
@@ -228,7 +228,7 @@ def inspect(signed_in, hydrants):
     return send
 
 
-def test_inspection_of_an_own_hydrant_reaches_the_fire_desk(signed_in, inspect):
+def test_inspection_of_an_own_hydrant_reaches_the_fire_page(signed_in, inspect):
     manager, fire = signed_in("grid_manager"), signed_in("fire")
     before = own_hydrant(manager)
     assert (before["code"], before["grid_code"]) == ("h1", OWN_GRID)

@@ -105,7 +105,7 @@ NO_FEATURES = {
     "/networks/rules": "the law",
     "/layers": "names of columns and how many there are",
     "/imports/runs": "what was imported when",
-    "/imports/runs/{number}": "as the next, which the data desk's tests bring about",
+    "/imports/runs/{number}": "as the next, which the tests of the data page cause",
     "/imports/runs/{number}/report": "has features only where some were refused",
     "/imports/uploads/{upload}": "a file of the caller's own, read by nobody else",
     "/imports/uploads/{upload}/dry-run": "as the report of a run",

@@ -3,7 +3,7 @@
 import pytest
 import shapely
 
-from etl.input.mapping import guess_mapping
+from etl.input.header_matching import guess_mapping
 from tests.etl.delivery import bring, frame, mapping, point, rows, write
 
 COLUMNS = (

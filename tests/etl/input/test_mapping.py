@@ -2,7 +2,8 @@
 
 import pytest
 
-from etl.input.mapping import guess_mapping, read_mapping, unused_columns
+from etl.input.header_matching import guess_mapping, unused_columns
+from etl.input.mapping import read_mapping
 from etl.input.mapping_proposal import suggest_mapping
 from etl.runs.report import terminal_lines
 from geo.errors import InputError

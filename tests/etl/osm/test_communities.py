@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from etl.osm.block_labels import reattach_pieces
 from etl.osm.built_up_area import (
     build_extent,
     build_sea,
@@ -17,12 +18,7 @@ from etl.osm.built_up_area import (
     cut_polygons,
     fit_to_buildings,
 )
-from etl.osm.communities import (
-    assign_communities,
-    build_communities,
-    move_borders_around_buildings,
-    reattach_pieces,
-)
+from etl.osm.communities import assign_communities, build_communities, move_borders_around_buildings
 from geo.partition.cells.barriers import Barriers, Kind
 
 METRIC = 32632

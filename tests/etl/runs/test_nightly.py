@@ -88,18 +88,21 @@ def test_commands_show_runs_and_leave_with_their_codes(database, tmp_path):
     bad = gridatlas("import", "building", tmp_path / "none.gpkg", cwd=tmp_path)
     assert bad.returncode == 2
     assert "does not exist" in bad.stderr
-    listed = gridatlas("runs", cwd=tmp_path).stdout
+    listed = gridatlas("import-runs", cwd=tmp_path).stdout
     assert all(word in listed for word in ("published", "held", "rejected"))
-    assert gridatlas("runs", "approve", "2", cwd=tmp_path).returncode == 0
-    assert gridatlas("runs", "rollback", "2", cwd=tmp_path).returncode == 0
+    assert gridatlas("import-runs", "approve", "2", cwd=tmp_path).returncode == 0
+    assert gridatlas("import-runs", "rollback", "2", cwd=tmp_path).returncode == 0
     assert rows(database, "SELECT count(*) FROM building") == [(40,)]
-    assert gridatlas("runs", "show", "9", cwd=tmp_path).returncode == 2
-    assert gridatlas("correct", "building", "b001", "households=77", cwd=tmp_path).returncode == 0
+    assert gridatlas("import-runs", "show", "9", cwd=tmp_path).returncode == 2
+    assert (
+        gridatlas("override", "set", "building", "b001", "households=77", cwd=tmp_path).returncode
+        == 0
+    )
     assert rows(database, "SELECT households FROM building WHERE code = 'b001'") == [(77,)]
-    wrong = gridatlas("correct", "building", "b001", "households=many", cwd=tmp_path)
+    wrong = gridatlas("override", "set", "building", "b001", "households=many", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "households = many is not allowed in b001" in wrong.stderr
-    assert gridatlas("release", "building", "b001", cwd=tmp_path).returncode == 0
+    assert gridatlas("override", "clear", "building", "b001", cwd=tmp_path).returncode == 0
 
 
 def refused(database, tmp_path):

@@ -1,6 +1,6 @@
 // The fields of an account: its role, and the region, networks or grids that the role needs.
 
-import { element } from "../dom";
+import { type Choice, element, select } from "../dom";
 import { text } from "../locale";
 import type { Account, AccountValues } from "./account-api";
 
@@ -25,11 +25,8 @@ export interface Fields<Values> {
 
 /** The fields of a new account, or of one that changes. */
 export function accountFields(account?: Account): Fields<AccountValues> {
-  const role = element("select", {});
-  for (const name of ROLES) {
-    role.append(element("option", { value: name }, text(`session.role_${name}`)));
-  }
-  role.value = account?.role ?? "planner";
+  const roles = ROLES.map((name): Choice => [name, text(`session.role_${name}`)]);
+  const role = select(roles, account?.role ?? "planner");
   const scope = element("input", {
     inputmode: "numeric",
     pattern: "[0-9]{2,12}",
@@ -47,7 +44,7 @@ export function accountFields(account?: Account): Fields<AccountValues> {
     {},
     element("legend", {}, text("admin.networks")),
     ...ticks.map((tick) =>
-      element("label", { class: "tick" }, tick, text(`admin.network_${tick.value}`)),
+      element("label", { class: "tick" }, tick, text(`page.network_${tick.value}`)),
     ),
   );
   const grids = element("input", {

@@ -1,6 +1,6 @@
 // Accounts: add, change, disable and enable them, and set their passwords.
 
-import { button, element, elementById, notify } from "../dom";
+import { button, div, element, elementById, heading, notify } from "../dom";
 import { openFormDialog } from "../form-dialog";
 import { formatDateTime, text } from "../locale";
 import { session } from "../session";
@@ -17,7 +17,12 @@ import "../staff-page.css";
 import "./admin.css";
 
 async function start(): Promise<void> {
-  await openStaffPage({ page: "admin", role: "admin", title: "admin.title", tour: () => "admin" });
+  await openStaffPage({
+    page: "admin",
+    role: "admin",
+    title: "session.accounts",
+    tour: () => "admin",
+  });
   await show();
 }
 
@@ -28,17 +33,8 @@ async function show(): Promise<void> {
   const accounts = await fetchAccounts();
   if (count !== requestCount) return;
   elementById("side").replaceChildren(
-    element(
-      "div",
-      { class: "heading" },
-      element("h1", {}, text("admin.title")),
-      element("p", {}, text("admin.help")),
-    ),
-    element(
-      "div",
-      { class: "actions" },
-      button(text("admin.add"), openAddDialog, { class: "primary" }),
-    ),
+    heading(text("session.accounts"), text("admin.help")),
+    div("actions", button(text("admin.add"), openAddDialog, { class: "primary" })),
     accountTable(accounts),
   );
 }
@@ -49,7 +45,7 @@ function accountTable(accounts: Account[]): HTMLElement {
   const rows = accounts.map((account) => accountRow(account));
   return element(
     "div",
-    { class: "table", tabindex: "0", role: "region", "aria-label": text("admin.title") },
+    { class: "table", tabindex: "0", role: "region", "aria-label": text("session.accounts") },
     element(
       "table",
       {},
@@ -73,7 +69,7 @@ function accountRow(account: Account): HTMLElement {
       {},
       role === "grid_manager"
         ? grids.join(" ")
-        : scope || networks.map((one) => text(`admin.network_${one}`)).join(" "),
+        : scope || networks.map((network) => text(`page.network_${network}`)).join(" "),
     ),
     element("td", {}, state.filter(Boolean).join(" · ")),
     element("td", {}, formatDateTime(created_at)),
@@ -110,7 +106,7 @@ async function setActive(name: string, active: boolean): Promise<void> {
 function openAddDialog(): void {
   const name = element("input", { required: "", maxlength: "200", autocomplete: "off" });
   const fields = accountFields();
-  const password = passwordField("admin.password");
+  const password = passwordField("session.password");
   openFormDialog({
     title: text("admin.add"),
     content: [
@@ -132,7 +128,7 @@ function openChangeDialog(account: Account): void {
   openFormDialog({
     title: text("admin.change_account", { name: account.name }),
     content: [element("p", {}, text("admin.sessions_end")), ...fields.content],
-    action: text("admin.save"),
+    action: text("page.save"),
     confirm: async () => {
       await changeAccount(account.name, fields.read());
       await show();
@@ -141,11 +137,11 @@ function openChangeDialog(account: Account): void {
 }
 
 function openResetDialog(name: string): void {
-  const password = passwordField("admin.password");
+  const password = passwordField("session.password");
   openFormDialog({
     title: text("admin.reset_account", { name }),
     content: [element("p", {}, text("admin.sessions_end")), password.content],
-    action: text("admin.save"),
+    action: text("page.save"),
     confirm: async () => {
       await resetPassword(name, password.read());
       notify(text("admin.password_set", { name }), undefined, "calm");

@@ -50,17 +50,17 @@ export class AssessMap {
 
   /** Colour areas by an indicator or the score. */
   show(figures: FiguresMap, key: string, indicators: Indicator[]): void {
-    const indicator = indicators.find((one) => one.key === key);
+    const indicator = indicators.find((indicator) => indicator.key === key);
     const better = indicator?.better ?? "high";
     const valueAt = (index: number) => figures.features[index]!.properties[key] as number | null;
     const values = figures.features.map((_, index) => valueAt(index));
     const known = values.filter((value) => value !== null);
     const limits = known.length ? classLimits(known) : [];
-    const features = figures.features.map((one, index) => ({
-      ...one,
+    const features = figures.features.map((feature, index) => ({
+      ...feature,
       properties: {
-        code: one.properties.code,
-        name: one.properties.name,
+        code: feature.properties.code,
+        name: feature.properties.name,
         colour: classColour(values[index] ?? null, limits, better),
       },
     }));

@@ -20,7 +20,7 @@ export function formatValue(value: number | null, indicator: Indicator | undefin
 }
 
 export function indicatorName(indicators: Indicator[], key: string): string {
-  return indicators.find((one) => one.key === key)?.name ?? text("assess.score");
+  return indicators.find((indicator) => indicator.key === key)?.name ?? text("assess.score");
 }
 
 /** Upper limits of the classes: equal steps from the least to the greatest value. */

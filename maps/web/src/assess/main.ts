@@ -1,6 +1,6 @@
 // The assessment page: figures of a month by area, as a ranking, a map and the trend of an area.
 
-import { button, element, elementById } from "../dom";
+import { button, type Choice, div, element, elementById, select } from "../dom";
 import { openFile } from "../http";
 import { formatDateTime, text } from "../locale";
 import { session } from "../session";
@@ -31,10 +31,10 @@ async function start(): Promise<void> {
   const lang = await openStaffPage({
     page: "assess",
     role: ["grid_manager", "office"],
-    title: "assess.title",
+    title: "page.title_assess",
     tour: () => "assess",
   });
-  elementById("crumbs").replaceChildren(element("a", { href: "/cases" }, text("assess.cases")));
+  elementById("crumbs").replaceChildren(element("a", { href: "/cases" }, text("page.title_cases")));
   elementById("map").setAttribute("aria-label", text("assess.map"));
   const months = await fetchMonths();
   const page = new AssessPage(months, (choose) =>
@@ -72,7 +72,7 @@ class AssessPage {
   }
 
   async start(): Promise<void> {
-    const heading = element("div", { class: "heading" }, element("h1", {}, text("assess.title")));
+    const heading = div("heading", element("h1", {}, text("page.title_assess")));
     if (!this.month) {
       const none = element("p", { class: "none" }, text("assess.no_months"));
       elementById("side").replaceChildren(heading, none);
@@ -83,27 +83,17 @@ class AssessPage {
   }
 
   private pickers(): HTMLElement {
-    const month = element(
-      "select",
-      {},
-      ...this.months.map((one) => {
-        const name = one.frozen_at ? one.month : text("assess.month_open", { month: one.month });
-        return element("option", { value: one.month }, name);
-      }),
-    );
-    month.value = this.month;
-    month.addEventListener("change", () => {
-      this.month = month.value;
+    const months = this.months.map((one): Choice => {
+      const { month } = one;
+      return [month, one.frozen_at ? month : text("assess.month_open", { month })];
+    });
+    const month = select(months, this.month, (value) => {
+      this.month = value;
       void this.load();
     });
-    const level = element(
-      "select",
-      {},
-      ...levels().map((one) => element("option", { value: one }, text(`case_level.${one}`))),
-    );
-    level.value = this.level;
-    level.addEventListener("change", () => {
-      this.level = level.value as Level;
+    const choices = levels().map((one): Choice => [one, text(`case_level.${one}`)]);
+    const level = select(choices, this.level, (value) => {
+      this.level = value as Level;
       this.chosen = "";
       void this.load();
     });
@@ -111,9 +101,8 @@ class AssessPage {
       "change",
       () => void this.colourBy(this.indicatorField.value),
     );
-    return element(
-      "div",
-      { class: "pickers" },
+    return div(
+      "pickers",
       element("label", {}, text("assess.month"), month),
       element("label", {}, text("assess.level"), level),
       element("label", {}, text("assess.indicator"), this.indicatorField),
@@ -124,7 +113,7 @@ class AssessPage {
   private async load(): Promise<void> {
     const selection = ++this.selection;
     const { month, level } = this;
-    this.result.replaceChildren(element("p", { class: "none" }, text("assess.loading")));
+    this.result.replaceChildren(element("p", { class: "none" }, text("page.loading")));
     this.trend.replaceChildren();
     try {
       const [figures, shapes] = await Promise.all([
@@ -177,7 +166,7 @@ class AssessPage {
     }
     return [
       note,
-      element("div", { class: "actions" }, this.fileButton("xlsx"), this.fileButton("pdf")),
+      div("actions", this.fileButton("xlsx"), this.fileButton("pdf")),
       this.table(indicators, items),
       formulaList(indicators),
     ];
@@ -222,13 +211,15 @@ class AssessPage {
       element("td", {}, area.rank === null ? "–" : String(area.rank)),
       element("th", { scope: "row" }, name),
       element("td", {}, formatValue(area.score, undefined)),
-      ...indicators.map((one) => element("td", {}, formatValue(figureOf(area, one.key), one))),
+      ...indicators.map((indicator) =>
+        element("td", {}, formatValue(figureOf(area, indicator.key), indicator)),
+      ),
     );
   }
 
   /** Show the trend of an area. */
   private async choose(code: string): Promise<void> {
-    const area = this.figures?.items.find((one) => one.code === code);
+    const area = this.figures?.items.find((item) => item.code === code);
     if (!area || !this.figures) return;
     this.chosen = code;
     this.remember();
@@ -272,12 +263,12 @@ function latestMonth(months: Month[]): Month | undefined {
 
 function formulaList(indicators: Indicator[]): HTMLElement {
   const measure = (key: string) => text(`assessment_measure.${key}`);
-  const rows = indicators.map((one) => {
-    const { numerator, denominator, weight, source } = one;
+  const rows = indicators.map((indicator) => {
+    const { numerator, denominator, weight, source } = indicator;
     const fields = { numerator: measure(numerator), denominator: measure(denominator ?? "") };
     const formula = denominator ? text("assess.formula_quotient", fields) : fields.numerator;
     const rest = [text("assess.weight", { weight }), source].filter((part) => part !== "");
-    return element("li", {}, element("b", {}, one.name), ` ${formula} · ${rest.join(" · ")}`);
+    return element("li", {}, element("b", {}, indicator.name), ` ${formula} · ${rest.join(" · ")}`);
   });
   return element(
     "details",

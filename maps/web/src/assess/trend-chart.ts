@@ -19,7 +19,7 @@ export function trendSection(
     const none = element("p", { class: "none" }, text("assess.trend_empty"));
     return element("section", { class: "trend" }, title, none);
   }
-  const indicator = indicators.find((one) => one.key === key);
+  const indicator = indicators.find((indicator) => indicator.key === key);
   const values = items.map((month) => figureOf(month, key));
   const known = values.filter((value) => value !== null);
   const label = text("assess.trend_line", {

@@ -12,7 +12,6 @@ export type CaseState = CaseSummary["state"];
 export type CaseCounts = Answer<"/casework/summary">;
 export type Kinds = Answer<"/casework/kinds">;
 export type Kind = Kinds["kinds"][number];
-export type Department = Kinds["departments"][number];
 export type Filed = Answer<"/casework/cases", "post">;
 export type Order = "newest" | "due";
 

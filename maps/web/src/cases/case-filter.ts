@@ -5,11 +5,11 @@ import type { CaseCounts, CaseState, CaseSummary, Order } from "./case-api";
 export const RUNNING: readonly CaseState[] = ["filed", "accepted", "registered", "handling"];
 
 /** The filters of the API that the page offers, as they are in its address. */
-export const FILTERS = [
+const FILTERS = [
   ...(["q", "group", "kind", "level", "channel", "handler"] as const),
   ...(["region", "filed_from", "filed_to"] as const),
 ] as const;
-export type FilterName = (typeof FILTERS)[number];
+type FilterName = (typeof FILTERS)[number];
 
 export const ORDERS: readonly Order[] = ["due", "newest"];
 
@@ -76,26 +76,26 @@ export function isOverdue({ state, due_at }: CaseSummary, now = Date.now()): boo
 }
 
 /** Whether a case belongs into the queue, as the server would decide. */
-export function matchesFilter(one: CaseSummary, { view, values }: CaseFilter): boolean {
+export function matchesFilter(serviceCase: CaseSummary, { view, values }: CaseFilter): boolean {
   const isInView: Record<View, boolean> = {
-    to_accept: one.state === "filed",
-    running: RUNNING.includes(one.state),
-    overdue: isOverdue(one),
-    supervised: one.supervised_at !== null,
-    to_close: one.state === "reported" || one.state === "rated",
+    to_accept: serviceCase.state === "filed",
+    running: RUNNING.includes(serviceCase.state),
+    overdue: isOverdue(serviceCase),
+    supervised: serviceCase.supervised_at !== null,
+    to_close: serviceCase.state === "reported" || serviceCase.state === "rated",
     all: true,
   };
   const equal = (["group", "kind", "level", "channel", "handler"] as const).every(
-    (name) => !values[name] || one[name] === values[name],
+    (name) => !values[name] || serviceCase[name] === values[name],
   );
-  const day = cityDay(one.filed_at);
+  const day = cityDay(serviceCase.filed_at);
   return (
     isInView[view] &&
     equal &&
-    one.region.startsWith(divisionDigits(values.region ?? "")) &&
+    serviceCase.region.startsWith(divisionDigits(values.region ?? "")) &&
     (!values.filed_from || day >= values.filed_from) &&
     (!values.filed_to || day <= values.filed_to) &&
-    hasWords(one, values.q ?? "")
+    hasWords(serviceCase, values.q ?? "")
   );
 }
 
@@ -128,12 +128,12 @@ export function mergeChanged(
 ): CaseSummary[] {
   const known = cases.find(({ number }) => number === changed.number);
   if (known && known.revision > changed.revision) return cases;
-  const others = cases.filter((one) => one !== known);
+  const others = cases.filter((serviceCase) => serviceCase !== known);
   if (!matchesFilter(changed, filter)) return others;
-  const isBefore = (one: CaseSummary) =>
+  const isBefore = (serviceCase: CaseSummary) =>
     filter.order === "newest"
-      ? one.filed_at > changed.filed_at
-      : Date.parse(one.due_at) <= Date.parse(changed.due_at);
+      ? serviceCase.filed_at > changed.filed_at
+      : Date.parse(serviceCase.due_at) <= Date.parse(changed.due_at);
   const place = others.filter(isBefore).length;
   if (hasMore && place === others.length) return others;
   return others.toSpliced(place, 0, changed);

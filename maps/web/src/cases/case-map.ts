@@ -21,7 +21,7 @@ import type { CasePoints, CaseSummary, MapView } from "./case-api";
 import { isOverdue } from "./case-filter";
 
 /** Few to many cases in a grid (ColorBrewer YlOrRd). */
-export const HEAT_COLOURS = ["#ffffb2", "#fecc5c", "#fd8d3c", "#f03b20", "#bd0026"] as const;
+const HEAT_COLOURS = ["#ffffb2", "#fecc5c", "#fd8d3c", "#f03b20", "#bd0026"] as const;
 const NO_COLOUR = "#00000000";
 const EMPTY: FeatureCollection = { type: "FeatureCollection", features: [] };
 const OPENED_ZOOM = 16;
@@ -217,7 +217,7 @@ export class CaseMap {
 }
 
 /** The number of cases by grid. */
-export function countByGrid({ features }: CasePoints): Map<string, number> {
+function countByGrid({ features }: CasePoints): Map<string, number> {
   const counts = new Map<string, number>();
   for (const { properties } of features) {
     if ("grid" in properties && properties.grid)
@@ -227,7 +227,7 @@ export function countByGrid({ features }: CasePoints): Map<string, number> {
 }
 
 /** The colour of a share of the most cases that a grid has. */
-export function heatClass(count: number, most: number): string {
+function heatClass(count: number, most: number): string {
   const index = Math.ceil((count / Math.max(most, 1)) * HEAT_COLOURS.length) - 1;
   return HEAT_COLOURS[Math.max(0, Math.min(index, HEAT_COLOURS.length - 1))]!;
 }

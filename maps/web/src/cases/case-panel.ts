@@ -1,6 +1,6 @@
 // The panel of a case: what it is about, the steps that the reader may take, and its events.
 
-import { button, definitionList, element, elementById, notify } from "../dom";
+import { button, definitionList, div, element, elementById, notify } from "../dom";
 import { openBlob, request } from "../http";
 import { formatDateTime, text } from "../locale";
 import type { CaseAction, CaseDetails, CaseEvent, Kinds } from "./case-api";
@@ -15,28 +15,37 @@ export interface PanelEvents {
 }
 
 /** Show a case in the panel. */
-export function showCase(one: CaseDetails, kinds: Kinds, events: PanelEvents): void {
+export function showCase(serviceCase: CaseDetails, kinds: Kinds, events: PanelEvents): void {
   const panel = elementById("panel");
   panel.hidden = false;
-  panel.setAttribute("aria-label", `${one.kind_name} ${one.number}`);
+  panel.setAttribute("aria-label", `${serviceCase.kind_name} ${serviceCase.number}`);
   panel.replaceChildren(
-    element(
-      "div",
-      { class: "heading" },
-      element("h1", { tabindex: "-1" }, one.kind_name, " ", element("small", {}, one.number)),
-      stateBadges(one),
+    div(
+      "heading",
+      element(
+        "h1",
+        { tabindex: "-1" },
+        serviceCase.kind_name,
+        " ",
+        element("small", {}, serviceCase.number),
+      ),
+      stateBadges(serviceCase),
       button("×", events.onClose, { class: "quiet close", "aria-label": text("cases.close") }),
     ),
     element(
       "p",
       { class: "words" },
-      one.anonymized_at ? text("cases.anonymized") : one.description,
+      serviceCase.anonymized_at ? text("cases.anonymized") : serviceCase.description,
     ),
-    stepList(one, kinds, events),
-    caseFacts(one),
-    contactButton(one),
+    stepList(serviceCase, kinds, events),
+    caseFacts(serviceCase),
+    contactButton(serviceCase),
     element("h2", {}, text("cases.events")),
-    element("ol", { class: "history" }, ...one.events.map((event) => eventItem(event, kinds))),
+    element(
+      "ol",
+      { class: "history" },
+      ...serviceCase.events.map((event) => eventItem(event, kinds)),
+    ),
   );
 }
 
@@ -51,9 +60,9 @@ export function closePanel(): void {
   panel.replaceChildren();
 }
 
-function stepList(one: CaseDetails, kinds: Kinds, events: PanelEvents): HTMLElement {
+function stepList(serviceCase: CaseDetails, kinds: Kinds, events: PanelEvents): HTMLElement {
   const box = element("section", { class: "steps", "aria-label": text("cases.steps") });
-  if (one.actions.length === 0) {
+  if (serviceCase.actions.length === 0) {
     box.append(element("p", { class: "none" }, text("cases.no_steps")));
     return box;
   }
@@ -65,45 +74,56 @@ function stepList(one: CaseDetails, kinds: Kinds, events: PanelEvents): HTMLElem
       chosen.focus();
     };
     for (const other of buttons) other.setAttribute("aria-expanded", String(other === chosen));
-    const form = stepForm(one, action, kinds, { onDone: events.onStep, onCancel: cancel });
+    const form = stepForm(serviceCase, action, kinds, { onDone: events.onStep, onCancel: cancel });
     place.replaceChildren(form);
     form.querySelector<HTMLElement>("select, textarea, input, button")?.focus();
   };
-  const buttons = one.actions.map((action, index) => {
+  const buttons = serviceCase.actions.map((action, index) => {
     const attributes = { "aria-expanded": "false", ...(index === 0 ? { class: "primary" } : {}) };
     const chosen: HTMLElement = button(action.name, () => choose(action, chosen), attributes);
     return chosen;
   });
-  box.append(element("div", { class: "actions" }, ...buttons), place);
+  box.append(div("actions", ...buttons), place);
   return box;
 }
 
-function caseFacts(one: CaseDetails): HTMLElement {
-  const due = { when: formatDateTime(one.due_at) };
-  const offered = [one.offered ?? "", one.offered_department].filter((part) => part !== "");
+function caseFacts(serviceCase: CaseDetails): HTMLElement {
+  const due = { when: formatDateTime(serviceCase.due_at) };
+  const offered = [serviceCase.offered ?? "", serviceCase.offered_department].filter(
+    (part) => part !== "",
+  );
   const plural = (count: number) => (count > 0 ? String(count) : "");
   return definitionList([
-    [text("cases.address"), one.address],
-    [text("cases.place"), one.region_name || one.region],
-    [text("cases.grid"), one.grid ?? ""],
-    [text("cases.handler"), one.handler_name],
-    [text("cases.department"), one.department_name],
+    [text("case_column.address"), serviceCase.address],
+    [text("cases.place"), serviceCase.region_name || serviceCase.region],
+    [text("cases.grid"), serviceCase.grid ?? ""],
+    [text("case_column.handler"), serviceCase.handler_name],
+    [text("case_column.department"), serviceCase.department_name],
     [text("cases.offered_to"), offered.join(" · ")],
-    [text("cases.channel"), text(`case_channel.${one.channel}`)],
-    [text("cases.filed"), formatDateTime(one.filed_at)],
-    [text("cases.deadline"), one.is_provisional ? text("cases.due_provisional", due) : due.when],
-    [text("cases.closed"), one.closed_at ? formatDateTime(one.closed_at) : ""],
-    [text("cases.rating"), one.rating ? text("cases.rating_of", { rating: one.rating }) : ""],
-    [text("cases.escalations"), plural(one.escalations)],
-    [text("cases.reworks"), plural(one.reworks)],
+    [text("case_column.channel"), text(`case_channel.${serviceCase.channel}`)],
+    [text("case_column.filed_at"), formatDateTime(serviceCase.filed_at)],
+    [
+      text("cases.deadline"),
+      serviceCase.is_provisional ? text("cases.due_provisional", due) : due.when,
+    ],
+    [
+      text("case_column.closed_at"),
+      serviceCase.closed_at ? formatDateTime(serviceCase.closed_at) : "",
+    ],
+    [
+      text("cases.rating"),
+      serviceCase.rating ? text("cases.rating_of", { rating: serviceCase.rating }) : "",
+    ],
+    [text("case_column.escalations"), plural(serviceCase.escalations)],
+    [text("case_column.reworks"), plural(serviceCase.reworks)],
   ]);
 }
 
-function contactButton(one: CaseDetails): HTMLElement {
+function contactButton(serviceCase: CaseDetails): HTMLElement {
   const box = element("p", { class: "contact", role: "status" });
-  if (!one.can_read_contact) return box;
+  if (!serviceCase.can_read_contact) return box;
   const show = async () => {
-    const { contact } = await fetchContact(one.number);
+    const { contact } = await fetchContact(serviceCase.number);
     box.textContent = contact
       ? `${text("cases.contact_is")}: ${contact}`
       : text("cases.no_contact");
@@ -137,7 +157,7 @@ function eventItem(event: CaseEvent, kinds: Kinds): HTMLElement {
 /** What a step set, in words. */
 function eventValues({ data }: CaseEvent, { kinds, departments }: Kinds): string[] {
   const nameOf = (key: unknown, list: { key: string; name: string }[]) =>
-    list.find((one) => one.key === key)?.name ?? String(key);
+    list.find((item) => item.key === key)?.name ?? String(key);
   const lines: string[] = [];
   if (data.kind) lines.push(nameOf(data.kind, kinds));
   if (data.to) lines.push(text("cases.set_to", { to: String(data.to) }));
@@ -157,7 +177,7 @@ function photoList(event: CaseEvent): HTMLElement {
     void loadPhoto(picture, path);
     return open;
   });
-  return element("div", { class: "photos" }, ...pictures);
+  return div("photos", ...pictures);
 }
 
 async function loadPhoto(picture: HTMLImageElement, path: string): Promise<void> {

@@ -1,6 +1,6 @@
 // The form by which an office or a grid manager files a case.
 
-import { button, element, elementById } from "../dom";
+import { button, div, element, elementById } from "../dom";
 import { text } from "../locale";
 import { type Filed, fileCase, idempotencyKey, type Kind, type Kinds } from "./case-api";
 import type { CaseMap, Place } from "./case-map";
@@ -40,18 +40,18 @@ export function showFilingForm({ kinds, map, role, onClose }: FilingOptions): vo
   const form = element(
     "form",
     { class: "step" },
-    element("label", {}, text("cases.kind"), kind),
+    element("label", {}, text("case_column.kind"), kind),
     guide,
     element("p", { class: "none" }, text("cases.pin_help")),
-    element("label", {}, text("cases.longitude"), lon),
-    element("label", {}, text("cases.latitude"), lat),
+    element("label", {}, text("case_column.lon"), lon),
+    element("label", {}, text("case_column.lat"), lat),
     button(text("cases.pin_centre"), takeCentre),
     element("label", {}, text("cases.description"), element("textarea", words)),
-    optionalField("address", "cases.address"),
+    optionalField("address", "case_column.address"),
     optionalField("contact", "cases.reporter_contact"),
     photoField(),
     said,
-    element("div", { class: "actions" }, submit, button(text("cases.cancel"), onClose)),
+    div("actions", submit, button(text("page.cancel"), onClose)),
   );
   const key = idempotencyKey();
   form.addEventListener("submit", (event) => {
@@ -70,11 +70,10 @@ export function showFilingForm({ kinds, map, role, onClose }: FilingOptions): vo
   panel.hidden = false;
   panel.setAttribute("aria-label", title);
   panel.replaceChildren(
-    element(
-      "div",
-      { class: "heading" },
+    div(
+      "heading",
       element("h1", { tabindex: "-1" }, title),
-      button("×", onClose, { class: "quiet close", "aria-label": text("cases.cancel") }),
+      button("×", onClose, { class: "quiet close", "aria-label": text("page.cancel") }),
     ),
     form,
   );

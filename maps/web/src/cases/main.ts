@@ -44,10 +44,10 @@ async function start(): Promise<void> {
   const lang = await openStaffPage({
     page: "cases",
     role: ROLES,
-    title: "cases.title",
+    title: "page.title_cases",
     tour: () => "cases",
   });
-  const link = element("a", { href: "/assess" }, text("cases.assessment"));
+  const link = element("a", { href: "/assess" }, text("page.title_assess"));
   elementById("crumbs").replaceChildren(link);
   const role = session()!.role;
   const filter = parseFilter(location.search, role);
@@ -244,9 +244,9 @@ class CasePage {
   private async openCase(number: string, isNew: boolean): Promise<void> {
     const query = isNew ? ++this.caseQuery : this.caseQuery;
     try {
-      const one = await fetchCase(number);
+      const serviceCase = await fetchCase(number);
       if (query !== this.caseQuery) return;
-      if (isNew || this.isNewer(one)) this.show(one, isNew);
+      if (isNew || this.isNewer(serviceCase)) this.show(serviceCase, isNew);
     } catch (error) {
       if (query === this.caseQuery) notify((error as Error).message);
     }
@@ -260,9 +260,9 @@ class CasePage {
     return !isTyping && opened?.number === number && opened.revision < revision;
   }
 
-  private show(one: CaseDetails, isNew: boolean): void {
-    this.opened = one;
-    showCase(one, this.kinds, {
+  private show(serviceCase: CaseDetails, isNew: boolean): void {
+    this.opened = serviceCase;
+    showCase(serviceCase, this.kinds, {
       onClose: () => this.leave(),
       onStep: (changed) => {
         this.show(changed, true);
@@ -271,14 +271,14 @@ class CasePage {
     });
     this.showQueue();
     if (isNew) {
-      this.queue.reveal(one.number);
+      this.queue.reveal(serviceCase.number);
       focusPanel();
     }
     void this.map.then((map) => {
       map.onPlace = null;
       map.resize();
-      map.mark(one);
-      if (isNew && !window.matchMedia(NARROW).matches) map.reveal(one);
+      map.mark(serviceCase);
+      if (isNew && !window.matchMedia(NARROW).matches) map.reveal(serviceCase);
     });
   }
 

@@ -1,6 +1,6 @@
 // The queue: views, search and filters, the list of cases, and its keys.
 
-import { button, element } from "../dom";
+import { button, div, element, select } from "../dom";
 import { openFile } from "../http";
 import { formatDateTime, formatNumber, text } from "../locale";
 import type { CaseCounts, CaseSummary, Kinds } from "./case-api";
@@ -51,17 +51,12 @@ export class Queue {
   build(): HTMLElement[] {
     this.showViews();
     return [
-      element(
-        "div",
-        { class: "heading" },
-        element("h1", {}, text("cases.title"), " ", this.status),
-      ),
+      div("heading", element("h1", {}, text("page.title_cases"), " ", this.status)),
       this.views,
       this.searchField(),
       this.filterFields(),
-      element(
-        "div",
-        { class: "actions" },
+      div(
+        "actions",
         button(text("cases.file_new"), () => this.events.onFile(), { class: "primary" }),
         button(text("cases.export_csv"), () => this.download("csv")),
         button(text("cases.export_xlsx"), () => this.download("xlsx")),
@@ -86,11 +81,11 @@ export class Queue {
   show(cases: CaseSummary[], hasMore: boolean, open: string | null): void {
     const focused = this.focusedNumber();
     const rows = new Map(this.rows().map((row) => [row.dataset.number, row]));
-    const links = cases.map((one) => {
-      const row = rows.get(one.number);
-      const sign = `${one.revision} ${isOverdue(one)}`;
-      const link = row?.dataset.sign === sign ? row : caseLink(one, sign, this.filter);
-      if (one.number === open) link.setAttribute("aria-current", "true");
+    const links = cases.map((serviceCase) => {
+      const row = rows.get(serviceCase.number);
+      const sign = `${serviceCase.revision} ${isOverdue(serviceCase)}`;
+      const link = row?.dataset.sign === sign ? row : caseLink(serviceCase, sign, this.filter);
+      if (serviceCase.number === open) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
       return link;
     });
@@ -151,7 +146,7 @@ export class Queue {
       return button(`${text(`cases.view_${view}`)}${number}`, choose, attributes);
     });
     this.views.replaceChildren(...buttons);
-    buttons.find((one) => one.dataset.view === focused)?.focus();
+    buttons.find((candidate) => candidate.dataset.view === focused)?.focus();
   }
 
   private searchField(): HTMLElement {
@@ -181,10 +176,10 @@ export class Queue {
       { class: "filters" },
       element("summary", {}, text("cases.filters")),
       this.selectField("group", "case_column.group", names(GROUPS, "case_group")),
-      this.selectField("kind", "cases.kind", kinds),
+      this.selectField("kind", "case_column.kind", kinds),
       this.selectField("level", "case_column.level", names(LEVELS, "case_level")),
-      this.selectField("channel", "cases.channel", names(CHANNELS, "case_channel")),
-      own.length ? this.selectField("handler", "cases.handler", own) : null,
+      this.selectField("channel", "case_column.channel", names(CHANNELS, "case_channel")),
+      own.length ? this.selectField("handler", "case_column.handler", own) : null,
       this.dateField("filed_from"),
       this.dateField("filed_to"),
       this.orderField(),
@@ -206,7 +201,7 @@ export class Queue {
     key: string,
     choices: [string, string][],
   ): HTMLElement {
-    const field = selectOf([["", text("cases.any")], ...choices], this.filter.values[name] ?? "");
+    const field = select([["", text("cases.any")], ...choices], this.filter.values[name] ?? "");
     field.dataset.filter = name;
     field.addEventListener("change", () => this.setValue(name, field.value));
     return element("label", {}, text(key), field);
@@ -222,7 +217,7 @@ export class Queue {
 
   private orderField(): HTMLElement {
     const choices = ORDERS.map((order): [string, string] => [order, text(`cases.order_${order}`)]);
-    const field = selectOf(choices, this.filter.order);
+    const field = select(choices, this.filter.order);
     field.addEventListener("change", () =>
       this.change({ order: field.value as CaseFilter["order"] }),
     );
@@ -245,46 +240,44 @@ export class Queue {
   }
 }
 
-/** A field to choose one of some values with their names. */
-export function selectOf(choices: [string, string][], chosen: string): HTMLSelectElement {
-  const options = choices.map(([value, name]) => element("option", { value }, name));
-  const field = element("select", {}, ...options);
-  field.value = chosen;
-  return field;
-}
-
-function caseLink(one: CaseSummary, sign: string, filter: CaseFilter): HTMLElement {
-  const when = formatDateTime(one.due_at);
-  const isRunning = one.closed_at === null && one.reported_at === null;
+function caseLink(serviceCase: CaseSummary, sign: string, filter: CaseFilter): HTMLElement {
+  const when = formatDateTime(serviceCase.due_at);
+  const isRunning = serviceCase.closed_at === null && serviceCase.reported_at === null;
   const due = filter.order === "due" || isRunning ? text("cases.due", { when }) : "";
   const link = element(
     "a",
-    { href: `/cases/${one.number}`, "data-number": one.number, "data-sign": sign },
-    element("b", {}, one.kind_name),
-    stateBadges(one),
-    element("span", { class: "words" }, one.description),
+    { href: `/cases/${serviceCase.number}`, "data-number": serviceCase.number, "data-sign": sign },
+    element("b", {}, serviceCase.kind_name),
+    stateBadges(serviceCase),
+    element("span", { class: "words" }, serviceCase.description),
     element(
       "small",
       {},
-      [one.handler_name, due, one.address].filter((part) => part !== "").join(" · "),
+      [serviceCase.handler_name, due, serviceCase.address]
+        .filter((part) => part !== "")
+        .join(" · "),
     ),
   );
   return link;
 }
 
 /** The state of a case and what is special about it. */
-export function stateBadges(one: CaseSummary): HTMLElement {
-  const late = isOverdue(one);
+export function stateBadges(serviceCase: CaseSummary): HTMLElement {
+  const late = isOverdue(serviceCase);
   const badge = (key: string, look = "") =>
     element("span", { class: `badge ${look}` }, text(`cases.${key}`));
   return element(
     "span",
     { class: "badges" },
-    element("span", { class: `badge ${STATE_LOOKS[one.state] ?? ""}` }, one.state_name),
+    element(
+      "span",
+      { class: `badge ${STATE_LOOKS[serviceCase.state] ?? ""}` },
+      serviceCase.state_name,
+    ),
     late ? badge("overdue", "high") : null,
-    one.supervised_at ? badge("supervised", "medium") : null,
-    one.offered || one.offered_department ? badge("offered") : null,
-    one.released_at ? badge("public") : null,
+    serviceCase.supervised_at ? badge("supervised", "medium") : null,
+    serviceCase.offered || serviceCase.offered_department ? badge("offered") : null,
+    serviceCase.released_at ? badge("public") : null,
   );
 }
 

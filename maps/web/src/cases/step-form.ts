@@ -1,6 +1,6 @@
 // The form of a step: the fields that the API requires for it, a note and photos.
 
-import { button, element, notify } from "../dom";
+import { button, div, element, notify, select } from "../dom";
 import { ProblemError } from "../http";
 import { text } from "../locale";
 import {
@@ -12,7 +12,6 @@ import {
   type Kinds,
   takeStep,
 } from "./case-api";
-import { selectOf } from "./queue";
 
 /** Steps whose notes the reporter reads. */
 const PUBLIC_NOTES = ["decline", "report_back"];
@@ -33,7 +32,7 @@ export interface StepEvents {
 }
 
 export function stepForm(
-  one: CaseDetails,
+  serviceCase: CaseDetails,
   action: CaseAction,
   kinds: Kinds,
   { onDone, onCancel }: StepEvents,
@@ -45,20 +44,20 @@ export function stepForm(
   const form = element(
     "form",
     { class: "step" },
-    ...(requires("kind") ? [kindField(one, kinds)] : []),
-    ...(requires("to") ? targetFields(one, kinds) : []),
+    ...(requires("kind") ? [kindField(serviceCase, kinds)] : []),
+    ...(requires("to") ? targetFields(serviceCase, kinds) : []),
     ...(requires("rating") ? [ratingField()] : []),
     noteField(action, requires("note")),
     photoField(),
     said,
-    element("div", { class: "actions" }, submit, button(text("cases.cancel"), onCancel)),
+    div("actions", submit, button(text("page.cancel"), onCancel)),
   );
   const key = idempotencyKey();
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     submit.disabled = true;
     said.textContent = "";
-    void send(one, action, formValues(form, one, action), key, onDone)
+    void send(serviceCase, action, formValues(form, serviceCase, action), key, onDone)
       .catch((error: Error) => {
         said.textContent = error.message;
       })
@@ -70,29 +69,29 @@ export function stepForm(
 }
 
 async function send(
-  one: CaseDetails,
+  serviceCase: CaseDetails,
   action: CaseAction,
   values: FormData,
   key: string,
   onDone: (changed: CaseDetails) => void,
 ): Promise<void> {
   try {
-    onDone(await takeStep(one.number, values, key));
+    onDone(await takeStep(serviceCase.number, values, key));
     notify(text("cases.done", { action: action.name }), undefined, "calm");
   } catch (error) {
     if (!(error instanceof ProblemError) || !CHANGED_MEANWHILE.includes(error.status)) throw error;
-    const current = await fetchCase(one.number);
-    if (current.revision === one.revision) throw error;
+    const current = await fetchCase(serviceCase.number);
+    if (current.revision === serviceCase.revision) throw error;
     onDone(current);
     notify(text("cases.changed_meanwhile"));
   }
 }
 
 /** What is sent: fields that were filled in, the action and the revision that was seen. */
-function formValues(form: HTMLFormElement, one: CaseDetails, action: CaseAction): FormData {
+function formValues(form: HTMLFormElement, serviceCase: CaseDetails, action: CaseAction): FormData {
   const values = filledFields(form);
   values.set("action", action.action);
-  values.set("revision", String(one.revision));
+  values.set("revision", String(serviceCase.revision));
   return values;
 }
 
@@ -106,19 +105,19 @@ export function filledFields(form: HTMLFormElement): FormData {
   return values;
 }
 
-function kindField(one: CaseDetails, { kinds }: Kinds): HTMLElement {
+function kindField(serviceCase: CaseDetails, { kinds }: Kinds): HTMLElement {
   const choices = kinds
-    .filter(({ flow }) => flow === one.flow)
+    .filter(({ flow }) => flow === serviceCase.flow)
     .map(({ key, name }): [string, string] => [key, name]);
-  const field = selectOf(choices, one.kind);
+  const field = select(choices, serviceCase.kind);
   field.name = "kind";
   field.required = true;
-  return element("label", {}, text("cases.kind"), field);
+  return element("label", {}, text("case_column.kind"), field);
 }
 
-function targetFields(one: CaseDetails, { departments }: Kinds): HTMLElement[] {
-  const list = element("datalist", { id: "targets" }, ...divisionOptions(one));
-  void fetchGridCodes(one.region).then((codes) => {
+function targetFields(serviceCase: CaseDetails, { departments }: Kinds): HTMLElement[] {
+  const list = element("datalist", { id: "targets" }, ...divisionOptions(serviceCase));
+  void fetchGridCodes(serviceCase.region).then((codes) => {
     const level = text("case_level.grid");
     list.append(
       ...codes.map((value) => element("option", { value }, `${level} ${value.slice(12)}`)),
@@ -129,13 +128,13 @@ function targetFields(one: CaseDetails, { departments }: Kinds): HTMLElement[] {
     ...{ pattern: "[0-9]{12}|[0-9]{15}", title: text("cases.to_help") },
   });
   const choices = departments.map(({ key, name }): [string, string] => [key, name]);
-  const department = selectOf([["", text("cases.department_unchanged")], ...choices], "");
+  const department = select([["", text("cases.department_unchanged")], ...choices], "");
   department.name = "department";
   return [
     element("label", {}, text("cases.to"), field),
     list,
     element("small", {}, text("cases.to_help")),
-    element("label", {}, text("cases.department"), department),
+    element("label", {}, text("case_column.department"), department),
   ];
 }
 
@@ -152,7 +151,7 @@ function ratingField(): HTMLElement {
     String(rating),
     text("cases.rating_of", { rating }),
   ]);
-  const field = selectOf(choices, "5");
+  const field = select(choices, "5");
   field.name = "rating";
   return element("label", {}, text("cases.rating"), field);
 }

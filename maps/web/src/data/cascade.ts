@@ -36,7 +36,7 @@ export function cascadeLists(report: RunReport): HTMLElement[] {
       ),
     ),
     ...collapsibleList(
-      text("data.units_removed", count(report.units_removed_count)),
+      text("report.units_removed", count(report.units_removed_count)),
       units_removed.map(({ code, building, households, source }) =>
         featureItem(
           "building_unit",
@@ -46,20 +46,20 @@ export function cascadeLists(report: RunReport): HTMLElement[] {
       ),
     ),
     ...collapsibleList(
-      text("data.register_left", count(report.register_left_count)),
+      text("report.register_left", count(report.register_left_count)),
       register_left.map(({ building, dwellings, entities }) =>
         featureItem("building", building, text("data.register_left_said", { dwellings, entities })),
       ),
     ),
     ...collapsibleList(
-      text("data.ends_loosened", count(report.ends_loosened_count)),
+      text("report.ends_loosened", count(report.ends_loosened_count)),
       ends_loosened.map(({ code, source }) => featureItem("pipe_segment", code, source)),
     ),
-    ...collapsibleList(text("data.breaches"), (topology.breaches ?? []).map(breachItem)),
+    ...collapsibleList(text("report.topology"), (topology.breaches ?? []).map(breachItem)),
     ...networkLists(network),
     ...collapsibleList(text("data.kept"), corrections_kept.map(correctionItem)),
     ...collapsibleList(
-      text("data.unused_columns"),
+      text("report.unused_columns"),
       Object.entries(unused_columns).flatMap(([layer, columns]) =>
         Object.entries(columns).map(([name, similar]) => unusedColumnItem(layer, name, similar)),
       ),
@@ -83,7 +83,7 @@ function stalePlanItem({ community, version, grids }: Row<"stale">): HTMLElement
   const link = element(
     "a",
     { href: `/plan/c/${community}`, target: "_blank" },
-    `${community} ${text("data.version", { version })}`,
+    `${community} ${text("page.version", { version })}`,
   );
   return element("li", {}, link, ` ${text("data.stale_grids", { grids: grids.length })}`);
 }
@@ -98,7 +98,7 @@ function breachItem(
 ): HTMLElement {
   const area = formatNumber(Math.round(breach.area_m2));
   return placeItem(
-    `${text(`data.${breach.kind}`)} ${breach.codes.join(" / ")} · ${area} m²`,
+    `${text(`report.${breach.kind}`)} ${breach.codes.join(" / ")} · ${area} m²`,
     breach,
   );
 }

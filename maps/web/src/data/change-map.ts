@@ -142,12 +142,8 @@ export function statusBadge({ status, failure }: Pick<Run, "status" | "failure">
     rejected: "failed",
   };
   const isUnreadable = status === "rejected" && failure !== null;
-  const words = isUnreadable ? text("data.status_failed_file") : label("status", status);
+  const words = isUnreadable ? text("status.failed_file") : label("status", status);
   return element("span", { class: `badge ${look[status] ?? ""}` }, words);
-}
-
-export function heading(title: string, below: string): HTMLElement {
-  return element("div", { class: "heading" }, element("h1", {}, title), element("p", {}, below));
 }
 
 export function setSidebar(...children: (Node | string)[]): void {

@@ -2,16 +2,9 @@
 
 import type { MapMouseEvent } from "maplibre-gl";
 
-import { button, definitionList, element } from "../dom";
+import { button, definitionList, div, element, heading } from "../dom";
 import { formatDateTime, formatNumber, text } from "../locale";
-import {
-  changeFeature,
-  changeMap,
-  fitFeatures,
-  heading,
-  setSidebar,
-  showFeatures,
-} from "./change-map";
+import { changeFeature, changeMap, fitFeatures, setSidebar, showFeatures } from "./change-map";
 import {
   fetchFeaturesIn,
   fetchHistory,
@@ -69,7 +62,7 @@ export async function showLayer(
   };
   const more = button(text("data.more"), () => void add());
   setSidebar(
-    element("div", { class: "heading" }, element("h1", {}, label("layer", layer)), count),
+    div("heading", element("h1", {}, label("layer", layer)), count),
     searchForm(layer, words, navigate),
     element("p", { class: "none" }, text("data.click_map")),
     list,

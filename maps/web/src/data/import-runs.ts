@@ -1,6 +1,6 @@
 // Import runs: what each changed, and the decisions that it waits for.
 
-import { button, definitionList, element, notify } from "../dom";
+import { button, type Choice, definitionList, div, element, heading, notify, select } from "../dom";
 import { openFile } from "../http";
 import { formatDateTime, formatNumber, text } from "../locale";
 import { session } from "../session";
@@ -10,7 +10,6 @@ import {
   changeFeature,
   changeLegend,
   fitFeatures,
-  heading,
   setSidebar,
   showFeatures,
   statusBadge,
@@ -83,9 +82,8 @@ export async function showRun(id: number, reload: () => void, signal: AbortSigna
     element("p", {}, statusBadge(run), ` ${run.failure ?? ""}`),
     ...concernList(run),
     ...approvalNote(run, decisions),
-    element(
-      "div",
-      { class: "actions" },
+    div(
+      "actions",
       ...decisions.map((decision) => decisionButton(run, decision, reload)),
       button(text("data.report"), () => void openFile(`/imports/runs/${run.id}/report`)),
     ),
@@ -109,17 +107,13 @@ export function changeSections(run: RunWithReport): HTMLElement[] {
 }
 
 function statusChoice(status: RunStatus | null, navigate: (path: string) => void): HTMLElement {
-  const choice = element("select", { "aria-label": text("data.status") });
-  choice.append(element("option", { value: "" }, text("data.all")));
-  for (const value of STATUSES) {
-    const option = element("option", { value }, label("status", value));
-    option.selected = value === status;
-    choice.append(option);
-  }
-  choice.addEventListener("change", () =>
-    navigate(choice.value ? `/data?status=${choice.value}` : "/data"),
+  const choices = STATUSES.map((value): Choice => [value, label("status", value)]);
+  return select(
+    [["", text("data.all")], ...choices],
+    status ?? "",
+    (value) => navigate(value ? `/data?status=${value}` : "/data"),
+    { "aria-label": text("data.status") },
   );
-  return choice;
 }
 
 function runItem(run: Run): HTMLElement {
@@ -145,7 +139,7 @@ function approvalNote({ status }: Run, decisions: Decision[]): HTMLElement[] {
 export function concernList({ concerns }: Run): HTMLElement[] {
   if (concerns.length === 0) return [];
   const rows = concerns.map(({ said }) => element("li", {}, said));
-  return [element("div", { class: "trouble" }, element("ul", {}, ...rows))];
+  return [div("trouble", element("ul", {}, ...rows))];
 }
 
 function countTable({ counts }: Run): HTMLElement {
@@ -187,7 +181,7 @@ function timingList(seconds: Record<string, number>): HTMLElement {
 
 function coverageLines(run: RunWithReport): HTMLElement[] {
   return listCoverage(run).map(({ layer, listed, changed, hasDensity }) => {
-    const line = text("data.shown_of", {
+    const line = text("report.shown_of", {
       layer: label("layer", layer),
       shown: formatNumber(listed),
       count: formatNumber(changed),
@@ -214,7 +208,7 @@ function differenceItem(
 ): HTMLElement {
   const mark = element("i", { class: "mark" });
   mark.style.background = CHANGE_COLOURS[fate];
-  const names = columns?.map(columnName).join(text("data.and"));
+  const names = columns?.map(columnName).join(text("page.and"));
   const words = `${label("layer", layer)} ${code}${names ? ` (${names})` : ""}`;
   const show = () =>
     fitFeatures([shape, before].flatMap((one) => (one ? [changeFeature(one, "")] : [])));
@@ -270,11 +264,10 @@ function confirmDecision(run: Run, decision: Decision, reload: () => void): void
       ? element("label", { class: "tick" }, withLater, text("data.with_later"))
       : null,
     message,
-    element(
-      "div",
-      { class: "ways" },
+    div(
+      "ways",
       confirm,
-      button(text("data.leave_it"), () => dialog.remove()),
+      button(text("page.cancel"), () => dialog.remove()),
     ),
   );
   document.body.append(dialog);

@@ -16,9 +16,9 @@ const UNITS = [
 /** Sections with the texts of a column's values that are not called like the column. */
 const SECTIONS: Record<string, string> = { status: "pipe_status" };
 
-/** The text of a value of some kind; without one, the value. */
+/** The text of a layer, status, step or count; without one, the name. */
 export function label(kind: string, value: string): string {
-  return optionalText(`data.${kind}_${value}`) || value;
+  return optionalText(`${kind}.${value}`) || value;
 }
 
 /** The names of layers that a run lists by commas. */
@@ -26,7 +26,7 @@ export function layerNames(names: string): string {
   return names
     .split(/,\s*/)
     .map((name) => label("layer", name))
-    .join(text("data.and"));
+    .join(text("page.and"));
 }
 
 export function columnName(column: string): string {
@@ -36,8 +36,8 @@ export function columnName(column: string): string {
 /** The value of a column as a person reads it, with its unit. */
 export function formatColumn(column: string, value: unknown): string {
   if (value === null || value === undefined) return "—";
-  if (typeof value === "boolean") return text(value ? "data.yes" : "data.no");
-  if (Array.isArray(value)) return value.join(text("data.and"));
+  if (typeof value === "boolean") return text(value ? "page.yes" : "page.no");
+  if (Array.isArray(value)) return value.join(text("page.and"));
   const unit = UNITS.find(([ending]) => column.endsWith(ending))?.[1];
   const section = SECTIONS[column] ?? column;
   return (

@@ -4,6 +4,6 @@ import { runStaffPage } from "../staff-page";
 import "../staff-page.css";
 
 runStaffPage(
-  { page: "data", role: "importer", title: "data.title", tour: () => "data" },
+  { page: "data", role: "importer", title: "page.title_data", tour: () => "data" },
   () => import("./views"),
 );

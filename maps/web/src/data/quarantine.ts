@@ -1,7 +1,7 @@
 // The quarantine: features that imports refused, to be exported, replaced by a mended file, or
 // replayed.
 
-import { button, definitionList, element, notify } from "../dom";
+import { button, definitionList, div, element, notify } from "../dom";
 import { openBlob } from "../http";
 import { formatNumber, text } from "../locale";
 import { changeFeature, fitGeometry, showFeatures } from "./change-map";
@@ -28,7 +28,7 @@ export async function showQuarantine(
   const title = element(run === null ? "h1" : "h2", {}, text("data.quarantine"));
   const count = text("data.held_said", { count: formatNumber(numberMatched) });
   container.replaceChildren(
-    element("div", { class: "heading" }, title, element("p", {}, count)),
+    div("heading", title, element("p", {}, count)),
     ...(items.length
       ? [
           actionBar(run, items, reload),
@@ -54,9 +54,8 @@ function actionBar(
     if (file) void reportReplay(replayFile(file), reload);
   });
   const replayed = run ?? items[0]!.run;
-  return element(
-    "div",
-    { class: "actions" },
+  return div(
+    "actions",
     ...FORMATS.map((format) =>
       button(text("data.download", { format }), () => void download(run, format)),
     ),

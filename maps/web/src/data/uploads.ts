@@ -1,15 +1,24 @@
-// Uploading a file: choose or drop it, correct how it is read, see what it would change, import it.
+// An uploaded file: correct how it is read, see what it would change, import it.
 
-import { button, type Child, element, notify } from "../dom";
+import {
+  button,
+  type Child,
+  type Choice,
+  div,
+  element,
+  heading,
+  labelled,
+  notify,
+  select,
+} from "../dom";
 import { formatDateTime, formatNumber, text } from "../locale";
-import { fitFeatures, heading, setSidebar, showFeatures } from "./change-map";
+import { fitFeatures, setSidebar, showFeatures } from "./change-map";
 import {
   deleteUpload,
   dryRunUpload,
   fetchUpload,
   importUpload,
   type RunWithReport,
-  uploadFile,
 } from "./import-api";
 import { changeSections, concernList } from "./import-runs";
 import { columnName, label } from "./labels";
@@ -25,44 +34,8 @@ import {
 } from "./upload-mapping";
 
 type Navigate = (path: string) => void;
-type Option = [value: string, label: string];
 
-const SUFFIXES = ".zip,.gpkg,.geojson,.json,.geojsonl,.csv,.tsv,.txt,.xlsx,.kml,.kmz,.dxf,.parquet";
 const COORDINATE_UNITS = ["m", "cm", "mm"] as const;
-
-/** The form to choose or drop a file. */
-export function showUploadForm(navigate: Navigate): void {
-  const message = element("p", { class: "said", role: "alert" });
-  const field = element("input", { type: "file", accept: SUFFIXES });
-  const send = async (file: File | undefined) => {
-    if (!file) return;
-    field.disabled = true;
-    message.textContent = text("data.uploading", { name: file.name });
-    try {
-      const { id } = await uploadFile(file);
-      navigate(`/data/uploads/${id}`);
-    } catch (error) {
-      message.textContent = (error as Error).message;
-      field.disabled = false;
-      field.value = "";
-    }
-  };
-  field.addEventListener("change", () => void send(field.files?.[0]));
-  const zone = element(
-    "label",
-    { class: "drop" },
-    element("b", {}, text("data.choose_file")),
-    field,
-    element("span", {}, text("data.drop_here")),
-  );
-  zone.addEventListener("dragover", (event) => event.preventDefault());
-  zone.addEventListener("drop", (event) => {
-    event.preventDefault();
-    void send(event.dataTransfer?.files[0]);
-  });
-  setSidebar(heading(text("data.upload_file"), text("data.upload_said")), zone, message);
-  showFeatures([]);
-}
 
 /** How an uploaded file is read, to be corrected; then what it would change. */
 export async function showUpload(
@@ -106,7 +79,7 @@ class UploadPage {
       heading(text("data.upload_file"), kept),
       this.readingForm(),
       this.columns,
-      element("div", { class: "actions" }, this.trial, this.deleteButton()),
+      div("actions", this.trial, this.deleteButton()),
       this.message,
       this.result,
     );
@@ -138,7 +111,7 @@ class UploadPage {
   private readingForm(): HTMLElement {
     const { preview, mapping } = this;
     const { layers, file_layers, encoding, has_place } = preview;
-    const layerOptions = layers.map((name): Option => [name, label("layer", name)]);
+    const layerOptions = layers.map((name): Choice => [name, label("layer", name)]);
     const rows: Child[] = [
       labelled(
         text("data.as_layer"),
@@ -146,7 +119,7 @@ class UploadPage {
       ),
     ];
     if (file_layers.length > 1) {
-      const options = file_layers.map((name): Option => [name, name]);
+      const options = file_layers.map((name): Choice => [name, name]);
       const choose = select(options, preview.file_layer, (file_layer) =>
         this.reload({ file_layer }),
       );
@@ -154,9 +127,9 @@ class UploadPage {
     }
     if (encoding !== null) {
       const detected = mapping.encoding ? "…" : encoding;
-      const options: Option[] = [
+      const options: Choice[] = [
         ["", text("data.as_detected", { value: detected })],
-        ...preview.encodings.map((name): Option => [name, name]),
+        ...preview.encodings.map((name): Choice => [name, name]),
       ];
       const choose = select(options, mapping.encoding ?? "", (name) =>
         this.reload({ encoding: name }),
@@ -165,19 +138,19 @@ class UploadPage {
     }
     if (has_place) rows.push(...this.coordinateRows());
     rows.push(...this.sourceRows());
-    return element("div", { class: "reading" }, element("h2", {}, text("data.read_as")), ...rows);
+    return div("reading", element("h2", {}, text("data.read_as")), ...rows);
   }
 
   private coordinateRows(): Child[] {
     const { crs, crs_choices, likely_crs } = this.preview;
-    const options: Option[] = [
+    const options: Choice[] = [
       ["", crs ? text("data.crs_of_file", { value: crs }) : text("data.crs_choose")],
-      ...crs_choices.map((code): Option => {
+      ...crs_choices.map((code): Choice => {
         const hint = code === likely_crs ? text("data.crs_likely") : "";
         return [code, crsLabel(code) + hint];
       }),
     ];
-    const units = COORDINATE_UNITS.map((unit): Option => [unit, text(`data.unit_${unit}`)]);
+    const units = COORDINATE_UNITS.map((unit): Choice => [unit, text(`data.unit_${unit}`)]);
     return [
       labelled(
         text("data.crs"),
@@ -244,9 +217,9 @@ class UploadPage {
 
   private columnItem({ name, samples }: Preview["columns"][number]): HTMLElement {
     const target = targetOf(this.mapping, name);
-    const options: Option[] = [
+    const options: Choice[] = [
       ["", text("data.not_used")],
-      ...this.preview.targets.map((one): Option => [one.name, columnName(one.name)]),
+      ...this.preview.targets.map((target): Choice => [target.name, columnName(target.name)]),
     ];
     const choose = select(options, target, (chosen) => {
       this.change(assignColumn(this.mapping, name, chosen));
@@ -260,7 +233,7 @@ class UploadPage {
     }
     choose.setAttribute("aria-label", text("data.to_column", { name }));
     choose.dataset.column = name;
-    const values = samples.map((value) => value || text("data.no_value")).join(text("data.and"));
+    const values = samples.map((value) => value || text("data.no_value")).join(text("page.and"));
     return element(
       "li",
       {},
@@ -275,9 +248,9 @@ class UploadPage {
     const { columns } = this.mapping;
     const units = this.preview.targets.find((one) => one.name === target)?.units ?? [];
     if (!units.length) return null;
-    const options: Option[] = [
+    const options: Choice[] = [
       ["", text("data.own_unit")],
-      ...units.map((unit): Option => [unit, unit]),
+      ...units.map((unit): Choice => [unit, unit]),
     ];
     const choose = select(options, columns[target]?.unit ?? "", (unit) => {
       const rule = { source: name, unit: unit || null };
@@ -304,7 +277,7 @@ class UploadPage {
         : labelled(text("data.constant_for", { name: columnName(target) }), field);
     });
     const words = element("p", { class: "trouble" }, text("data.missing_columns"));
-    return [element("div", { class: "reading" }, words, ...fields)];
+    return [div("reading", words, ...fields)];
   }
 
   private deleteButton(): HTMLElement {
@@ -356,9 +329,8 @@ class UploadPage {
       ...(isUnchanged
         ? []
         : [
-            element(
-              "div",
-              { class: "actions" },
+            div(
+              "actions",
               button(submit, () => void this.import(), { class: "primary" }),
             ),
           ]),
@@ -393,25 +365,6 @@ function refusedList({ refused }: RunWithReport): HTMLElement[] {
       element("ul", { class: "runs" }, ...rows),
     ),
   ];
-}
-
-function labelled(words: string, field: HTMLElement): HTMLElement {
-  return element("label", {}, element("span", {}, words), field);
-}
-
-function select(
-  options: Option[],
-  value: string,
-  choose: (value: string) => void,
-): HTMLSelectElement {
-  const field = element("select");
-  for (const [name, words] of options) {
-    const option = element("option", { value: name }, words);
-    option.selected = name === value;
-    field.append(option);
-  }
-  field.addEventListener("change", () => choose(field.value));
-  return field;
 }
 
 function tick(words: string, change: (checked: boolean) => void): HTMLElement {

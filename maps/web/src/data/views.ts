@@ -1,15 +1,16 @@
 // The views of the import page: import runs and decisions on them, the quarantine, and layers with
 // the history of every feature.
 
-import { button, element, elementById } from "../dom";
+import { button, element, elementById, heading } from "../dom";
 import { type Language, text } from "../locale";
 import { followLinks } from "../staff-page";
 import { showTourOnFirstVisit } from "../tour";
-import { heading, openMap, setSidebar } from "./change-map";
+import { openMap, setSidebar } from "./change-map";
 import { showFeature, showLayer, showLayers } from "./features";
 import { showRun, showRuns } from "./import-runs";
 import { showQuarantine } from "./quarantine";
-import { showUpload, showUploadForm } from "./uploads";
+import { showUploadForm } from "./upload-form";
+import { showUpload } from "./uploads";
 import "./data.css";
 
 export async function start(lang: Language): Promise<void> {
@@ -34,7 +35,7 @@ async function show(): Promise<void> {
   navigation.abort();
   navigation = new AbortController();
   const { signal } = navigation;
-  setSidebar(element("p", { class: "none" }, text("data.loading")));
+  setSidebar(element("p", { class: "none" }, text("page.loading")));
   try {
     await route(
       location.pathname.split("/").slice(2).map(decodeURIComponent),
@@ -44,8 +45,8 @@ async function show(): Promise<void> {
   } catch (error) {
     if (signal.aborted) return;
     setSidebar(
-      heading(text("data.not_shown"), (error as Error).message),
-      button(text("data.again"), () => void show(), { class: "primary" }),
+      heading(text("page.not_shown"), (error as Error).message),
+      button(text("page.try_again"), () => void show(), { class: "primary" }),
     );
   }
 }

@@ -4,7 +4,7 @@ import type { Polygon } from "geojson";
 import type { Map as LibreMap } from "maplibre-gl";
 
 import { meanCorner } from "../bounds";
-import { button, element, notify } from "../dom";
+import { button, div, element, notify } from "../dom";
 import { text } from "../locale";
 import { draftForm, field, input, select, textArea } from "./form";
 import { capture, serverTime } from "./outbox";
@@ -49,7 +49,7 @@ export async function caseForm(bundle: Bundle, buildingCode: string, onStored: O
     if (chosen) moveTo(meanCorner(chosen.geometry as Polygon));
   });
   let position: Promise<unknown> | undefined;
-  const locate = button(text("field_app.my_position"), () => {
+  const locate = button(text("page.here"), () => {
     const before = place.value;
     // another place may be chosen before the position arrives
     position = findPosition((found) => place.value === before && moveTo(found));
@@ -58,7 +58,7 @@ export async function caseForm(bundle: Bundle, buildingCode: string, onStored: O
     field(kind, "kind"),
     field(textArea({ required: "" }), "description"),
     field(building, "building"),
-    element("div", { class: "actions" }, locate),
+    div("actions", locate),
     box,
     place,
     field(input("text", { maxlength: "200" }), "address"),
@@ -128,8 +128,13 @@ function kindSelect({ kinds }: Bundle): HTMLSelectElement {
 }
 
 /** The form of a step of a case that needs no more than a note; null if there is none. */
-export async function stepForm(one: FieldCase, onStored: OnStored): Promise<HTMLElement | null> {
-  const simple = one.actions.filter(({ required }) => required.every((name) => name === "note"));
+export async function stepForm(
+  serviceCase: FieldCase,
+  onStored: OnStored,
+): Promise<HTMLElement | null> {
+  const simple = serviceCase.actions.filter(({ required }) =>
+    required.every((name) => name === "note"),
+  );
   if (!simple.length) return null;
   const action = select(simple.map(({ action, name }): [string, string] => [action, name]));
   const note = textArea();
@@ -142,15 +147,15 @@ export async function stepForm(one: FieldCase, onStored: OnStored): Promise<HTML
     field(note, "note"),
     field(photos, "photos", text("field_app.photos", { most: MAX_PHOTOS })),
   ];
-  const form = await draftForm(`step ${one.number}`, children, async (values) => {
+  const form = await draftForm(`step ${serviceCase.number}`, children, async (values) => {
     await capture({
       kind: "step",
-      title: `${one.kind_name} · ${action.selectedOptions[0]!.text}`,
+      title: `${serviceCase.kind_name} · ${action.selectedOptions[0]!.text}`,
       fields: {
-        number: one.number,
+        number: serviceCase.number,
         action: values.action,
         note: values.note,
-        revision: one.revision,
+        revision: serviceCase.revision,
       },
       photos: await encodePhotos([...(photos.files ?? [])]).catch(() => {
         throw new Error(text("field_app.photo_unreadable"));
@@ -166,7 +171,7 @@ export async function stepForm(one: FieldCase, onStored: OnStored): Promise<HTML
 /** The form of an entry in the ledger of visits. */
 export async function visitForm(bundle: Bundle, code: string, onStored: OnStored): Promise<View> {
   const dwelling = select(
-    bundle.dwellings.map((one): [string, string] => [one.code, nameOf(bundle, one)]),
+    bundle.dwellings.map((dwelling): [string, string] => [dwelling.code, nameOf(bundle, dwelling)]),
     { required: "" },
   );
   const topic = select(TOPICS.map((key): [string, string] => [key, text(`visit_topic.${key}`)]));
@@ -194,12 +199,12 @@ export async function visitForm(bundle: Bundle, code: string, onStored: OnStored
 
 /** The form that confirms a dwelling's counts or corrects them. */
 export async function verificationForm(bundle: Bundle, code: string, onStored: OnStored) {
-  const dwelling = bundle.dwellings.find((one) => one.code === code);
+  const dwelling = bundle.dwellings.find((dwelling) => dwelling.code === code);
   if (!dwelling) return [heading(text("field_app.none"))];
   const occupancy = select(
     OCCUPANCIES.map((key): [string, string] => [
       key,
-      key ? text(`occupancy.${key}`) : text("field_app.unknown"),
+      key ? text(`occupancy.${key}`) : text("page.unknown"),
     ]),
   );
   occupancy.value = dwelling.occupancy ?? "";
@@ -241,7 +246,7 @@ export async function dutiesView(
   const today = dayInCity(serverTime(new Date().toISOString()));
   const articles = bundle.grids.flatMap(({ code, name }) =>
     duties.map(async (duty) => {
-      const record = done.find((one) => one.grid_code === code && one.duty === duty.key);
+      const record = done.find((entry) => entry.grid_code === code && entry.duty === duty.key);
       const state = record
         ? text("field_app.done_on", { day: record.done_on })
         : text(duty.due_on < today ? "field_app.overdue_since" : "field_app.due_on", {

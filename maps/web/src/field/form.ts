@@ -36,7 +36,7 @@ export async function draftForm(
   children: HTMLElement[],
   submit: (values: Record<string, string>) => Promise<void>,
 ): Promise<HTMLFormElement> {
-  const save = element("button", { type: "submit", class: "primary" }, text("field_app.save"));
+  const save = element("button", { type: "submit", class: "primary" }, text("page.save"));
   const form = element("form", { autocomplete: "off" }, ...children, save);
   restore(form, await readDraft(name));
   form.addEventListener("input", () => void storeDraft(name, valuesOf(form)));

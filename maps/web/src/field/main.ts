@@ -237,8 +237,10 @@ async function viewOf(
 
 /** A case with the form of its next step, unless one waits to be sent. */
 async function caseWithStep(own: Bundle, entries: Entry[], number: string): Promise<View> {
-  const found = own.cases.find((one) => one.number === number);
-  const isWaiting = entries.some((one) => one.kind === "step" && one.fields.number === number);
+  const found = own.cases.find((serviceCase) => serviceCase.number === number);
+  const isWaiting = entries.some(
+    (entry) => entry.kind === "step" && entry.fields.number === number,
+  );
   return caseView(
     own,
     number,

@@ -1,6 +1,6 @@
 // The outbox as a view: what waits, what the server refused and why, and conflicts side by side.
 
-import { button, definitionList, element } from "../dom";
+import { button, definitionList, div, element } from "../dom";
 import { formatDateTime, optionalText, text } from "../locale";
 import { describeInspection } from "./hydrants";
 import { caseOf, dwellingOf, sendAgain, serverTime } from "./outbox";
@@ -10,18 +10,18 @@ import { describeValue, heading, type View } from "./views";
 
 /** `changed` is called after a decision. */
 export function outboxView(entries: Entry[], locked: number, changed: () => void): View {
-  const note = text(entries.length ? "field_app.waiting" : "field_app.all_sent", {
+  const note = text(entries.length ? "field_app.waiting" : "field_app.sync_done", {
     count: entries.length,
   });
   const unreadable = locked ? element("p", {}, text("field_app.locked", { count: locked })) : null;
   return [
     heading(text("field_app.outbox"), note),
     ...(unreadable ? [unreadable] : []),
-    ...entries.map((entry) => entryOf(entry, changed)),
+    ...entries.map((entry) => entryItem(entry, changed)),
   ];
 }
 
-function entryOf(entry: Entry, changed: () => void): HTMLElement {
+function entryItem(entry: Entry, changed: () => void): HTMLElement {
   const { refusal, title, kind, deviceAt } = entry;
   const isConflict = refusal?.current !== undefined;
   const state = refusal
@@ -124,5 +124,5 @@ function decisions(entry: Entry, isConflict: boolean, changed: () => void): HTML
   const drop = button(text(isConflict ? "field_app.keep_servers" : "field_app.discard"), () => {
     if (window.confirm(text("field_app.discard_confirm"))) void deleteEntry(entry.id).then(changed);
   });
-  return element("div", { class: "actions" }, again, drop);
+  return div("actions", again, drop);
 }

@@ -91,17 +91,21 @@ export async function sendAgain(entry: Entry): Promise<void> {
 
 /** Whether a verification of a dwelling waits. */
 export function isVerificationWaiting(entries: Entry[], dwelling: string): boolean {
-  return entries.some((one) => one.kind === "verification" && one.fields.dwelling === dwelling);
+  return entries.some(
+    (entry) => entry.kind === "verification" && entry.fields.dwelling === dwelling,
+  );
 }
 
 /** The dwelling of an entry as the bundle has it. */
 export function dwellingOf(entry: Entry): Dwelling | undefined {
-  return bundle?.dwellings.find((one) => one.code === entry.fields.dwelling);
+  return bundle?.dwellings.find((dwelling) => dwelling.code === entry.fields.dwelling);
 }
 
 /** The case of a step as the bundle has it now. */
 export function caseOf({ kind, fields }: Entry): FieldCase | undefined {
-  return kind === "step" ? bundle?.cases.find((one) => one.number === fields.number) : undefined;
+  return kind === "step"
+    ? bundle?.cases.find((serviceCase) => serviceCase.number === fields.number)
+    : undefined;
 }
 
 function pathOf({ kind, fields }: Entry): string {

@@ -27,8 +27,8 @@ let failures = 0;
 let running: Promise<void> | undefined;
 
 /** Keep exchanging with the server: now, when the connection returns, and at intervals. */
-export function startSync(told: Listener): void {
-  listener = told;
+export function startSync(events: Listener): void {
+  listener = events;
   window.addEventListener("online", () => void syncNow());
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "visible") void syncNow();

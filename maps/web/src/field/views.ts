@@ -2,7 +2,7 @@
 
 import type { Map as LibreMap } from "maplibre-gl";
 
-import { definitionList, element } from "../dom";
+import { definitionList, div, element } from "../dom";
 import { formatDateTime, optionalText, text } from "../locale";
 import type { Bundle, Dwelling, Entry, FieldCase } from "./types";
 
@@ -16,7 +16,7 @@ export type View = HTMLElement[];
 const STALE_MONTHS = 12;
 
 export function heading(title: string, note = ""): HTMLElement {
-  return element("div", { class: "heading" }, element("h2", {}, title), element("p", {}, note));
+  return div("heading", element("h2", {}, title), element("p", {}, note));
 }
 
 export function link(hash: string, label: string, kind = "button"): HTMLAnchorElement {
@@ -59,7 +59,7 @@ export async function mapView(bundle: Bundle): Promise<{ view: View; start: () =
 
 export function buildingsView({ buildings, dwellings }: Bundle): View {
   const items = buildings.map(({ code, name, address }) => {
-    const own = dwellings.filter((one) => one.building_code === code);
+    const own = dwellings.filter((dwelling) => dwelling.building_code === code);
     const stale = own.filter(isStale).length;
     const note = text("field_app.dwellings", { count: own.length });
     const mark = stale ? text("field_app.to_verify", { count: stale }) : "";
@@ -69,9 +69,9 @@ export function buildingsView({ buildings, dwellings }: Bundle): View {
 }
 
 export function buildingView(bundle: Bundle, code: string): View {
-  const building = bundle.buildings.find((one) => one.code === code);
+  const building = bundle.buildings.find((building) => building.code === code);
   const items = bundle.dwellings
-    .filter((one) => one.building_code === code)
+    .filter((dwelling) => dwelling.building_code === code)
     .map((one) => {
       const note = text("field_app.residents_of", { count: one.residents ?? "?" });
       const mark = isStale(one) ? text("field_app.due_verification") : "";
@@ -93,8 +93,8 @@ function isStale({ verified_on }: Dwelling): boolean {
 
 /** Building, unit, floor and room of a dwelling. */
 export function nameOf({ buildings, units }: Bundle, dwelling: Dwelling): string {
-  const building = buildings.find((one) => one.code === dwelling.building_code);
-  const unit = units.find((one) => one.code === dwelling.unit_code);
+  const building = buildings.find((building) => building.code === dwelling.building_code);
+  const unit = units.find((unit) => unit.code === dwelling.unit_code);
   const parts = [building?.name ?? dwelling.building_code, unit?.name, dwelling.room];
   return parts.filter(Boolean).join(" · ") || dwelling.code;
 }
@@ -102,12 +102,12 @@ export function nameOf({ buildings, units }: Bundle, dwelling: Dwelling): string
 /** A dwelling's value of a column, for people. */
 export function describeValue(dwelling: Partial<Dwelling>, column: string): string {
   const value = (dwelling as Record<string, unknown>)[column];
-  if (value === null || value === undefined) return text("field_app.unknown");
+  if (value === null || value === undefined) return text("page.unknown");
   return optionalText(`${column}.${value}`) || String(value);
 }
 
 export function dwellingView(bundle: Bundle, code: string, isWaiting: boolean): View {
-  const dwelling = bundle.dwellings.find((one) => one.code === code);
+  const dwelling = bundle.dwellings.find((dwelling) => dwelling.code === code);
   if (!dwelling) return [heading(text("field_app.none"))];
   const rows = ["occupancy", ...COUNTS, "verified_on", "verified_by"].map(
     (column): [string, string] => [text(`field_app.${column}`), describeValue(dwelling, column)],
@@ -115,22 +115,22 @@ export function dwellingView(bundle: Bundle, code: string, isWaiting: boolean): 
   const verify = isWaiting
     ? link("#outbox", text("field_app.verification_waits"))
     : link(`#verify/${code}`, text("field_app.verify"));
-  const visits = bundle.visits.filter((one) => one.dwelling_code === code);
+  const visits = bundle.visits.filter((visit) => visit.dwelling_code === code);
   return [
     heading(nameOf(bundle, dwelling), dwelling.code),
     element("p", { class: "actions" }, verify, link(`#visit/${code}`, text("field_app.new_visit"))),
     definitionList(rows),
-    ...visits.map(visitOf),
+    ...visits.map(visitItem),
   ];
 }
 
 export function casesView({ cases }: Bundle, entries: Entry[]): View {
-  const items = cases.map((one) =>
+  const items = cases.map((serviceCase) =>
     row(
-      `#case/${one.number}`,
-      one.kind_name,
-      `${one.state_name} · ${text("field_app.due", { when: formatDateTime(one.due_at) })}`,
-      one.is_overdue ? text("field_app.overdue") : "",
+      `#case/${serviceCase.number}`,
+      serviceCase.kind_name,
+      `${serviceCase.state_name} · ${text("field_app.due", { when: formatDateTime(serviceCase.due_at) })}`,
+      serviceCase.is_overdue ? text("field_app.overdue") : "",
     ),
   );
   return [
@@ -143,7 +143,7 @@ export function casesView({ cases }: Bundle, entries: Entry[]): View {
 }
 
 export function caseView({ cases }: Bundle, number: string, step: HTMLElement | null): View {
-  const found = cases.find((one) => one.number === number);
+  const found = cases.find((serviceCase) => serviceCase.number === number);
   if (!found) return [heading(text("field_app.none"))];
   const rows: [string, string][] = [
     [text("field_app.state"), found.state_name],
@@ -169,11 +169,11 @@ export function visitsView(bundle: Bundle, entries: Entry[]): View {
     heading(text("field_app.visits"), text("field_app.visits_note")),
     link("#visit", text("field_app.new_visit")),
     ...waiting(entries, "visit"),
-    ...bundle.visits.map(visitOf),
+    ...bundle.visits.map(visitItem),
   ];
 }
 
-function visitOf(visit: Bundle["visits"][number]): HTMLElement {
+function visitItem(visit: Bundle["visits"][number]): HTMLElement {
   return element(
     "article",
     {},
@@ -189,7 +189,7 @@ function visitOf(visit: Bundle["visits"][number]): HTMLElement {
 
 /** The entries of a kind that are not confirmed yet. */
 export function waiting(entries: Entry[], kind: Entry["kind"]): View {
-  const own = entries.filter((one) => one.kind === kind);
+  const own = entries.filter((entry) => entry.kind === kind);
   if (!own.length) return [];
   const note = text("field_app.waiting", { count: own.length });
   return [

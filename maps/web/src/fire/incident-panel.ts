@@ -1,26 +1,34 @@
 // The panel of an incident: people, wind, water and valves in the circle.
 
-import { button, definitionList, element, elementById } from "../dom";
+import {
+  button,
+  type Choice,
+  definitionList,
+  div,
+  element,
+  elementById,
+  heading,
+  select,
+} from "../dom";
 import { formatDateTime, formatMetres, formatNumber, optionalText, text } from "../locale";
 import type { Incident } from "./fire-api";
 import { recordedItems } from "./items";
+import type { PanelActions } from "./panel";
 import {
   countText,
   gridName,
-  heading,
   helpText,
   hoseLength,
   keyUnitItem,
   listItem,
   nameOf,
-  type PanelActions,
   peopleText,
   phoneLink,
   placeItem,
   section,
   stationItem,
   typeAndMain,
-} from "./panel";
+} from "./panel-items";
 import { rankWater, type WaterSource } from "./water-supply";
 import { isDownwind, type Wind } from "./wind";
 
@@ -32,36 +40,35 @@ export function renderIncident(incident: Incident, wind: Wind | null, actions: P
   const { totals } = incident;
   elementById("side").replaceChildren(
     heading(
-      text("desk.incident"),
-      text("desk.radius_said", { radius: formatNumber(incident.radius_m) }),
+      text("fire.mode_incident"),
+      text("fire.radius_said", { radius: formatNumber(incident.radius_m) }),
     ),
     element(
       "p",
       { class: "stamp" },
       `${formatDateTime(new Date().toISOString())} · ${incident.lat.toFixed(6)}, ${incident.lon.toFixed(6)}`,
     ),
-    element(
-      "div",
-      { class: "actions" },
-      button(text("desk.print_incident"), actions.printIncident, { class: "primary" }),
+    div(
+      "actions",
+      button(text("fire.print_incident"), actions.printIncident, { class: "primary" }),
     ),
     radiusField(incident.radius_m, actions),
     definitionList([
-      [text("desk.buildings"), formatNumber(totals.buildings)],
-      [text("desk.households"), formatNumber(totals.households)],
-      [text("desk.population"), countText(totals.population)],
-      [text("desk.high_rise"), formatNumber(totals.high_rise)],
-      [text("desk.residents"), countText(totals.residents)],
-      [text("desk.need_help"), countText(totals.need_help)],
+      [text("page.buildings"), formatNumber(totals.buildings)],
+      [text("fire.households"), formatNumber(totals.households)],
+      [text("fire.population"), countText(totals.population)],
+      [text("fire.high_rise"), formatNumber(totals.high_rise)],
+      [text("fire.residents"), countText(totals.residents)],
+      [text("fire.need_help"), countText(totals.need_help)],
     ]),
     section(
-      "desk.key_units",
+      "fire.key_units",
       incident.buildings.flatMap((building) => building.key_units.map(keyUnitItem)),
     ),
     windSection(incident, wind, actions),
-    section("desk.evacuate", incident.grids.map(evacuationItem)),
+    section("fire.evacuate", incident.grids.map(evacuationItem)),
     section(
-      "desk.critical",
+      "fire.critical",
       incident.critical.map((site) =>
         placeItem(
           actions,
@@ -71,23 +78,23 @@ export function renderIncident(incident: Incident, wind: Wind | null, actions: P
         ),
       ),
     ),
-    section("desk.stations", incident.stations.map(stationItem)),
+    section("fire.stations", incident.stations.map(stationItem)),
     section(
-      "desk.water",
+      "fire.water",
       rankWater(incident).map((source) => waterItem(source, actions)),
-      text("desk.no_hydrant"),
+      text("fire.no_hydrant"),
     ),
     section(
-      "desk.valves",
+      "fire.valves",
       incident.valves.map((valve) => {
-        const name = `${optionalText(`desk.network_${valve.network}`)} ${valve.code}`;
+        const name = `${optionalText(`page.network_${valve.network}`)} ${valve.code}`;
         return placeItem(actions, valve, name, formatMetres(valve.distance_m));
       }),
     ),
     section(
-      "desk.buildings",
+      "page.buildings",
       incident.buildings.map((building) => {
-        const highRise = building.high_rise ? ` · ${text("desk.high_rise")}` : "";
+        const highRise = building.high_rise ? ` · ${text("fire.high_rise")}` : "";
         return element(
           "li",
           {},
@@ -117,7 +124,7 @@ function radiusField(radius: number, actions: PanelActions): HTMLElement {
     max: "1000",
     step: "50",
     value: String(radius),
-    "aria-label": text("desk.radius"),
+    "aria-label": text("fire.radius"),
   });
   field.addEventListener("change", () => actions.setRadius(Number(field.value)));
   return field;
@@ -125,11 +132,8 @@ function radiusField(radius: number, actions: PanelActions): HTMLElement {
 
 /** The wind, and whom the sector downwind of the incident holds. */
 function windSection(incident: Incident, wind: Wind | null, actions: PanelActions): HTMLElement {
-  const from = element("select", {}, element("option", { value: "" }, text("desk.wind_none")));
-  for (const degrees of WINDS) {
-    from.append(element("option", { value: String(degrees) }, text(`desk.wind_${degrees}`)));
-  }
-  from.value = wind ? String(wind.from) : "";
+  const winds = WINDS.map((degrees): Choice => [String(degrees), text(`fire.wind_${degrees}`)]);
+  const from = select([["", text("fire.wind_none")], ...winds], wind ? String(wind.from) : "");
   const speed = element("input", {
     type: "number",
     min: "0",
@@ -146,11 +150,11 @@ function windSection(incident: Incident, wind: Wind | null, actions: PanelAction
   return element(
     "section",
     { class: "wind" },
-    element("h2", {}, text("desk.wind")),
-    element("label", {}, text("desk.wind_from"), from),
-    element("label", {}, text("desk.wind_speed"), speed),
+    element("h2", {}, text("fire.wind")),
+    element("label", {}, text("fire.wind_from"), from),
+    element("label", {}, text("fire.wind_speed"), speed),
     ...(wind ? downwindFigures(incident, wind) : []),
-    element("p", { class: "none" }, text("desk.wind_aid")),
+    element("p", { class: "none" }, text("fire.wind_aid")),
   );
 }
 
@@ -167,21 +171,21 @@ function downwindFigures(incident: Incident, wind: Wind): HTMLElement[] {
   });
   return [
     definitionList([
-      [text("desk.downwind_buildings"), formatNumber(buildings.length)],
-      [text("desk.households"), countText(sum("households"))],
-      [text("desk.population"), countText(sum("population"))],
-      [text("desk.downwind_critical"), critical.join(text("desk.and"))],
+      [text("fire.downwind_buildings"), formatNumber(buildings.length)],
+      [text("fire.households"), countText(sum("households"))],
+      [text("fire.population"), countText(sum("population"))],
+      [text("fire.downwind_critical"), critical.join(text("page.and"))],
     ]),
   ];
 }
 
 /** A source of water with the way to it, and what it gives with all that are ranked before it. */
 function waterItem(source: WaterSource, actions: PanelActions): HTMLElement {
-  const kind = text(`desk.water_${source.kind}`);
+  const kind = text(`fire.water_${source.kind}`);
   const flow =
     source.flow_l_s === null || source.total_l_s === null
       ? ""
-      : text("desk.water_flow", {
+      : text("fire.water_flow", {
           flow: formatNumber(source.flow_l_s),
           total: formatNumber(Math.round(source.total_l_s * 10) / 10),
         });

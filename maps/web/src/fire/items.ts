@@ -14,13 +14,13 @@ export function itemsSection(layout: Layout, save: Save): HTMLElement {
   const section = element("section", { class: "items" });
   const showList = () =>
     section.replaceChildren(
-      element("h2", {}, text("desk.items")),
+      element("h2", {}, text("fire.items")),
       element("ul", { class: "lines" }, ...layout.items.map(itemLine)),
-      button(text("desk.record_items"), showForm),
+      button(text("fire.record_items"), showForm),
     );
   const showForm = () => {
     const form = itemsForm(layout, save, showList);
-    section.replaceChildren(element("h2", {}, text("desk.items")), form);
+    section.replaceChildren(element("h2", {}, text("fire.items")), form);
     form.querySelector("input")?.focus();
   };
   showList();
@@ -29,11 +29,11 @@ export function itemsSection(layout: Layout, save: Save): HTMLElement {
 
 /** What is on record of a building within an incident's radius, in one line. */
 export function recordedItems({ items }: Incident["buildings"][number]): string {
-  return items.length ? items.map(itemText).join("; ") : text("desk.not_recorded");
+  return items.length ? items.map(itemText).join("; ") : text("fire.not_recorded");
 }
 
 function itemLine(item: Item): HTMLElement {
-  const words = item.value === null ? text("desk.not_recorded") : valueText(item);
+  const words = item.value === null ? text("fire.not_recorded") : valueText(item);
   const checked = item.checked_on ? `${item.checked_on} ${item.checked_by ?? ""}` : "";
   return element(
     "li",
@@ -53,9 +53,9 @@ function valueText({ value, place }: Item): string {
 
 function itemsForm(layout: Layout, save: Save, cancel: () => void): HTMLFormElement {
   const fields = layout.items.map((item) => {
-    const value = textField(text("desk.item_value_label", { item: item.title }), item.value);
-    const place = textField(text("desk.item_place_label", { item: item.title }), item.place);
-    place.placeholder = text("desk.item_place");
+    const value = textField(text("fire.item_value_label", { item: item.title }), item.value);
+    const place = textField(text("fire.item_place_label", { item: item.title }), item.place);
+    place.placeholder = text("fire.item_place");
     return { item, value, place };
   });
   const by = element("input", { maxlength: "100", required: "", autocomplete: "name" });
@@ -66,10 +66,10 @@ function itemsForm(layout: Layout, save: Save, cancel: () => void): HTMLFormElem
     ...fields.map(({ item, value, place }) =>
       element("fieldset", {}, element("legend", {}, item.title), value, place),
     ),
-    element("label", {}, text("desk.checked_by"), by),
-    element("label", {}, text("desk.checked_on"), on),
-    element("button", { type: "submit", class: "primary" }, text("desk.save_items")),
-    button(text("desk.cancel_items"), cancel),
+    element("label", {}, text("fire.checked_by"), by),
+    element("label", {}, text("fire.checked_on"), on),
+    element("button", { type: "submit", class: "primary" }, text("page.save")),
+    button(text("page.cancel"), cancel),
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();

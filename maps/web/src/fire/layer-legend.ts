@@ -42,7 +42,7 @@ export function showLayerLegend(map: LibreMap): void {
   );
   list.replaceChildren(
     ...visible.flatMap((id) => {
-      const hint = map.getZoom() < firstZoom(map, id) ? text("desk.zoom_in") : "";
+      const hint = map.getZoom() < firstZoom(map, id) ? text("fire.zoom_in") : "";
       return (SIGNS[id] ?? []).map((sign) => signItem(sign, hint));
     }),
   );
@@ -54,7 +54,7 @@ function signItem([key, colour, shape]: Sign, hint: string): HTMLElement {
   return element(
     "li",
     {},
-    element("span", {}, mark, text(`desk.sign_${key}`)),
+    element("span", {}, mark, text(`fire.sign_${key}`)),
     hint ? element("small", {}, hint) : null,
   );
 }

@@ -3,7 +3,7 @@
 import type { Map as LibreMap, MapMouseEvent } from "maplibre-gl";
 
 import { fetchOpeningExtent } from "../cities";
-import { button, delay, element, elementById, notify } from "../dom";
+import { button, delay, div, elementById, heading, notify } from "../dom";
 import { ProblemError } from "../http";
 import { type Language, text } from "../locale";
 import { loadStyle } from "../map-style";
@@ -17,7 +17,6 @@ import { fireStyle, setAnswer, setPipesVisible } from "./fire-layers";
 import { showLayerLegend } from "./layer-legend";
 import { Measure } from "./measure";
 import { showOverlayList } from "./overlays";
-import { heading } from "./panel";
 import { Results } from "./results";
 import "../staff-page.css";
 import "./fire.css";
@@ -35,7 +34,7 @@ async function start(): Promise<void> {
   const opening = openStaffPage({
     page: "fire",
     role: "fire",
-    title: "desk.title",
+    title: "page.title_fire",
     tour: () => "fire",
   });
   const early = requestLayoutEarly();
@@ -58,10 +57,10 @@ async function start(): Promise<void> {
   };
   showModes(setMode);
   const results = new Results(mapLoaded, setMode);
-  const keyUnits = button(text("desk.key_units_all"), () => void results.showKeyUnits());
+  const keyUnits = button(text("fire.key_units_all"), () => void results.showKeyUnits());
   elementById("side").replaceChildren(
-    heading(text("desk.welcome"), text("desk.welcome_help")),
-    element("div", { class: "actions" }, keyUnits),
+    heading(text("fire.welcome"), text("fire.welcome_help")),
+    div("actions", keyUnits),
   );
   attachSearch({
     search: searchBuildings,
@@ -82,10 +81,10 @@ async function start(): Promise<void> {
 
 function showModes(setMode: (mode: Mode) => void): void {
   const tools = elementById("tools");
-  tools.setAttribute("aria-label", text("desk.modes"));
+  tools.setAttribute("aria-label", text("fire.modes"));
   const buttons = MODES.map((name) => {
-    const attributes = { "data-mode": name, class: "mode", title: text(`desk.mode_${name}_help`) };
-    return button(text(`desk.mode_${name}`), () => setMode(name), attributes);
+    const attributes = { "data-mode": name, class: "mode", title: text(`fire.mode_${name}_help`) };
+    return button(text(`fire.mode_${name}`), () => setMode(name), attributes);
   });
   tools.replaceChildren(...buttons);
 }
@@ -137,7 +136,7 @@ async function handleClick(results: Results, event: MapMouseEvent): Promise<void
     else await results.showBuildingAt({ lon, lat });
   } catch (error) {
     if (error instanceof ProblemError && error.status === 404) {
-      notify(text("desk.nothing_here"), undefined, "calm");
+      notify(text("fire.nothing_here"), undefined, "calm");
     } else notify((error as Error).message);
   }
 }

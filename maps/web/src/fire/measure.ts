@@ -1,12 +1,11 @@
 // Measuring on the map: a line of places with its length, and the area that it encloses.
 
 import type { Feature } from "geojson";
-import { button, definitionList, element, elementById } from "../dom";
+import { button, definitionList, div, element, elementById, heading } from "../dom";
 import { metresPerDegree } from "../geodesy";
 import { formatNumber, text } from "../locale";
 import type { Place } from "./fire-api";
 import { marker, pointGeometry } from "./markers";
-import { heading } from "./panel";
 
 /** The lengths of the pieces of a line, in metres. */
 export function pieceLengths(places: Place[]): number[] {
@@ -62,28 +61,27 @@ export class Measure {
       return item;
     };
     const centre = button(
-      text("desk.measure_centre"),
+      text("fire.measure_centre"),
       () => void this.centre().then((place) => this.add(place)),
     );
     elementById("side").replaceChildren(
-      heading(text("desk.mode_measure"), text("desk.measure_help")),
-      element(
-        "div",
-        { class: "actions" },
+      heading(text("fire.mode_measure"), text("fire.measure_help")),
+      div(
+        "actions",
         centre,
-        tool("desk.measure_back", () => {
+        tool("fire.measure_back", () => {
           this.places.pop();
           this.show();
         }),
-        tool("desk.measure_clear", () => this.clear()),
+        tool("fire.measure_clear", () => this.clear()),
       ),
       element(
         "div",
         { role: "status" },
         definitionList([
-          [text("desk.measure_length"), lengths.length ? `${round(total)} m` : ""],
-          [text("desk.measure_last"), lengths.length > 1 ? `${round(lengths.at(-1)!)} m` : ""],
-          [text("desk.measure_area"), area > 0 ? `${round(area)} m²` : ""],
+          [text("fire.measure_length"), lengths.length ? `${round(total)} m` : ""],
+          [text("fire.measure_last"), lengths.length > 1 ? `${round(lengths.at(-1)!)} m` : ""],
+          [text("fire.measure_area"), area > 0 ? `${round(area)} m²` : ""],
         ]),
       ),
     );

@@ -16,7 +16,7 @@ import {
 } from "./fire-api";
 import { SEVERITY_COLOURS, setOverlays } from "./fire-layers";
 import { showLayerLegend } from "./layer-legend";
-import { findingItem } from "./panel";
+import { findingItem } from "./panel-items";
 
 const SEVERITIES: Severity[] = ["high", "medium", "low", "missing"];
 const FINDING_VIEW = { maxZoom: 18.5, padding: 120 };
@@ -38,7 +38,7 @@ export async function showOverlayList(map: LibreMap): Promise<void> {
   const box = element(
     "details",
     { class: "overlays" },
-    element("summary", {}, text("desk.overlays")),
+    element("summary", {}, text("fire.overlays")),
     rows,
     severityLegend(),
     element("ul", { id: "layer-legend", class: "lines" }),
@@ -62,19 +62,19 @@ export function oldestCheck(overlays: Pick<Overlay, "computed_at">[]): string | 
 function checkStatus(overlays: Overlay[], reload: () => Promise<void>): HTMLElement[] {
   const checked = oldestCheck(overlays);
   const when = checked
-    ? text("desk.checked_at", { when: formatDateTime(checked) })
-    : text("desk.never_checked");
+    ? text("fire.checked_at", { when: formatDateTime(checked) })
+    : text("fire.never_checked");
   if (!overlays.some(({ stale }) => stale)) return [element("small", {}, when)];
   const refresh = async () => {
     check.disabled = true;
-    check.textContent = text("desk.checking");
+    check.textContent = text("fire.checking");
     await refreshFindings().catch((error: Error) => notify(error.message));
     await reload();
   };
-  const check = button(text("desk.check_now"), () => void refresh(), {
-    title: text("desk.check_help"),
+  const check = button(text("fire.check_now"), () => void refresh(), {
+    title: text("fire.check_help"),
   });
-  return [element("small", {}, checked ? `${when} · ${text("desk.data_changed")}` : when), check];
+  return [element("small", {}, checked ? `${when} · ${text("fire.data_changed")}` : when), check];
 }
 
 function overlayItem(map: LibreMap, overlay: Overlay, findings: HTMLElement): HTMLElement {
@@ -89,7 +89,7 @@ function overlayItem(map: LibreMap, overlay: Overlay, findings: HTMLElement): HT
   tick.checked = activeOverlays.has(overlay.id);
   const counts = overlay.computed_at
     ? SEVERITIES.map((severity) => countBadge(severity, overlay.findings[severity] ?? 0))
-    : [element("small", {}, text("desk.unchecked"))];
+    : [element("small", {}, text("fire.unchecked"))];
   return element(
     "li",
     { title: overlay.text },
@@ -99,7 +99,7 @@ function overlayItem(map: LibreMap, overlay: Overlay, findings: HTMLElement): HT
 }
 
 function countBadge(severity: Severity, count: number): HTMLElement {
-  const title = text(`desk.severity_${severity}`);
+  const title = text(`fire.severity_${severity}`);
   const badge = element("b", { class: "count", title }, formatNumber(count));
   badge.style.background = SEVERITY_COLOURS[severity];
   return badge;
@@ -109,7 +109,7 @@ function severityLegend(): HTMLElement {
   const rows = SEVERITIES.map((severity) => {
     const mark = element("i", { class: "mark" });
     mark.style.background = SEVERITY_COLOURS[severity];
-    return element("span", {}, mark, text(`desk.severity_${severity}`));
+    return element("span", {}, mark, text(`fire.severity_${severity}`));
   });
   return element("p", { class: "severities" }, ...rows);
 }
@@ -135,12 +135,12 @@ async function showFindings(map: LibreMap, list: HTMLElement): Promise<void> {
     .flatMap((page) => page.features)
     .map(({ properties, bbox }) => {
       const row = findingItem(properties);
-      const attributes = { class: "quiet", "aria-label": text("desk.go_there") };
+      const attributes = { class: "quiet", "aria-label": text("fire.go_there") };
       if (bbox) row.append(button("→", () => void map.fitBounds(bbox, FINDING_VIEW), attributes));
       return row;
     });
   list.replaceChildren(
-    element("li", { class: "none" }, text("desk.in_view", { count: formatNumber(total) })),
+    element("li", { class: "none" }, text("fire.in_view", { count: formatNumber(total) })),
     ...blocks.filter((block) => isInView(map, block)).map((block) => blockItem(map, block)),
     ...rows,
   );
@@ -159,13 +159,13 @@ function blockItem(map: LibreMap, block: FireBlock): HTMLElement {
     element(
       "span",
       {},
-      element("b", {}, text("desk.block", { buildings: formatNumber(buildings) })),
+      element("b", {}, text("fire.block", { buildings: formatNumber(buildings) })),
       element(
         "small",
         {},
-        text("desk.block_said", { households: formatNumber(households), pairs }),
+        text("fire.block_said", { households: formatNumber(households), pairs }),
       ),
     ),
-    button("→", go, { class: "quiet", "aria-label": text("desk.go_there") }),
+    button("→", go, { class: "quiet", "aria-label": text("fire.go_there") }),
   );
 }

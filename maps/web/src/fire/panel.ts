@@ -1,18 +1,25 @@
 // The panel of the fire page: a building, an incident, or a shut-off.
 
-import { button, type Child, definitionList, element, elementById } from "../dom";
+import { button, definitionList, div, element, elementById, heading } from "../dom";
 import { formatMetres, formatNumber, optionalText, text } from "../locale";
-import type {
-  Finding,
-  FireItemsRequest,
-  Isolation,
-  KeyUnits,
-  Layout,
-  Place,
-  Station,
-} from "./fire-api";
-import { SEVERITY_COLOURS } from "./fire-layers";
+import type { Finding, FireItemsRequest, Isolation, KeyUnits, Layout, Place } from "./fire-api";
 import { itemsSection } from "./items";
+import {
+  countText,
+  findingItem,
+  gridName,
+  hoseLength,
+  householdsText,
+  keyUnitItem,
+  listItem,
+  nameOf,
+  peopleText,
+  phoneLink,
+  placeItem,
+  section,
+  stationItem,
+  typeAndMain,
+} from "./panel-items";
 import { plansSection } from "./plans";
 import type { Wind } from "./wind";
 
@@ -39,59 +46,58 @@ export function renderBuilding(layout: Layout, actions: PanelActions): void {
   const community = region ? `${region.street ?? ""} ${region.name}` : "";
   elementById("side").replaceChildren(
     heading(nameOf(layout), [address, community].filter(Boolean).join(" · ")),
-    element(
-      "div",
-      { class: "actions" },
-      button(text("desk.print_sheet"), () => actions.printSheet(layout.code), { class: "primary" }),
-      button(text("desk.incident_here"), () => actions.showIncident(layout)),
+    div(
+      "actions",
+      button(text("fire.print_sheet"), () => actions.printSheet(layout.code), { class: "primary" }),
+      button(text("fire.incident_here"), () => actions.showIncident(layout)),
     ),
     ...findingList(layout.findings),
     attributeList(layout),
     itemsSection(layout, actions.saveItems),
     plansSection(layout, actions),
-    section("desk.key_units", layout.key_units.map(keyUnitItem)),
+    section("fire.key_units", layout.key_units.map(keyUnitItem)),
     section(
-      "desk.people_by_unit",
+      "fire.people_by_unit",
       (layout.people ?? []).map(peopleItem),
-      layout.people === null ? text("desk.people_hidden") : text("desk.not_recorded"),
+      layout.people === null ? text("fire.people_hidden") : text("fire.not_recorded"),
     ),
-    section("desk.surroundings", layout.surroundings.map(sideItem)),
-    section("desk.grids", layout.grids.map(managerItem)),
-    section("desk.entrances", layout.units.map(entranceItem)),
+    section("fire.surroundings", layout.surroundings.map(sideItem)),
+    section("fire.grids", layout.grids.map(managerItem)),
+    section("fire.entrances", layout.units.map(entranceItem)),
     section(
-      "desk.hydrants",
+      "fire.hydrants",
       layout.hydrants.map((hydrant) => {
         const flow = hydrant.flow_l_s ? ` · ${hydrant.flow_l_s} L/s` : "";
         const more = hoseLength(hydrant) + typeAndMain(hydrant) + flow;
         return placeItem(actions, hydrant, hydrant.code, more);
       }),
-      text("desk.no_hydrant"),
+      text("fire.no_hydrant"),
     ),
     section(
-      "desk.intakes_near",
+      "fire.intakes_near",
       layout.intakes.map((site) =>
         placeItem(actions, site, site.name || site.code, formatMetres(site.distance_m)),
       ),
     ),
-    section("desk.stations", layout.stations.map(stationItem)),
-    section("desk.fire_lane", [
+    section("fire.stations", layout.stations.map(stationItem)),
+    section("fire.fire_lane", [
       listItem(layout.fire_lane.text, null),
       ...layout.fire_lane.obstacles.map((obstacle) =>
         placeItem(actions, obstacle, obstacle.text, ""),
       ),
     ]),
-    section("desk.ladder", [listItem(layout.ladder.text, null)]),
+    section("fire.ladder", [listItem(layout.ladder.text, null)]),
     ...Object.entries(layout.valves).map(([network, valves]) =>
       section(
-        `desk.valves_${network}`,
+        `fire.valves_${network}`,
         valves.map((valve) =>
           placeItem(actions, valve, valve.name || valve.code, formatMetres(valve.distance_m)),
         ),
-        layout.valve_notes[network] ?? text("desk.no_valve"),
+        layout.valve_notes[network] ?? text("fire.no_valve"),
       ),
     ),
     section(
-      "desk.neighbours",
+      "fire.neighbours",
       layout.neighbours.filter((other) => other.too_close).map(({ text }) => listItem(text, null)),
     ),
     dataNotes(layout),
@@ -103,7 +109,7 @@ function pipeSheet({ segment }: Isolation): HTMLElement {
   return element(
     "details",
     { class: "pipe-sheet" },
-    element("summary", {}, text("desk.pipe_record")),
+    element("summary", {}, text("fire.pipe_record")),
     definitionList(segment.sheet.map(({ label, text: value }): [string, string] => [label, value])),
   );
 }
@@ -111,7 +117,7 @@ function pipeSheet({ segment }: Isolation): HTMLElement {
 /** The key units of the city, with how far their buildings' sheets are collected. */
 export function renderKeyUnits(answer: KeyUnits, actions: PanelActions): void {
   const rows = answer.key_units.map((unit) => {
-    const said = text("desk.key_unit_said", {
+    const said = text("fire.key_unit_said", {
       items: unit.items,
       all: unit.items_all,
       plans: unit.plans,
@@ -125,7 +131,7 @@ export function renderKeyUnits(answer: KeyUnits, actions: PanelActions): void {
     );
   });
   elementById("side").replaceChildren(
-    heading(text("desk.key_units_all"), formatNumber(answer.numberMatched)),
+    heading(text("fire.key_units_all"), formatNumber(answer.numberMatched)),
     element("ul", { class: "lines" }, ...rows),
   );
 }
@@ -136,72 +142,72 @@ export function renderIsolation(
   actions: PanelActions,
 ): void {
   const { lost, affected } = isolation;
-  const network = optionalText(`desk.network_${isolation.network}`) || isolation.network;
+  const network = optionalText(`page.network_${isolation.network}`) || isolation.network;
   elementById("side").replaceChildren(
-    heading(text("desk.isolation"), `${network} · ${isolation.segment.code}`),
+    heading(text("fire.mode_isolation"), `${network} · ${isolation.segment.code}`),
     element("p", { class: isolation.isolable ? "well" : "trouble" }, isolation.text),
-    isolation.guaranteed ? "" : element("p", { class: "trouble" }, text("desk.not_guaranteed")),
+    isolation.guaranteed ? "" : element("p", { class: "trouble" }, text("fire.not_guaranteed")),
     pipeSheet(isolation),
     section(
-      "desk.shut_sources",
+      "fire.shut_sources",
       isolation.sources_to_shut.map((code) => element("li", {}, code)),
     ),
     section(
-      "desk.close_these",
+      "fire.close_these",
       isolation.valves.map((valve) =>
         element(
           "li",
           {},
           button(valve.code, () => actions.goTo(valve), { class: "quiet" }),
-          button(text("desk.sticks"), () => actions.toggleStuck(valve.code), {
-            title: text("desk.sticks_help"),
+          button(text("fire.sticks"), () => actions.toggleStuck(valve.code), {
+            title: text("fire.sticks_help"),
           }),
         ),
       ),
     ),
     section(
-      "desk.stuck",
+      "fire.stuck",
       stuck.map((code) =>
         element(
           "li",
           {},
           code,
-          button(text("desk.works_again"), () => actions.toggleStuck(code)),
+          button(text("fire.works_again"), () => actions.toggleStuck(code)),
         ),
       ),
     ),
-    element("h2", {}, text("desk.lost")),
+    element("h2", {}, text("fire.lost")),
     definitionList([
-      [text("desk.length"), formatMetres(lost.length_m)],
-      [text("desk.households"), formatNumber(lost.households)],
-      [text("desk.population"), countText(lost.population)],
-      [text("desk.buildings"), formatNumber(lost.buildings.length)],
-      [text("desk.hydrants_dry"), formatNumber(lost.hydrants.length)],
+      [text("fire.length"), formatMetres(lost.length_m)],
+      [text("fire.households"), formatNumber(lost.households)],
+      [text("fire.population"), countText(lost.population)],
+      [text("page.buildings"), formatNumber(lost.buildings.length)],
+      [text("fire.hydrants_dry"), formatNumber(lost.hydrants.length)],
     ]),
     section(
-      "desk.critical",
+      "fire.critical",
       lost.critical.map((site) => listItem(site.name, null)),
     ),
     section(
-      "desk.hydrants_dry",
+      "fire.hydrants_dry",
       lost.hydrants.map((hydrant) => placeItem(actions, hydrant, hydrant.code, "")),
     ),
     affected
       ? element(
           "p",
           {},
-          text("desk.affected", {
+          text("fire.affected", {
             radius: affected.radius_m,
             people: peopleText(affected),
           }),
         )
       : "",
     section(
-      "desk.warnings",
+      "fire.warnings",
       isolation.warnings.map((warning) => listItem(warning.text, null)),
     ),
     section(
-      "desk.buildings",
+      "page.buildings",
       lost.buildings
         .slice(0, MAX_BUILDINGS)
         .map((building) => listItem(nameOf(building), householdsText(building.households))),
@@ -209,23 +215,8 @@ export function renderIsolation(
   );
 }
 
-export function heading(title: string, below: string): HTMLElement {
-  return element("div", { class: "heading" }, element("h1", {}, title), element("p", {}, below));
-}
-
-export function findingItem(finding: Finding): HTMLElement {
-  const mark = element("i", { class: "mark", "aria-hidden": "true" });
-  mark.style.background = SEVERITY_COLOURS[finding.severity];
-  const title = `${text(`desk.severity_${finding.severity}`)} · ${finding.title}`;
-  const source = [finding.standard, finding.clause].filter(Boolean).join(" ");
-  const lines = [finding.address ?? "", finding.text, source]
-    .filter(Boolean)
-    .map((line) => element("small", {}, line));
-  return element("li", {}, mark, element("span", {}, element("b", {}, title), ...lines));
-}
-
 function findingList(findings: Finding[]): HTMLElement[] {
-  if (findings.length === 0) return [element("p", { class: "none" }, text("desk.no_findings"))];
+  if (findings.length === 0) return [element("p", { class: "none" }, text("fire.no_findings"))];
   return [element("ul", { class: "findings" }, ...findings.map(findingItem))];
 }
 
@@ -233,29 +224,29 @@ function attributeList({ attributes, compound }: Layout): HTMLElement {
   const storeys =
     attributes.storeys_above === null
       ? ""
-      : text("desk.storeys", {
+      : text("fire.storeys", {
           above: attributes.storeys_above,
           below: attributes.storeys_below ?? 0,
         });
   return definitionList([
-    [text("desk.use"), attributes.use_text ?? attributes.use],
-    [text("desk.storeys_label"), storeys],
-    [text("desk.height"), heightText(attributes)],
-    [text("desk.structure"), attributes.structure_text ?? attributes.structure],
-    [text("desk.fire_class"), attributes.fire_class_text ?? valueText(attributes.fire_class)],
-    [text("desk.year"), valueText(attributes.year_built)],
-    [text("desk.people"), peopleText(attributes)],
-    [text("desk.compound"), compound?.name ?? ""],
+    [text("fire.use"), attributes.use_text ?? attributes.use],
+    [text("fire.storeys_label"), storeys],
+    [text("fire.height"), heightText(attributes)],
+    [text("fire.structure"), attributes.structure_text ?? attributes.structure],
+    [text("fire.fire_class"), attributes.fire_class_text ?? valueText(attributes.fire_class)],
+    [text("fire.year"), valueText(attributes.year_built)],
+    [text("fire.people"), peopleText(attributes)],
+    [text("fire.compound"), compound?.name ?? ""],
   ]);
 }
 
 function heightText({ height_m, estimated_height_m }: Layout["attributes"]): string {
   const metres = formatMetres(height_m ?? estimated_height_m);
-  return height_m === null && metres ? text("desk.height_estimated", { height: metres }) : metres;
+  return height_m === null && metres ? text("fire.height_estimated", { height: metres }) : metres;
 }
 
 function managerItem(grid: Layout["grids"][number]): HTMLElement {
-  const name = `${gridName(grid)} · ${grid.manager || text("desk.no_manager")}`;
+  const name = `${gridName(grid)} · ${grid.manager || text("fire.no_manager")}`;
   return listItem(name, grid.phone ? phoneLink(grid.phone) : null);
 }
 
@@ -263,134 +254,21 @@ function entranceItem(unit: Layout["units"][number]): HTMLElement {
   return listItem(unit.name || unit.code, householdsText(unit.households));
 }
 
-export function stationItem(station: Station): HTMLElement {
-  const details = text("desk.station_said", {
-    minutes: (station.response_s / 60).toFixed(1),
-    kilometres: (station.distance_m / 1000).toFixed(1),
-  });
-  const phone = station.phone ? phoneLink(station.phone) : "";
-  return element(
-    "li",
-    {},
-    element("span", {}, station.name),
-    element("span", {}, details, " ", phone),
-  );
-}
-
-export function section(
-  key: string,
-  rows: HTMLElement[],
-  none = text("desk.nothing"),
-): HTMLElement {
-  const body = rows.length
-    ? element("ul", { class: "lines" }, ...rows)
-    : element("p", { class: "none" }, none);
-  return element("section", {}, element("h2", {}, optionalText(key) || key), body);
-}
-
-export function listItem(words: string, more: Child): HTMLElement {
-  const details = more === null || more === "" ? null : element("span", {}, more);
-  return element("li", {}, element("span", {}, words), details);
-}
-
-export function placeItem(
-  actions: PanelActions,
-  place: Place,
-  name: string,
-  more: string,
-): HTMLElement {
-  return element(
-    "li",
-    {},
-    button(name, () => actions.goTo(place), { class: "quiet" }),
-    element("span", {}, more),
-  );
-}
-
-export function phoneLink(phone: string): HTMLElement {
-  return element("a", { href: `tel:${phone}` }, phone);
-}
-
 /** What the data lacks, and how old it is. */
 function dataNotes({ missing, data }: Layout): HTMLElement {
   const rows = missing.map((note) => element("li", {}, note.text));
   const age =
-    data.age_s === null ? "" : text("desk.data_age", { hours: Math.round(data.age_s / 3600) });
+    data.age_s === null ? "" : text("fire.data_age", { hours: Math.round(data.age_s / 3600) });
   const list = rows.length ? element("ul", {}, ...rows) : null;
   return element("footer", { class: "none" }, list, age);
 }
 
-export function nameOf({
-  name,
-  address,
-  code,
-}: {
-  name: string;
-  address: string;
-  code: string;
-}): string {
-  return name || address || code;
-}
-
-export function gridName({ name, code }: { name: string; code: string }): string {
-  return name || text("page.grid_number", { serial: Number(code.slice(-3)) });
-}
-
-export function peopleText({
-  households,
-  population,
-}: {
-  households: number | null;
-  population: number | null;
-}): string {
-  const homes = formatNumber(households ?? 0);
-  if (population === null) return text("desk.people_unknown", { households: homes });
-  return text("desk.people_said", { households: homes, population: formatNumber(population) });
-}
-
-function householdsText(households: number): string {
-  return text("page.households_unit", { households });
-}
-
-interface HydrantWay {
-  route_m: number | null;
-  straight_m: number;
-  in_service?: boolean | null;
-}
-
 /** How a hydrant is reached: by hose, in a straight line where no route is known, or not at all. */
-export function hoseLength({ route_m, straight_m, in_service }: HydrantWay): string {
-  const metres = formatNumber(Math.round(route_m ?? straight_m));
-  if (in_service === false) return text("desk.hydrant_out", { metres });
-  return text(route_m === null ? "desk.hose_unknown" : "desk.hose", { metres });
-}
-
 /** How a hydrant is built, and the diameter of its main, as far as they are on record. */
-export function typeAndMain(hydrant: {
-  hydrant_type_text: string | null;
-  main_dn: number | null;
-}): string {
-  const main = hydrant.main_dn === null ? null : text("desk.main_dn", { dn: hydrant.main_dn });
-  const known = [hydrant.hydrant_type_text, main].filter(Boolean);
-  return known.map((part) => ` · ${part}`).join("");
-}
-
-export function keyUnitItem(unit: Layout["key_units"][number]): HTMLElement {
-  return listItem([unit.name, unit.floor].filter(Boolean).join(" · "), null);
-}
-
 function peopleItem(unit: NonNullable<Layout["people"]>[number]): HTMLElement {
   const residents = countText(unit.residents);
-  const counts = text("desk.residents_said", { residents, help: countText(unit.need_help) });
+  const counts = text("fire.residents_said", { residents, help: countText(unit.need_help) });
   return listItem(unit.unit || unit.unit_code || "–", counts);
-}
-
-export function countText(count: number | null): string {
-  return count === null ? text("desk.unknown") : formatNumber(count);
-}
-
-export function helpText({ need_help }: { need_help: number | null }): string {
-  return need_help ? ` · ${text("desk.need_help")} ${formatNumber(need_help)}` : "";
 }
 
 /** The nearest building and road to one side. */

@@ -19,8 +19,8 @@ interface PlanActions {
 export function plansSection({ code, plans }: Layout, actions: PlanActions): HTMLElement {
   const list = plans.length
     ? element("ul", { class: "lines" }, ...plans.map((plan) => planItem(code, plan, actions)))
-    : element("p", { class: "none" }, text("desk.no_plans"));
-  const attach = button(text("desk.attach_plan"), () => {
+    : element("p", { class: "none" }, text("fire.no_plans"));
+  const attach = button(text("fire.attach_plan"), () => {
     const form = planForm(code, actions);
     attach.replaceWith(form);
     form.querySelector("input")?.focus();
@@ -28,19 +28,19 @@ export function plansSection({ code, plans }: Layout, actions: PlanActions): HTM
   return element(
     "section",
     { class: "plans" },
-    element("h2", {}, text("desk.plans")),
+    element("h2", {}, text("fire.plans")),
     list,
     attach,
   );
 }
 
 function planItem(code: string, plan: Plan, actions: PlanActions): HTMLElement {
-  const removal = text("desk.plan_remove", { title: plan.title });
+  const removal = text("fire.plan_remove", { title: plan.title });
   return element(
     "li",
     {},
     button(plan.title, () => actions.openPlan(code, plan.id), { class: "quiet" }),
-    element("span", {}, text("desk.plan_pages", { pages: plan.pages })),
+    element("span", {}, text("fire.plan_pages", { pages: plan.pages })),
     button("×", () => actions.removePlan(code, plan.id), {
       class: "quiet",
       "aria-label": removal,
@@ -55,9 +55,9 @@ function planForm(code: string, actions: PlanActions): HTMLFormElement {
   const form = element(
     "form",
     {},
-    element("label", {}, text("desk.plan_title"), title),
-    element("label", {}, text("desk.plan_file"), file),
-    element("button", { type: "submit", class: "primary" }, text("desk.plan_attach")),
+    element("label", {}, text("fire.plan_title"), title),
+    element("label", {}, text("fire.plan_file"), file),
+    element("button", { type: "submit", class: "primary" }, text("fire.plan_attach")),
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();

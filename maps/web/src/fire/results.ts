@@ -59,9 +59,9 @@ export class Results {
     saveItems: (code, items) => void this.saveItems(code, items),
     openPlan: (code, number) => void openFile(planPath(code, number)),
     attachPlan: (code, form) =>
-      void this.change(code, attachPlan(code, form), text("desk.plan_attached")),
+      void this.change(code, attachPlan(code, form), text("fire.plan_attached")),
     removePlan: (code, number) =>
-      void this.change(code, removePlan(code, number), text("desk.plan_removed")),
+      void this.change(code, removePlan(code, number), text("fire.plan_removed")),
     goTo: (place) => void this.goTo(place),
     setRadius: (metres) => void (this.centre && this.showIncident(this.centre, metres)),
     setWind: (wind) => void this.setWind(wind),
@@ -105,7 +105,7 @@ export class Results {
   }
 
   private saveItems(code: string, items: FireItemsRequest): Promise<void> {
-    return this.change(code, saveItems(code, items), text("desk.items_saved"));
+    return this.change(code, saveItems(code, items), text("page.saved"));
   }
 
   /** Show a building again after a change of its sheet, or why the change failed. */
@@ -185,7 +185,7 @@ export class Results {
     const nearest = await fetchNearestPipe(place);
     if (count !== this.requestCount) return;
     if (nearest) await this.showIsolation(nearest.network, nearest.code);
-    else notify(text("desk.no_pipe_here"), undefined, "calm");
+    else notify(text("fire.no_pipe_here"), undefined, "calm");
   }
 
   private async toggleStuck(valve: string): Promise<void> {

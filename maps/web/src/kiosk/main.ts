@@ -1,6 +1,6 @@
 // The terminal of a service hall: by touch alone, wiped when nobody touches it any more.
 
-import { button, element, elementById, notify } from "../dom";
+import { button, div, element, elementById, notify } from "../dom";
 import { api, bodyOf } from "../http";
 import { palette } from "../legend";
 import { languageTag, loadLocale, otherLanguage, preferredLanguage, text } from "../locale";
@@ -89,16 +89,16 @@ class Kiosk {
     });
     const entries: [string, () => void][] = [
       [text("kiosk.grid"), () => void this.findGrid()],
-      [text("kiosk.report"), () => this.createReport().start()],
-      [text("kiosk.follow"), () => this.enterNumber("")],
-      [text("kiosk.guide"), () => this.showGuide()],
+      [text("online.title"), () => this.createReport().start()],
+      [text("online.follow_now"), () => this.enterNumber("")],
+      [text("online.guide"), () => this.showGuide()],
     ];
     const privacy = button(text("kiosk.privacy"), () => void this.showPrivacy());
     this.show(
       screen(
         { title: text("kiosk.choose") },
-        element("div", { class: "home" }, tiles(entries)),
-        element("div", { class: "steps" }, language, privacy),
+        div("home", tiles(entries)),
+        div("steps", language, privacy),
       ),
     );
   };
@@ -264,7 +264,7 @@ class Kiosk {
       ([name, members]): [string, () => void] => [name, () => this.showGuideGroup(name, members)],
     );
     const { root } = stepButtons(this.home, null);
-    this.show(screen({ title: text("kiosk.guide") }, tiles(groups), root));
+    this.show(screen({ title: text("online.guide") }, tiles(groups), root));
   }
 
   private showGuideGroup(title: string, members: Kind[]): void {
@@ -279,7 +279,7 @@ class Kiosk {
   private showGuideEntry(kind: Kind, back: () => void): void {
     const report = () => this.createReport().startWith(kind);
     const { root } = stepButtons(back, report, text("online.guide_report"));
-    root.append(button(text("online.print"), () => window.print()));
+    root.append(button(text("page.print"), () => window.print()));
     this.show(screen({ title: kind.name }, guideEntry(kind), root));
   }
 

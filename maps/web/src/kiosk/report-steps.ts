@@ -159,7 +159,7 @@ export class ReportSteps {
       trouble.textContent = isOpen
         ? text("online.offline")
         : Object.values(messagesByField(error, message)).join(" ");
-      if (isOpen) submit.textContent = text("online.retry");
+      if (isOpen) submit.textContent = text("page.try_again");
       notify(trouble.textContent);
     } finally {
       submit.disabled = false;

@@ -1,6 +1,6 @@
 // Parts of the terminal's screens.
 
-import { button, element } from "../dom";
+import { button, div, element } from "../dom";
 import { text } from "../locale";
 
 /** A screen: heading, help, content, and the buttons that lead on. */
@@ -19,17 +19,17 @@ export function screen(
 
 /** Large buttons, each with a label and what it does. */
 export function tiles(entries: [label: string, act: () => void][]): HTMLElement {
-  return element("div", { class: "tiles" }, ...entries.map(([label, act]) => button(label, act)));
+  return div("tiles", ...entries.map(([label, act]) => button(label, act)));
 }
 
 /** Buttons to the step before and the next; the next can be forbidden until something is chosen. */
 export function stepButtons(
   back: () => void,
   next: (() => void) | null,
-  nextLabel = text("kiosk.next"),
+  nextLabel = text("page.next"),
 ): { root: HTMLElement; next: HTMLButtonElement | null } {
   const forward = next && button(nextLabel, next, { class: "primary" });
-  const root = element("div", { class: "steps" }, button(text("kiosk.back"), back), forward);
+  const root = div("steps", button(text("kiosk.back"), back), forward);
   return { root, next: forward };
 }
 
@@ -47,7 +47,7 @@ export function phraseButtons(chosen: Set<string>, onChange: () => void): HTMLEl
     );
     return toggle;
   });
-  return element("div", { class: "tiles phrases" }, ...phrases);
+  return div("tiles phrases", ...phrases);
 }
 
 const PHRASE_COUNT = 8;

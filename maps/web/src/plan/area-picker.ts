@@ -2,7 +2,7 @@
 
 import type { Polygon } from "geojson";
 
-import { button, element, icon } from "../dom";
+import { button, div, element, icon } from "../dom";
 import { preferredLanguage, text } from "../locale";
 import { createMap, waitForLoad } from "../map";
 import { loadStyle } from "../map-style";
@@ -33,9 +33,8 @@ export async function pickAreas(code: string, areas: DrawnArea[]): Promise<void>
       "aria-label": text("plan.areas"),
     }),
     list,
-    element(
-      "div",
-      { class: "ways" },
+    div(
+      "ways",
       button(text("plan.areas_done"), () => dialog.close(), { class: "primary" }),
     ),
   );

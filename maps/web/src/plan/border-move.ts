@@ -3,7 +3,8 @@
 import type { Position } from "geojson";
 import { metresPerDegree } from "../geodesy";
 import type { Segment } from "./coverage";
-import type { Draft, Move } from "./draft";
+import type { Draft } from "./draft";
+import { type Move, previewMove } from "./move";
 import type { Barrier } from "./plan-api";
 
 /** Borders this near to a line lie on it: coordinates are rounded to a centimetre. */
@@ -41,7 +42,7 @@ export function borderMove(
     const to = lead > 0 ? one : other;
     atoms[to]!.push(...part.map((cell) => draft.cells[cell]!.atom));
   }
-  return draft.previewSteps([
+  return previewMove(draft, [
     { atoms: atoms[one]!, to: one },
     { atoms: atoms[other]!, to: other },
   ]);

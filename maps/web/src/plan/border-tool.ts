@@ -7,8 +7,9 @@ import { element, notify } from "../dom";
 import { formatNumber, text } from "../locale";
 import { borderMove, type Pair, segmentsOfBarrier } from "./border-move";
 import type { Segment } from "./coverage";
-import type { Draft, Move } from "./draft";
+import type { Draft } from "./draft";
 import { gridName } from "./grid-list";
+import type { Move } from "./move";
 import { type Barrier, fetchBarriers } from "./plan-api";
 import type { PlanMap } from "./plan-map";
 
@@ -53,7 +54,7 @@ export class BorderTool {
   }
 
   private async start(grid: string | null): Promise<void> {
-    this.panel.replaceChildren(element("p", { class: "none" }, text("plan.loading")));
+    this.panel.replaceChildren(element("p", { class: "none" }, text("page.loading")));
     try {
       this.barriers ??= await fetchBarriers(this.draft.plan.id);
     } catch (error) {

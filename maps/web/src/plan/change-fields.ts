@@ -1,6 +1,6 @@
 // The fields of the form of a what-if, and the request that they make.
 
-import { element } from "../dom";
+import { div, element } from "../dom";
 import { text } from "../locale";
 import type { Change } from "./change";
 import type { WhatIfRequest } from "./plan-api";
@@ -42,7 +42,7 @@ export function limitFields(): HTMLElement {
     "details",
     {},
     element("summary", {}, text("what_if.limits")),
-    element("div", { class: "fields" }, ...numbers),
+    div("fields", ...numbers),
     element("label", {}, text("plan.draw_balance"), balance),
     element(
       "label",

@@ -3,7 +3,7 @@
 import type { Geometry } from "geojson";
 
 import { chooseCity, chooseOpeningCity, citiesOf, fetchCityNames, type Regions } from "../cities";
-import { button, element, elementById, notify } from "../dom";
+import { button, type Choice, div, element, elementById, notify, select } from "../dom";
 import { formatNumber, type Language, text } from "../locale";
 import { session } from "../session";
 import {
@@ -80,10 +80,9 @@ export async function showCommunityList(
     const region = (city ?? cities[0])?.code.padEnd(12, "0");
     const outlook = region ? outlookSection(region) : "";
     elementById("side").replaceChildren(
-      element(
-        "div",
-        { class: "heading" },
-        element("h1", {}, city?.name ?? text("plan.communities")),
+      div(
+        "heading",
+        element("h1", {}, city?.name ?? text("page.communities")),
         element("p", {}, text("plan.choose_community")),
         cities.length > 1
           ? button(text("page.choose_city"), () => void change(), { class: "quiet" })
@@ -98,7 +97,7 @@ export async function showCommunityList(
       outlook,
       view,
       legend,
-      element("div", { class: "sieve" }, search, state),
+      div("sieve", search, state),
       list,
     );
     fill();
@@ -122,11 +121,9 @@ export async function showCommunityList(
 
 /** The choice of what the colours of the map show. */
 function viewChoice(): HTMLSelectElement {
-  const choice = element("select", { class: "view", "aria-label": text("plan.colour_by") });
-  for (const name of VIEWS) {
-    choice.append(element("option", { value: name }, text(`plan.view_${name}`)));
-  }
-  return choice;
+  const views = VIEWS.map((name): Choice => [name, text(`plan.view_${name}`)]);
+  const attributes = { class: "view", "aria-label": text("plan.colour_by") };
+  return select(views, undefined, undefined, attributes);
 }
 
 async function fetchDrafts(scope: string): Promise<PlanSummary[]> {
@@ -219,7 +216,7 @@ function communityItem({
       ? element(
           "span",
           { class: "badge stale", title: text("plan.stale_help") },
-          text("plan.stale"),
+          text("plan.state_stale"),
         )
       : null,
   );

@@ -1,6 +1,6 @@
 // A community: its plans with their score cards side by side, and drawing new ones.
 
-import { button, element, elementById, notify } from "../dom";
+import { button, div, element, elementById, heading, notify } from "../dom";
 import { formatDateTime, text } from "../locale";
 import { openDrawDialog } from "./draw-dialog";
 import { waitForJob } from "./job-progress";
@@ -57,17 +57,14 @@ export async function showCommunity(
   const progress = element("div", { class: "progress", role: "status", hidden: "" });
   const draw = () => openDrawDialog(code, plans, (job) => void followJob(job, code, progress));
   elementById("side").replaceChildren(
-    element("div", { class: "heading" }, element("h1", {}, name), element("p", {}, code)),
-    element(
-      "div",
-      { class: "actions" },
+    heading(name, code),
+    div(
+      "actions",
       button(text("plan.draw"), draw, { class: "primary", id: "draw" }),
       element("a", { href: `/plan/what-if?community=${code}` }, text("what_if.title")),
     ),
     progress,
-    plans.length
-      ? element("div", { class: "cards" }, ...cards)
-      : element("p", { class: "none" }, text("plan.no_plans")),
+    plans.length ? div("cards", ...cards) : element("p", { class: "none" }, text("plan.no_plans")),
     table,
   );
   if (job !== null) void followJob(await fetchJob(job), code, progress);
@@ -83,7 +80,7 @@ function reasonLists(plans: Plan[]): HTMLElement[] {
     const rows = reasonTexts(score).map((reason) => element("li", {}, reason));
     if (rows.length === 0) return [];
     return [
-      element("h3", {}, text("plan.version", { version })),
+      element("h3", {}, text("page.version", { version })),
       element("ul", { class: "reasons" }, ...rows),
     ];
   });
@@ -110,9 +107,9 @@ function planCard(
     element(
       "div",
       {},
-      element("h2", {}, element("a", { href }, text("plan.version", { version }))),
+      element("h2", {}, element("a", { href }, text("page.version", { version }))),
       element("span", { class: `badge ${status}` }, text(`plan.status_${status}`)),
-      plan.stale ? element("span", stale, text("plan.stale")) : null,
+      plan.stale ? element("span", stale, text("plan.state_stale")) : null,
       element("p", {}, [plan.author, when, traits].filter(Boolean).join(" · ")),
       element("p", {}, limitsText(plan.limits)),
       plan.note ? element("p", { class: "note" }, plan.note) : null,

@@ -1,6 +1,6 @@
 // Two plans of a community: one swiped over the other, with their differences and who moves.
 
-import { definitionList, element, elementById } from "../dom";
+import { definitionList, element, elementById, heading } from "../dom";
 import { isOffline } from "../http";
 import { formatMetres, formatNumber, type Language, text } from "../locale";
 import { Draft } from "./draft";
@@ -71,12 +71,7 @@ class Comparison {
     for (const view of [this.left, this.right]) view.showDifferences(moved);
     const versions = { left: this.two.plan.version, right: this.one.plan.version };
     elementById("side").replaceChildren(
-      element(
-        "div",
-        { class: "heading" },
-        element("h1", {}, text("plan.compare")),
-        element("p", {}, text("plan.swipe_help", versions)),
-      ),
+      heading(text("plan.compare"), text("plan.swipe_help", versions)),
       definitionList([
         [text("plan.moved_households"), formatNumber(figures.moved_households)],
         [text("plan.moved_buildings"), formatNumber(figures.moved_buildings)],

@@ -1,6 +1,6 @@
 // A dialog in which constraints on buildings and grids are chosen on a map.
 
-import { button, element, icon } from "../dom";
+import { button, div, element, icon } from "../dom";
 import { formatNumber, preferredLanguage, text } from "../locale";
 import {
   CONSTRAINT_KINDS,
@@ -81,9 +81,8 @@ class ConstraintPicker {
       }),
       this.actions,
       this.list,
-      element(
-        "div",
-        { class: "ways" },
+      div(
+        "ways",
         button(text("plan.areas_done"), () => this.dialog.close(), { class: "primary" }),
       ),
     );
@@ -246,7 +245,7 @@ class ConstraintPicker {
       kind === "locked"
         ? ""
         : ` · ${text("page.households_unit", { households: formatNumber(this.households(codes)) })}`;
-    return `${names.join(text("plan.and"))}${more}${sum}`;
+    return `${names.join(text("page.and"))}${more}${sum}`;
   }
 
   private goTo(atoms: number[]): void {

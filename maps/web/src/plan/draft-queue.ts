@@ -30,10 +30,10 @@ function draftItem(draft: PlanSummary): HTMLElement {
       "a",
       { href: `/plan/p/${id}` },
       element("b", {}, community),
-      ` ${text("plan.version", { version })}`,
+      ` ${text("page.version", { version })}`,
     ),
     element("small", {}, facts.filter(Boolean).join(" · ")),
-    stale ? element("span", { class: "badge stale" }, text("plan.stale")) : null,
+    stale ? element("span", { class: "badge stale" }, text("plan.state_stale")) : null,
   );
 }
 

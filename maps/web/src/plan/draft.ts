@@ -7,6 +7,7 @@ import type { Extent } from "../bounds";
 import { isOffline, ProblemError } from "../http";
 import { Coverage, contains } from "./coverage";
 import { GridColours } from "./grid-colours";
+import { type Move, previewMove } from "./move";
 import {
   type Areas,
   type Atom,
@@ -32,29 +33,6 @@ import {
   medianCompactness,
 } from "./plan-figures";
 
-export interface Change {
-  grid: string;
-  before: number;
-  after: number;
-  /** What the move newly breaks in this grid. */
-  breaks: "below" | "above" | "pieces" | "locked" | null;
-}
-
-/** Atoms that go to one grid; null is a new grid. */
-export interface MoveStep {
-  atoms: number[];
-  to: string | null;
-}
-
-export interface Move {
-  steps: MoveStep[];
-  /** All atoms that change their grid. */
-  atoms: number[];
-  households: number;
-  buildings: number;
-  changes: Change[];
-}
-
 export type DraftGrid = PlanGrid & { colour: number };
 
 export type DraftEvent =
@@ -64,7 +42,6 @@ export type DraftEvent =
   | { kind: "conflict"; by: string; edit: Edit }
   | { kind: "refused"; reason: string };
 
-const NEW_GRID = "new";
 const NO_COLOUR = -1;
 
 /** What is sent to the server, one after another. */
@@ -245,7 +222,7 @@ export class Draft {
 
   /** What a move to one grid would change. */
   preview(atoms: Iterable<number>, to: string | null, isDedicated = false): Move {
-    return this.previewSteps([{ atoms: [...atoms], to }], isDedicated);
+    return previewMove(this, [{ atoms: [...atoms], to }], isDedicated);
   }
 
   /** What it would change to return atoms to the grids that they had in the plan before. */
@@ -255,63 +232,10 @@ export class Draft {
       const grid = this.homeOf(atom);
       if (grid) atomsByGrid.set(grid, [...(atomsByGrid.get(grid) ?? []), atom]);
     }
-    return this.previewSteps([...atomsByGrid].map(([to, atoms]) => ({ atoms, to })));
-  }
-
-  /** What a move to several grids would change. */
-  previewSteps(requested: MoveStep[], isDedicated = false): Move {
-    const steps = requested
-      .map(({ atoms, to }) => ({ to, atoms: atoms.filter((atom) => this.cell(atom).grid !== to) }))
-      .filter(({ atoms }) => atoms.length > 0);
-    const atoms = steps.flatMap((step) => step.atoms);
-    const targets = new Map<number, string>();
-    for (const step of steps) {
-      for (const atom of step.atoms) targets.set(this.index(atom), step.to ?? NEW_GRID);
-    }
-    const touched = new Set([...atoms.map((atom) => this.cell(atom).grid), ...targets.values()]);
-    const changes = [...touched].map((grid) => {
-      const before = this.cellsOf(grid);
-      const staying = before.filter((index) => !targets.has(index));
-      const arriving = [...targets.keys()].filter((index) => targets.get(index) === grid);
-      const hasLimits = !(isDedicated && grid === NEW_GRID);
-      return this.changeOf(grid, before, [...staying, ...arriving], hasLimits);
-    });
-    const buildings = new Set(atoms.map((atom) => this.cell(atom).building).filter(Boolean));
-    const households = atoms.reduce((sum, atom) => sum + this.cell(atom).households, 0);
-    return { steps, atoms, households, buildings: buildings.size, changes };
-  }
-
-  private sumSizes(cells: number[]): number {
-    return cells.reduce((sum, index) => sum + this.size(this.cells[index]!), 0);
-  }
-
-  private changeOf(
-    grid: string,
-    cellsBefore: number[],
-    cellsAfter: number[],
-    hasLimits: boolean,
-  ): Change {
-    const [before, after] = [this.sumSizes(cellsBefore), this.sumSizes(cellsAfter)];
-    const known = this.grids.get(grid);
-    let breaks: Change["breaks"] = null;
-    if (known?.locked) breaks = "locked";
-    else if (this.tearsApart(cellsBefore, cellsAfter)) breaks = "pieces";
-    else if (cellsAfter.length > 0 && hasLimits && known?.kind !== "dedicated") {
-      breaks = this.brokenLimit(before, after, grid === NEW_GRID);
-    }
-    return { grid, before, after, breaks };
-  }
-
-  private tearsApart(cellsBefore: number[], cellsAfter: number[]): boolean {
-    return this.coverage.pieces(cellsAfter) > Math.max(1, this.coverage.pieces(cellsBefore));
-  }
-
-  /** The limit that is newly broken or broken further; a new grid may still be too small. */
-  private brokenLimit(before: number, after: number, isNew: boolean): "above" | "below" | null {
-    const { lower, upper } = this.plan.limits;
-    if (after > upper && (before <= upper || after > before)) return "above";
-    if (after < lower && (before >= lower || after < before) && !isNew) return "below";
-    return null;
+    return previewMove(
+      this,
+      [...atomsByGrid].map(([to, atoms]) => ({ atoms, to })),
+    );
   }
 
   /** Apply a move to the page at once, and queue it for the server as one step. */

@@ -1,6 +1,6 @@
 // Drawing all communities of a list that have no plan, one after another.
 
-import { button, element, notify } from "../dom";
+import { button, div, element, notify } from "../dom";
 import { openFormDialog } from "../form-dialog";
 import { readEvents } from "../http";
 import { formatNumber, text } from "../locale";
@@ -22,7 +22,7 @@ export function openDrawAllDialog(
     title: text("plan.draw_all", { count: formatNumber(communities.length) }),
     content: [
       element("p", {}, text("plan.draw_all_help")),
-      element("div", { class: "fields" }, ...fields.map(({ label }) => label)),
+      div("fields", ...fields.map(({ label }) => label)),
     ],
     action: text("plan.draw_go"),
     confirm: async () => {
@@ -93,7 +93,7 @@ class DrawAll {
     this.progress.replaceChildren(
       element("span", {}, text("plan.draw_all_done", this.counts())),
       bar,
-      button(text("plan.cancel"), cancel),
+      button(text("page.cancel"), cancel),
     );
   }
 

@@ -1,6 +1,6 @@
 // The dialog that requests a drawing.
 
-import { button, element } from "../dom";
+import { button, type Choice, div, element, select } from "../dom";
 import { formatNumber, text } from "../locale";
 import { type DrawnArea, pickAreas } from "./area-picker";
 import { pickConstraints } from "./constraint-picker";
@@ -32,9 +32,8 @@ export function openDrawDialog(code: string, plans: Plan[], onStart: (job: Job) 
     "form",
     { method: "dialog" },
     element("h2", {}, text("plan.draw")),
-    element(
-      "div",
-      { class: "fields" },
+    div(
+      "fields",
       balanceChoice(previous),
       numberField("target", 400, 1, 5000),
       numberField("lower", 300, 0, 5000),
@@ -53,11 +52,10 @@ export function openDrawDialog(code: string, plans: Plan[], onStart: (job: Job) 
       checkbox("whole_compounds"),
     ),
     message,
-    element(
-      "div",
-      { class: "ways" },
+    div(
+      "ways",
       element("button", { type: "submit", class: "primary" }, text("plan.draw_go")),
-      button(text("plan.leave_it"), () => dialog.close()),
+      button(text("page.cancel"), () => dialog.close()),
     ),
   );
   const dialog = element("dialog", { "aria-label": text("plan.draw") }, form);
@@ -95,17 +93,11 @@ function numberField(name: string, value: number, min: number, max: number): HTM
 
 /** Whether grids get equal households or equal workload: at first as the plan before. */
 function balanceChoice(previous: Plan | undefined): HTMLElement {
-  const balance = element("select", { name: "balance", title: text("plan.draw_balance_help") });
-  for (const value of ["households", "workload"] as const) {
-    const isSelected = previous?.limits.balance === value;
-    balance.append(
-      element(
-        "option",
-        { value, ...(isSelected ? { selected: "" } : {}) },
-        text(`plan.balance_${value}`),
-      ),
-    );
-  }
+  const choices = ["households", "workload"].map(
+    (value): Choice => [value, text(`plan.balance_${value}`)],
+  );
+  const attributes = { name: "balance", title: text("plan.draw_balance_help") };
+  const balance = select(choices, previous?.limits.balance, undefined, attributes);
   return element("label", {}, text("plan.draw_balance"), balance);
 }
 
@@ -119,35 +111,28 @@ function checkbox(name: string): HTMLElement {
 }
 
 function startChoice(): HTMLElement {
-  const fresh = element("select", { name: "fresh" });
-  fresh.append(
-    element("option", { value: "" }, text("plan.draw_from_before")),
-    element("option", { value: "yes" }, text("plan.draw_from_nothing")),
-  );
+  const choices: Choice[] = [
+    ["", text("plan.draw_from_before")],
+    ["yes", text("plan.draw_from_nothing")],
+  ];
+  const fresh = select(choices, "", undefined, { name: "fresh" });
   return element("label", {}, text("plan.draw_start"), fresh);
 }
 
 function weightChoices(): HTMLElement {
   const choices = Object.keys(WEIGHTS).map((name) => {
-    const choice = element("select", { name: `weight_${name}` });
-    for (const [words, factor] of WEIGHT_FACTORS)
-      choice.append(
-        element(
-          "option",
-          {
-            value: String(factor),
-            ...(factor === (USUAL_FACTORS[name] ?? 1) ? { selected: "" } : {}),
-          },
-          text(`plan.weight_${words}`),
-        ),
-      );
+    const factors = WEIGHT_FACTORS.map(
+      ([words, factor]): Choice => [String(factor), text(`plan.weight_${words}`)],
+    );
+    const usual = String(USUAL_FACTORS[name] ?? 1);
+    const choice = select(factors, usual, undefined, { name: `weight_${name}` });
     return element("label", {}, text(`plan.weigh_${name}`), choice);
   });
   return element(
     "fieldset",
     { class: "weights" },
     element("legend", {}, text("plan.draw_weights")),
-    element("div", { class: "fields" }, ...choices),
+    div("fields", ...choices),
   );
 }
 
@@ -177,7 +162,7 @@ function dedicatedChoices(code: string, areas: DrawnArea[]): HTMLElement {
     {},
     element("legend", {}, text("plan.draw_dedicated")),
     ...kinds,
-    element("div", { class: "areas" }, pick, summary),
+    div("areas", pick, summary),
   );
 }
 
@@ -197,6 +182,6 @@ function constraintChoice(
     "fieldset",
     {},
     element("legend", {}, text("plan.constraints")),
-    element("div", { class: "areas" }, pick, summary),
+    div("areas", pick, summary),
   );
 }

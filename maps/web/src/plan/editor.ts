@@ -3,13 +3,14 @@
 
 import { type Extent, isMotionReduced } from "../bounds";
 import { elementById, notify } from "../dom";
-import { isOffline } from "../http";
 import { type Language, text } from "../locale";
 import { nextIndex } from "../search";
-import { session } from "../session";
 import { BorderTool } from "./border-tool";
-import { Draft, type DraftEvent, type Move } from "./draft";
+import { Draft, type DraftEvent } from "./draft";
+import { pollDraft } from "./draft-polling";
+import { handleKey, type KeyActions } from "./editor-keys";
 import { gridForm, gridList, microGridLine } from "./grid-list";
+import { isBreaking, type Move } from "./move";
 import {
   hidePreview,
   isAsking,
@@ -20,16 +21,8 @@ import {
 } from "./move-preview";
 import { attachPan } from "./pan";
 import type { Register } from "./people";
-import { planActions, planHeading } from "./plan-actions";
-import {
-  type Areas,
-  fetchLastAuthor,
-  fetchMicroGrids,
-  fetchPlan,
-  fetchRegister,
-  type MicroGrid,
-  type Plan,
-} from "./plan-api";
+import { planActions, planHeading, showSaveState } from "./plan-actions";
+import { type Areas, fetchMicroGrids, fetchRegister, type MicroGrid, type Plan } from "./plan-api";
 import { PlanComments } from "./plan-comments";
 import { draftExtent } from "./plan-features";
 import { PlanMap } from "./plan-map";
@@ -39,19 +32,6 @@ import { OTHER_TOOLS, SelectionTools, type Tool } from "./selection-tools";
 import { StepHistory } from "./step-history";
 import { markActiveTool, showToolbar } from "./toolbar";
 
-const TOOL_KEYS: Record<string, Tool> = {
-  v: "click",
-  b: "brush",
-  l: "lasso",
-  r: "rectangle",
-  c: "compound",
-  e: "eraser",
-  s: "border",
-};
-
-/** How often the editor checks for edits by other people, and for the score of its own. */
-const POLL_INTERVAL_MS = 4000;
-const SCORE_POLL_INTERVAL_MS = 1000;
 const PLACE_ZOOM = 17.5;
 
 /** Tools that move atoms into the chosen grid, and do nothing without one. */
@@ -118,16 +98,12 @@ export class Editor {
 
   private start(): void {
     const { signal } = this.closing;
-    document.addEventListener("keydown", (event) => this.handleKey(event), { signal });
+    const keys = this.keyActions();
+    document.addEventListener("keydown", (event) => handleKey(event, keys), { signal });
     window.addEventListener("online", () => void this.draft.flush(), { signal });
     const keepOpen = (event: Event) => this.draft.isSaving && event.preventDefault();
     window.addEventListener("beforeunload", keepOpen, { signal });
-    const polling = window.setInterval(() => void this.pollRevision(), POLL_INTERVAL_MS);
-    const scoring = window.setInterval(() => void this.pollScore(), SCORE_POLL_INTERVAL_MS);
-    signal.addEventListener("abort", () => {
-      window.clearInterval(polling);
-      window.clearInterval(scoring);
-    });
+    pollDraft(this.draft, () => this.scores.refresh(), signal);
     attachPan(this.view.map, signal);
     showToolbar({
       draft: this.draft,
@@ -179,7 +155,7 @@ export class Editor {
       this.history.section,
       this.comments.section,
     );
-    this.showState();
+    showSaveState(this.draft);
     this.scores.refresh();
     void this.history.refresh();
   }
@@ -189,14 +165,6 @@ export class Editor {
     if (this.microGrids === null) return;
     const divided = [...this.draft.grids.values()].filter((grid) => grid.micro_grids > 0);
     this.view.showMicroGrids(this.microGrids, new Set(divided.map(({ code }) => code)));
-  }
-
-  private showState(): void {
-    const { plan, isSaving, isEditable } = this.draft;
-    const saved = isEditable ? "saved" : "read_only";
-    const key = isSaving ? "saving" : saved;
-    elementById("state").textContent = text(`plan.${key}`, { revision: plan.revision });
-    elementById("state").className = key;
   }
 
   private showNextProblem(): void {
@@ -244,12 +212,13 @@ export class Editor {
     this.showToolHint();
   }
 
-  /** Write a comment at a place, if that is what the tool is for. */
-  private writeComment(place: [number, number]): void {
-    if (this.tools.tool !== "comment") return;
+  /** Write a comment at a place; return whether that is what the tool is for. */
+  private writeComment(place: [number, number]): boolean {
+    if (this.tools.tool !== "comment") return false;
     this.setTool("click");
     hidePreview();
     this.comments.write(place);
+    return true;
   }
 
   /** Say what the tool waits for. */
@@ -379,26 +348,19 @@ export class Editor {
     this.draft.send({ kind: "merge", grids });
   }
 
-  private handleKey(event: KeyboardEvent): void {
-    if (
-      (event.target as HTMLElement).matches("input, select, textarea") ||
-      document.querySelector("dialog[open]")
-    )
-      return;
-    const isControl = event.ctrlKey || event.metaKey;
-    const key = event.key.toLowerCase();
-    if (isControl && key === "z") void this.draft.step(event.shiftKey ? "redo" : "undo");
-    else if (isControl && key === "y") void this.draft.step("redo");
-    else if (isControl || event.altKey) return;
-    else if (key === "escape") this.escape();
-    else if (key === "enter" && this.tools.tool === "comment")
-      this.writeComment(this.view.map.getCenter().toArray());
-    else if (key === "n") this.showNextProblem();
-    else if (this.draft.isEditable && TOOL_KEYS[key]) this.setTool(TOOL_KEYS[key]);
-    else if (/^[1-9]$/.test(key))
-      this.selectGrid([...this.draft.grids.keys()].sort()[Number(key) - 1] ?? null);
-    else return;
-    event.preventDefault();
+  private keyActions(): KeyActions {
+    const codes = () => [...this.draft.grids.keys()].sort();
+    return {
+      step: (direction) => void this.draft.step(direction),
+      escape: () => this.escape(),
+      enter: () => this.writeComment(this.view.map.getCenter().toArray()),
+      showNextProblem: () => this.showNextProblem(),
+      chooseTool: (tool) => {
+        if (this.draft.isEditable) this.setTool(tool);
+        return this.draft.isEditable;
+      },
+      chooseGrid: (index) => this.selectGrid(codes()[index] ?? null),
+    };
   }
 
   /** Cancel the move that is asked about, else leave the tool; the chosen grid stays chosen. */
@@ -433,33 +395,4 @@ export class Editor {
     this.borderTool.refresh();
     this.show();
   }
-
-  /** Take over the figures of the server once it has scored the plan. */
-  private async pollScore(): Promise<void> {
-    const { isSaving, isScoreOutdated, plan } = this.draft;
-    if (isSaving || !isScoreOutdated || document.hidden) return;
-    try {
-      if (this.draft.updateScore(await fetchPlan(plan.id))) this.scores.refresh();
-    } catch (error) {
-      if (!isOffline(error)) throw error;
-    }
-  }
-
-  private async pollRevision(): Promise<void> {
-    if (this.draft.isSaving || document.hidden) return;
-    try {
-      const { id } = this.draft.plan;
-      const { revision } = await fetchPlan(id);
-      if (this.draft.isSaving || revision <= this.draft.plan.revision) return;
-      const who = await fetchLastAuthor(id);
-      await this.draft.reload();
-      if (who && who !== session()?.name) notify(text("plan.peer", { who }), undefined, "calm");
-    } catch (error) {
-      if (!isOffline(error)) throw error;
-    }
-  }
-}
-
-function isBreaking({ changes }: Move): boolean {
-  return changes.some(({ breaks }) => breaks);
 }

@@ -1,6 +1,6 @@
 // A plan out of the page and back in: GeoPackage and CSV of buildings to grids.
 
-import { button, element, notify } from "../dom";
+import { button, div, element, notify } from "../dom";
 import { openFile } from "../http";
 import { formatNumber, text } from "../locale";
 import type { Draft } from "./draft";
@@ -19,10 +19,9 @@ export function openFileDialog(draft: Draft): void {
     element("h2", {}, text("plan.files")),
     ...downloads.map(([path, words]) => button(words, () => void openFile(path))),
     ...(draft.isEditable ? uploadFields(draft, () => dialog.close()) : []),
-    element(
-      "div",
-      { class: "ways" },
-      button(text("plan.close"), () => dialog.close(), { class: "primary" }),
+    div(
+      "ways",
+      button(text("page.close"), () => dialog.close(), { class: "primary" }),
     ),
   );
   dialog.addEventListener("close", () => dialog.remove());

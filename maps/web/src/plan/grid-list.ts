@@ -1,9 +1,10 @@
 // The list of grids: figures that follow every gesture, locks, and the choice for merging.
 
-import { button, element, icon } from "../dom";
+import { button, div, element, icon } from "../dom";
 import { formatNumber, text } from "../locale";
-import type { Draft, DraftGrid, Move } from "./draft";
+import type { Draft, DraftGrid } from "./draft";
 import { ICONS } from "./icons";
+import type { Move } from "./move";
 import { type People, peopleLine, peopleOfGrids, type Register } from "./people";
 
 export interface GridListOptions {
@@ -144,9 +145,8 @@ export function gridForm(draft: Draft, code: string): HTMLElement {
   kind.addEventListener("change", () =>
     draft.send({ kind: "kind", grid: code, to: kind.checked ? "dedicated" : "general" }),
   );
-  return element(
-    "div",
-    { class: "chosen" },
+  return div(
+    "chosen",
     element("label", { for: "grid-name" }, text("plan.grid_name")),
     name,
     element(
@@ -168,5 +168,5 @@ export function microGridLine(grid: DraftGrid | undefined): HTMLElement | null {
   const reasons = (micro_reasons ?? []).map(([key, fields]) =>
     element("li", {}, text(`reason.${key}`, { grid: code, ...fields })),
   );
-  return element("div", { class: "micro" }, element("p", {}, words), element("ul", {}, ...reasons));
+  return div("micro", element("p", {}, words), element("ul", {}, ...reasons));
 }

@@ -18,7 +18,7 @@ export async function waitForJob(job: Job, container: HTMLElement, title: string
   return hasEnded(current) ? current : fetchJob(job.id);
 }
 
-export function hasEnded({ status }: Job): boolean {
+function hasEnded({ status }: Job): boolean {
   return status !== "queued" && status !== "running";
 }
 
@@ -33,6 +33,6 @@ function showProgress(
   container.replaceChildren(
     element("span", {}, status === "queued" ? text("plan.queued") : title, steps),
     bar,
-    button(text("plan.cancel"), () => void cancelJob(id)),
+    button(text("page.cancel"), () => void cancelJob(id)),
   );
 }

@@ -8,7 +8,7 @@ runStaffPage(
   {
     page: "plan",
     role: "planner",
-    title: "plan.title",
+    title: "page.title_plan",
     tour: () => (currentPlace().page === "plan" ? "edit" : "plan"),
   },
   () => import("./planner"),

@@ -2,8 +2,9 @@
 
 import { button, element, elementById } from "../dom";
 import { formatNumber, text } from "../locale";
-import type { Draft, Move } from "./draft";
+import type { Draft } from "./draft";
 import { gridName } from "./grid-list";
+import type { Move } from "./move";
 import { peopleOfBuilding, peopleText, type Register } from "./people";
 
 export const isPreviewShown = (): boolean => !elementById("preview").hidden;
@@ -58,7 +59,7 @@ export function showMovePreview(
     element("p", {}, moveSummary(draft, move)),
     element("ul", {}, ...rows),
     answers && !isLocked ? button(text("plan.do_it"), answers.apply, { class: "primary" }) : "",
-    answers ? button(text("plan.leave_it"), answers.leave) : "",
+    answers ? button(text("page.cancel"), answers.leave) : "",
   );
   box.classList.toggle("asking", answers !== null);
   box.hidden = false;

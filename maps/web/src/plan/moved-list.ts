@@ -1,6 +1,6 @@
 // Buildings that move between two plans, grouped by their old and new grid.
 
-import { button, element } from "../dom";
+import { button, div, element } from "../dom";
 import { formatNumber, text } from "../locale";
 import { moveGroups } from "./move-groups";
 import type { MovedAtom } from "./plan-api";
@@ -33,7 +33,7 @@ export function movedList(
       element("ul", {}, ...rows),
     );
   });
-  return element("div", { class: "movers" }, ...lists);
+  return div("movers", ...lists);
 }
 
 function householdsText(households: number | string): string {

@@ -35,7 +35,7 @@ export function neededGrids({ fewest_grids, most_grids }: Outlook): string {
 }
 
 async function fill(content: HTMLElement, region: string): Promise<void> {
-  content.replaceChildren(element("p", { class: "none" }, text("plan.loading")));
+  content.replaceChildren(element("p", { class: "none" }, text("page.loading")));
   try {
     const { items } = await fetchOutlook(region);
     content.replaceChildren(

@@ -1,6 +1,6 @@
 // The heading of a plan and its actions: undo, split, print, publish and so on.
 
-import { button, type Child, element, icon, notify } from "../dom";
+import { button, type Child, div, element, elementById, icon, notify } from "../dom";
 import { text } from "../locale";
 import type { Draft } from "./draft";
 import { openFileDialog } from "./file-dialog";
@@ -20,14 +20,13 @@ export interface PlanActionOptions {
 }
 
 export function planHeading(plan: Plan): HTMLElement {
-  return element(
-    "div",
-    { class: "heading" },
+  return div(
+    "heading",
     element(
       "h1",
       {},
       plan.community,
-      element("small", {}, ` ${text("plan.version", { version: plan.version })}`),
+      element("small", {}, ` ${text("page.version", { version: plan.version })}`),
     ),
     element("p", {}, limitsText(plan.limits)),
   );
@@ -35,9 +34,8 @@ export function planHeading(plan: Plan): HTMLElement {
 
 export function planActions(options: PlanActionOptions): HTMLElement {
   const { draft } = options;
-  return element(
-    "div",
-    { class: "actions" },
+  return div(
+    "actions",
     ...(draft.isEditable ? editActions(options) : readOnlyActions(draft.plan)),
     ...linkActions(draft),
     draft.isEditable
@@ -143,4 +141,12 @@ async function completePlan(plan: Plan): Promise<void> {
   } catch (error) {
     notify((error as Error).message);
   }
+}
+
+/** Show whether the edits are saved, and the revision. */
+export function showSaveState({ plan, isSaving, isEditable }: Draft): void {
+  const saved = isEditable ? "saved" : "read_only";
+  const key = isSaving ? "saving" : saved;
+  elementById("state").textContent = text(`plan.${key}`, { revision: plan.revision });
+  elementById("state").className = key;
 }

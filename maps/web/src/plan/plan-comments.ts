@@ -49,7 +49,7 @@ export class PlanComments {
     openFormDialog({
       title: text("plan.comment_add"),
       content: [element("label", {}, text("plan.comment_words"), words)],
-      action: text("plan.comment_send"),
+      action: text("page.save"),
       confirm: async () => {
         await postComment(this.plan, words.value, place);
         this.section.open = true;

@@ -1,6 +1,6 @@
 // The views of the planner: communities, their plans, editing and comparing.
 
-import { button, element, elementById } from "../dom";
+import { button, div, element, elementById, heading } from "../dom";
 import { palette } from "../legend";
 import { type Language, text } from "../locale";
 import { loadStyle } from "../map-style";
@@ -45,27 +45,21 @@ async function navigate(place: Place, lang: Language): Promise<void> {
   elementById("map").style.clipPath = "";
   elementById("preview").hidden = true;
   document.body.classList.toggle("mapped", hasMap);
-  elementById("side").replaceChildren(element("p", { class: "none" }, text("plan.loading")));
+  elementById("side").replaceChildren(element("p", { class: "none" }, text("page.loading")));
   showCrumbs(place);
   try {
     const opened = await renderPlace(place, lang, signal);
     openPage = opened;
     showCrumbs(place, opened?.plan);
-    document.title = `${elementById("side").querySelector("h1")?.textContent ?? ""} · ${text("plan.title")}`;
+    document.title = `${elementById("side").querySelector("h1")?.textContent ?? ""} · ${text("page.title_plan")}`;
     showTourOnFirstVisit(place.page === "plan" ? "edit" : "plan");
   } catch (error) {
     if (signal.aborted) return;
     elementById("side").replaceChildren(
-      element(
-        "div",
-        { class: "heading" },
-        element("h1", {}, text("plan.not_shown")),
-        element("p", {}, (error as Error).message),
-      ),
-      element(
-        "div",
-        { class: "actions" },
-        button(text("plan.again"), () => void navigate(place, lang), { class: "primary" }),
+      heading(text("page.not_shown"), (error as Error).message),
+      div(
+        "actions",
+        button(text("page.try_again"), () => void navigate(place, lang), { class: "primary" }),
       ),
     );
   }
@@ -97,7 +91,7 @@ function loadGridColours(lang: Language): Promise<string[]> {
 
 /** Show the way back: communities, the community, the plan that is compared. */
 function showCrumbs(place: Place, plan?: Plan): void {
-  const links = [element("a", { href: "/plan" }, text("plan.communities"))];
+  const links = [element("a", { href: "/plan" }, text("page.communities"))];
   if (plan) links.push(element("a", { href: `/plan/c/${plan.community_code}` }, plan.community));
   if (place.page === "community")
     links.push(

@@ -1,6 +1,6 @@
 // The files that a plan is printed as.
 
-import { button, element } from "../dom";
+import { button, div, element } from "../dom";
 import { openFile } from "../http";
 import { languageTag, text } from "../locale";
 import type { Draft } from "./draft";
@@ -29,10 +29,9 @@ export function openPrintDialog(draft: Draft): void {
       () => `/plans/${plan.id}/assignment.xlsx?lang=${lang}`,
     ),
     ...(plan.status === "published" ? [staffPapers(draft)] : []),
-    element(
-      "div",
-      { class: "ways" },
-      button(text("plan.close"), () => dialog.close(), { class: "primary" }),
+    div(
+      "ways",
+      button(text("page.close"), () => dialog.close(), { class: "primary" }),
     ),
   );
   dialog.addEventListener("close", () => dialog.remove());

@@ -1,6 +1,6 @@
 // The grids with problems: a line that says how many, with a list and a button to the next one.
 
-import { button, element, icon } from "../dom";
+import { button, div, element, icon } from "../dom";
 import { text } from "../locale";
 import type { Draft, DraftGrid } from "./draft";
 import { ICONS } from "./icons";
@@ -30,5 +30,5 @@ export function problemLine(
   );
   const summary = element("summary", {}, text("plan.problems", { count }));
   const details = element("details", {}, summary, element("ul", {}, ...list));
-  return element("div", { class: "trouble" }, details, next);
+  return div("trouble", details, next);
 }

@@ -1,6 +1,6 @@
 // Publishing a plan or restoring an archived one: who moves, breaches, and a note.
 
-import { element, notify } from "../dom";
+import { div, element, notify } from "../dom";
 import { openFormDialog } from "../form-dialog";
 import { ProblemError } from "../http";
 import { formatNumber, text } from "../locale";
@@ -31,7 +31,7 @@ export async function openPublishDialog(draft: Draft): Promise<void> {
     content: [
       publishMeans(),
       moves,
-      rows.length ? element("div", { class: "trouble" }, element("ul", {}, ...rows)) : "",
+      rows.length ? div("trouble", element("ul", {}, ...rows)) : "",
       element("label", { for: "note" }, text("plan.note"), note),
     ],
     confirm: async () => {

@@ -11,7 +11,7 @@ export class ScoreSection {
   readonly section = element(
     "details",
     { class: "scores" },
-    element("summary", {}, text("plan.score_card")),
+    element("summary", {}, text("atlas.scorecard")),
     this.card,
   );
 

@@ -20,7 +20,7 @@ const FIGURES: [keyof Score, (value: number) => string, "more" | "less" | ""][] 
   ["mean_deviation", (value) => value.toFixed(0), "less"],
   ["smallest_households", formatNumber, ""],
   ["largest_households", formatNumber, ""],
-  ["contiguous", (value) => text(value ? "atlas.yes" : "atlas.no"), "more"],
+  ["contiguous", (value) => text(value ? "page.yes" : "page.no"), "more"],
   ["gap_m2", (value) => value.toFixed(2), "less"],
   ["overlap_m2", (value) => value.toFixed(2), "less"],
   ["border_on_barrier", (value) => `${Math.round(value * 100)}%`, "more"],
@@ -99,7 +99,7 @@ export function scoreTable(plans: ScoredPlan[], options: ScoreTableOptions = {})
     return [element("tr", { "data-figure": key }, head, ...cells)];
   });
   const heads = plans.map((plan) =>
-    element("th", { scope: "col" }, plan.title ?? text("plan.version", { version: plan.version })),
+    element("th", { scope: "col" }, plan.title ?? text("page.version", { version: plan.version })),
   );
   const head =
     plans.length > 1 ? [element("thead", {}, element("tr", {}, element("td"), ...heads))] : [];

@@ -1,6 +1,6 @@
 // Managers and informants of all grids of the planner: vacancies, details, photos, bulk upload.
 
-import { button, element, elementById, notify } from "../dom";
+import { button, div, element, elementById, labelled, notify } from "../dom";
 import { type Answer, allPages, api, bodyOf, openFile, request } from "../http";
 import { text } from "../locale";
 
@@ -29,31 +29,24 @@ export async function showStaff(signal?: AbortSignal): Promise<void> {
   fill();
   const counts = { grids: rows.length, vacant: rows.filter((row) => !row.manager).length };
   elementById("side").replaceChildren(
-    element(
-      "div",
-      { class: "heading" },
+    div(
+      "heading",
       element("h1", {}, text("staff.title")),
       element("p", {}, text("staff.count", counts)),
       element("p", {}, text("staff.help")),
     ),
-    element(
-      "div",
-      { class: "actions" },
+    div(
+      "actions",
       button(text("staff.download"), () => void openFile("/staff/workbook.xlsx")),
       button(text("staff.upload"), openUploadDialog, { class: "primary" }),
     ),
-    element(
-      "div",
-      { class: "sieve" },
-      search,
-      element("label", { for: vacant.id }, vacant, text("staff.only_vacant")),
-    ),
+    div("sieve", search, element("label", { for: vacant.id }, vacant, text("staff.only_vacant"))),
     table,
   );
 }
 
 /** The rows whose grid, community or manager contains some words. */
-export function filterStaff(rows: GridStaff[], words: string, isVacant: boolean): GridStaff[] {
+function filterStaff(rows: GridStaff[], words: string, isVacant: boolean): GridStaff[] {
   return rows.filter(
     (row) =>
       (!isVacant || row.manager === null) &&
@@ -79,8 +72,8 @@ function staffTable(rows: GridStaff[]): HTMLElement {
 
 function staffRow(row: GridStaff): HTMLElement {
   const { grid, community, manager, informants } = row;
-  const label = `${text("staff.edit")} ${grid}`;
-  const edit = button(text("staff.edit"), () => openEditDialog(row), { "aria-label": label });
+  const label = `${text("plan.edit")} ${grid}`;
+  const edit = button(text("plan.edit"), () => openEditDialog(row), { "aria-label": label });
   const vacant = element("span", { class: "badge" }, text("staff.vacant"));
   return element(
     "tr",
@@ -119,13 +112,13 @@ function openEditDialog({ grid, manager }: GridStaff): void {
   openFormDialog(
     grid,
     [
-      labelled("staff_column.name", name),
-      labelled("staff_column.phone", phone),
-      labelled("staff_column.tasks", tasks),
-      labelled("staff_column.duties", duties),
-      labelled("staff_column.photo", photo),
+      labelled(text("staff_column.name"), name),
+      labelled(text("staff_column.phone"), phone),
+      labelled(text("staff_column.tasks"), tasks),
+      labelled(text("staff_column.duties"), duties),
+      labelled(text("staff_column.photo"), photo),
     ],
-    text("staff.save"),
+    text("page.save"),
     async () => {
       const body = {
         name: name.value.trim(),
@@ -136,7 +129,7 @@ function openEditDialog({ grid, manager }: GridStaff): void {
       await api.PUT("/grids/{code}/manager", { params: { path: { code: grid } }, body });
       const file = photo.files?.[0];
       if (file) await sendForm(`/grids/${grid}/manager/photo`, "PUT", { photo: file });
-      notify(text("staff.saved"), undefined, "calm");
+      notify(text("page.saved"), undefined, "calm");
       await showStaff();
       return true;
     },
@@ -160,8 +153,8 @@ function openUploadDialog(): void {
   const form = openFormDialog(
     text("staff.upload"),
     [
-      labelled("staff.choose_workbook", workbook),
-      labelled("staff.choose_photos", photos),
+      labelled(text("staff.choose_workbook"), workbook),
+      labelled(text("staff.choose_photos"), photos),
       check,
       report,
     ],
@@ -207,14 +200,8 @@ function openFormDialog(
   submit: () => Promise<boolean>,
 ): HTMLFormElement {
   const save = element("button", { type: "submit", class: "primary" }, action);
-  const cancel = button(text("staff.cancel"), () => dialog.close());
-  const form = element(
-    "form",
-    {},
-    element("h2", {}, title),
-    ...fields,
-    element("div", { class: "ways" }, cancel, save),
-  );
+  const cancel = button(text("page.cancel"), () => dialog.close());
+  const form = element("form", {}, element("h2", {}, title), ...fields, div("ways", cancel, save));
   const dialog = element("dialog", { "aria-label": title, class: "staff-form" }, form);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -230,8 +217,4 @@ function openFormDialog(
   document.body.append(dialog);
   dialog.showModal();
   return form;
-}
-
-function labelled(key: string, field: HTMLElement): HTMLElement {
-  return element("label", {}, element("span", {}, text(key)), field);
 }

@@ -1,6 +1,6 @@
 // The toolbar above the map: tools, brush size, and what the colours show.
 
-import { button, element, elementById, icon } from "../dom";
+import { button, type Choice, element, elementById, icon, select } from "../dom";
 import { text } from "../locale";
 import { attachSearch } from "../search";
 import type { Draft } from "./draft";
@@ -70,10 +70,6 @@ function brushSize(tools: SelectionTools): HTMLElement {
 
 function shadingChoice({ draft, view, onShading }: ToolbarOptions): HTMLElement {
   const legend = element("ul", { class: "shades" });
-  const choice = element("select", { "aria-label": text("plan.colour_by") });
-  for (const name of SHADINGS.filter((name) => name !== "moved" || draft.hasHome)) {
-    choice.append(element("option", { value: name }, text(`plan.shade_${name}`)));
-  }
   const show = () => {
     const rows = shadingLegend(view.shading).map(([colour, words]) => {
       const mark = element("i", { class: "swatch" });
@@ -82,11 +78,15 @@ function shadingChoice({ draft, view, onShading }: ToolbarOptions): HTMLElement 
     });
     legend.replaceChildren(...rows);
   };
-  choice.addEventListener("change", () => {
-    view.shading = choice.value as Shading;
+  const choices = SHADINGS.filter((name) => name !== "moved" || draft.hasHome).map(
+    (name): Choice => [name, text(`plan.shade_${name}`)],
+  );
+  const choose = (name: string) => {
+    view.shading = name as Shading;
     show();
     onShading();
-  });
+  };
+  const choice = select(choices, undefined, choose, { "aria-label": text("plan.colour_by") });
   return element("span", { class: "shading" }, choice, legend);
 }
 

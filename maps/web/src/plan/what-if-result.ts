@@ -4,7 +4,7 @@ import type { Feature, FeatureCollection } from "geojson";
 import type { GeoJSONSource, Map as LibreMap } from "maplibre-gl";
 
 import { type Extent, extentOf, fitExtent } from "../bounds";
-import { button, element, elementById } from "../dom";
+import { button, div, element, elementById } from "../dom";
 import { openFile } from "../http";
 import { palette } from "../legend";
 import { formatNumber, type Language, text } from "../locale";
@@ -155,18 +155,13 @@ function sections(result: WhatIf, show: (feature: Feature) => void): HTMLElement
     ),
   );
   return [
-    element(
-      "div",
-      { class: "heading" },
+    div(
+      "heading",
       element("h1", {}, text(`what_if.kind_${figures.kind}`)),
-      element("p", {}, figures.before.map(({ name }) => name).join(text("plan.and"))),
+      element("p", {}, figures.before.map(({ name }) => name).join(text("page.and"))),
       element("p", {}, text("what_if.swipe_help")),
     ),
-    element(
-      "div",
-      { class: "actions" },
-      element("a", { href: `/plan/what-if?${communities}` }, text("what_if.again")),
-    ),
+    div("actions", element("a", { href: `/plan/what-if?${communities}` }, text("what_if.again"))),
     totalsTable(figures),
     element("ul", { class: "reasons" }, ...sentences.map((words) => element("li", {}, words))),
     details("communities_compared", communityTable(result)),
@@ -177,7 +172,7 @@ function sections(result: WhatIf, show: (feature: Feature) => void): HTMLElement
       changers(result, (one) => one.grid_changed, "grid", show),
     ),
     element("h2", {}, text("what_if.export")),
-    element("div", { class: "actions" }, ...exports),
+    div("actions", ...exports),
   ];
 }
 
@@ -219,7 +214,7 @@ function communityTable({ figures, limits }: WhatIf): HTMLElement {
       limits,
     })),
   );
-  return element("div", { class: "compare" }, scoreTable(plans, { isRanked: false }));
+  return div("compare", scoreTable(plans, { isRanked: false }));
 }
 
 function gridTable(result: WhatIf, state: State, show: (feature: Feature) => void): HTMLElement {

@@ -2,7 +2,7 @@
 
 import type { Position } from "geojson";
 
-import { button, element, elementById, notify } from "../dom";
+import { button, div, element, elementById, heading, notify } from "../dom";
 import { ProblemError } from "../http";
 import { type Language, text } from "../locale";
 import { session } from "../session";
@@ -103,23 +103,13 @@ class ChangeForm {
       limitFields(),
       this.message,
       this.progress,
-      element("div", { class: "actions" }, this.go),
+      div("actions", this.go),
     );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.submit(new FormData(form));
     });
-    this.element = element(
-      "div",
-      {},
-      element(
-        "div",
-        { class: "heading" },
-        element("h1", {}, text("what_if.title")),
-        element("p", {}, text("what_if.help")),
-      ),
-      form,
-    );
+    this.element = element("div", {}, heading(text("what_if.title"), text("what_if.help")), form);
   }
 
   setMap(map: ChangeMap): void {
@@ -212,7 +202,7 @@ class ChangeForm {
     return element(
       "fieldset",
       {},
-      element("legend", {}, text("plan.communities")),
+      element("legend", {}, text("page.communities")),
       this.help,
       this.chosenList,
       this.search,

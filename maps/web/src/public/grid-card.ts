@@ -1,7 +1,7 @@
 // The card of the selected grid, and the list of communities.
 
 import type { Extent } from "../bounds";
-import { button, element, elementById } from "../dom";
+import { button, div, element, elementById } from "../dom";
 import { formatNumber, text } from "../locale";
 import type {
   Communities,
@@ -52,9 +52,8 @@ export function showGrid(
     ...(grid.station ? [stationLine(grid.station)] : []),
     gridFacts(grid),
     ...[microGridFacts(grid.micro_grids ?? [])].filter((part) => part !== null),
-    element(
-      "div",
-      { class: "ways" },
+    div(
+      "ways",
       button(text("page.share"), actions.share, { class: "share-button" }),
       button(text("page.print"), actions.print, { class: "print-button" }),
     ),
@@ -94,7 +93,7 @@ export function showCommunities(
       "footer",
       {},
       `${text("page.for_staff")} `,
-      ...STAFF_PAGES.map((name) => element("a", { href: `/${name}` }, text(`page.desk_${name}`))),
+      ...STAFF_PAGES.map((name) => element("a", { href: `/${name}` }, text(`page.title_${name}`))),
     ),
   );
 }
@@ -132,7 +131,7 @@ function managerCard({ name, phone, tasks, duties, photo }: Manager): HTMLElemen
   const face = photo
     ? element("img", { src: photo, alt: name })
     : element("span", { class: "face", "aria-hidden": "true" }, name.slice(0, 1));
-  return element("div", { class: "manager" }, face, details);
+  return div("manager", face, details);
 }
 
 function dutyLine(key: string, value: string): HTMLElement[] {

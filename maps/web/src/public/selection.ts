@@ -22,9 +22,6 @@ let chosenExtent: Extent | undefined;
 /** Counts the choices of the reader: answers to earlier ones are dropped. */
 let choiceCount = 0;
 
-/** The extent of the chosen grid. */
-export const selectedExtent = (): Extent | undefined => chosenExtent;
-
 /** Show what the address names. */
 export async function restoreSelection(map: LibreMap, status: Status): Promise<void> {
   const { grid, place } = readSelection(location.search);
@@ -56,7 +53,7 @@ export async function openGridByCode(
 }
 
 /** Open the card of the grid at a place; return whether it is known that there is none. */
-export async function openGridAt(map: LibreMap, place: Place, status: Status): Promise<boolean> {
+async function openGridAt(map: LibreMap, place: Place, status: Status): Promise<boolean> {
   const choice = ++choiceCount;
   try {
     const [found] = await Promise.all([fetchGridAt(...place, status), waitForStyle(map)]);

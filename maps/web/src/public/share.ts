@@ -1,6 +1,6 @@
 // The link to what the card shows, for others: as QR code, to copy, or to send.
 
-import { button, element, elementById, notify } from "../dom";
+import { button, div, element, elementById, notify } from "../dom";
 import { text } from "../locale";
 import { fetchShareLink } from "./public-api";
 
@@ -22,7 +22,7 @@ export async function showShareLink(grid: string, place: string): Promise<void> 
       { class: "share", "aria-label": text("page.share") },
       qr ? qrPicture(qr) : element("p", {}, text("page.link_local")),
       link,
-      element("div", { class: "ways" }, copy, "share" in navigator ? send : null),
+      div("ways", copy, "share" in navigator ? send : null),
     ),
   );
   copy.focus();

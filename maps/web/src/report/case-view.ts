@@ -1,6 +1,6 @@
 // A case as its reporter sees it: status line, what has happened, what may be added.
 
-import { button, definitionList, element, notify } from "../dom";
+import { button, definitionList, div, element, notify } from "../dom";
 import { formatDateTime, text } from "../locale";
 import { type Field, fieldGroup, photoField, showMessages, textField } from "./fields";
 import {
@@ -28,7 +28,11 @@ export interface CaseViewOptions {
 }
 
 /** Show a case, and show it again after each change. */
-export function caseView(ticket: Ticket, one: FollowUp, options: CaseViewOptions): HTMLElement {
+export function caseView(
+  ticket: Ticket,
+  serviceCase: FollowUp,
+  options: CaseViewOptions,
+): HTMLElement {
   const { show, leave, isTouchOnly = false } = options;
   const update = (changed: FollowUp) => {
     if (view.isConnected) show(caseView(ticket, changed, options));
@@ -36,29 +40,26 @@ export function caseView(ticket: Ticket, one: FollowUp, options: CaseViewOptions
   const reload = () => {
     fetchCase(ticket).then(update, (error: Error) => notify(error.message));
   };
-  const view = element(
-    "div",
-    { class: "case" },
-    element("h2", { tabindex: "-1" }, `${one.kind_name} · ${one.number}`),
-    statusLine(one.state),
+  const view = div(
+    "case",
+    element("h2", { tabindex: "-1" }, `${serviceCase.kind_name} · ${serviceCase.number}`),
+    statusLine(serviceCase.state),
     definitionList([
-      [text("online.status"), one.state_name],
-      [text("online.handler"), one.handler_name],
-      [text("online.filed"), formatDateTime(one.filed_at)],
-      [text("online.due"), dueText(one)],
-      [text("online.description"), one.description],
-      [text("online.address"), one.address],
-      [text("online.your_rating"), one.rating ? text(`online.rating_${one.rating}`) : ""],
+      [text("online.status"), serviceCase.state_name],
+      [text("online.handler"), serviceCase.handler_name],
+      [text("online.filed"), formatDateTime(serviceCase.filed_at)],
+      [text("online.due"), dueText(serviceCase)],
+      [text("online.description"), serviceCase.description],
+      [text("online.address"), serviceCase.address],
+      [
+        text("online.your_rating"),
+        serviceCase.rating ? text(`online.rating_${serviceCase.rating}`) : "",
+      ],
     ]),
-    ...(one.can_rate ? [ratingForm(ticket, update, isTouchOnly)] : []),
-    eventList(one),
-    ...(one.can_add_note && !isTouchOnly ? [noteForm(ticket, update)] : []),
-    element(
-      "div",
-      { class: "ways" },
-      button(text("online.reload"), reload),
-      button(text("online.follow_other"), leave),
-    ),
+    ...(serviceCase.can_rate ? [ratingForm(ticket, update, isTouchOnly)] : []),
+    eventList(serviceCase),
+    ...(serviceCase.can_add_note && !isTouchOnly ? [noteForm(ticket, update)] : []),
+    div("ways", button(text("online.reload"), reload), button(text("online.follow_other"), leave)),
   );
   return view;
 }
@@ -123,7 +124,7 @@ function noteForm(ticket: Ticket, update: Update): HTMLElement {
     maxlength: "2000",
     rows: "3",
   });
-  const photos = photoField(text("online.note_photos"), text("online.photos_help"));
+  const photos = photoField(text("online.photos"), text("online.photos_help"));
   const fields = { note, photos };
   const read = async () => ({
     fields: { note: note.control.value.trim() },
@@ -208,7 +209,7 @@ function onceForm(
     } catch (error) {
       if (isUnsettled(error)) {
         notify(text("online.offline"), {
-          label: text("online.retry"),
+          label: text("page.try_again"),
           run: () => form.requestSubmit(),
         });
       } else {

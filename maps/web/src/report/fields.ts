@@ -1,6 +1,6 @@
 // Fields of forms: label, help and message tied to the control, as screen readers need it.
 
-import { button, element, notify } from "../dom";
+import { button, div, element, notify } from "../dom";
 import { text } from "../locale";
 import { MAX_PHOTOS } from "./report-api";
 
@@ -37,14 +37,7 @@ export function textField(
   const message = element("p", { class: "message", id: `${id}-message`, role: "alert" });
   const words = help ? [element("p", { class: "help", id: `${id}-help` }, help)] : [];
   control.setAttribute("aria-describedby", help ? `${id}-help ${id}-message` : `${id}-message`);
-  const root = element(
-    "div",
-    { class: "field" },
-    element("label", { for: id }, label),
-    ...words,
-    control,
-    message,
-  );
+  const root = div("field", element("label", { for: id }, label), ...words, control, message);
   return {
     root,
     control,

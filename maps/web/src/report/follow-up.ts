@@ -55,8 +55,8 @@ export async function openCase(
   ticket: Ticket,
   options: CaseViewOptions,
 ): Promise<void> {
-  const one = await fetchCase(ticket);
-  if (shown.isConnected) options.show(caseView(ticket, one, options));
+  const serviceCase = await fetchCase(ticket);
+  if (shown.isConnected) options.show(caseView(ticket, serviceCase, options));
 }
 
 /** Number and secret without the spaces that people type; neither is empty in a request. */

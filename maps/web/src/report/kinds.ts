@@ -1,6 +1,6 @@
 // Kinds of cases: grouped, searchable, and as the service guide describes them.
 
-import { button, definitionList, element } from "../dom";
+import { button, definitionList, div, element } from "../dom";
 import { text } from "../locale";
 import { type Field, fieldGroup } from "./fields";
 import type { Kind } from "./report-api";
@@ -87,9 +87,8 @@ export function guideEntry(kind: Kind): HTMLElement {
     [text("online.guide_where"), kind.place],
     [text("online.guide_deadline"), text("online.guide_days", { days: kind.days })],
   ]);
-  return element(
-    "div",
-    { class: "guide" },
+  return div(
+    "guide",
     ...guideList("ul", "online.guide_documents", kind.documents),
     ...guideList("ol", "online.guide_steps", kind.steps),
     facts,

@@ -1,6 +1,6 @@
 // The online site: report a problem, follow it up, what is nearby, the service guide.
 
-import { button, element, elementById, notify, waitForPaintedText } from "../dom";
+import { button, div, element, elementById, notify, waitForPaintedText } from "../dom";
 import {
   languageTag,
   loadLocale,
@@ -184,10 +184,9 @@ function createPlaceField(picker: PlacePicker): Field {
     search,
     element("ul", { id: "found", role: "listbox", "aria-label": text("page.search"), hidden: "" }),
     element("div", { id: "map" }),
-    element(
-      "div",
-      { class: "ways" },
-      button(text("online.here"), () => picker.locate(), { id: "here" }),
+    div(
+      "ways",
+      button(text("page.here"), () => picker.locate(), { id: "here" }),
       centre,
     ),
     element("output", {}, text("online.no_place")),

@@ -1,6 +1,6 @@
 // What a reporter keeps: number and secret of the case, to copy, print or scan.
 
-import { button, definitionList, element } from "../dom";
+import { button, definitionList, div, element } from "../dom";
 import { formatDateTime, text } from "../locale";
 import { copyText } from "./fields";
 import { type Filed, fetchLink, type Ticket } from "./report-api";
@@ -25,9 +25,8 @@ export function receipt(
     () => qr.remove(), // number and secret are enough
   );
   const words = `${text("online.number")} ${number}\n${text("online.secret")} ${secret}`;
-  return element(
-    "div",
-    { class: "receipt" },
+  return div(
+    "receipt",
     element("h2", { tabindex: "-1" }, text("online.received")),
     element("p", {}, text("online.received_help")),
     definitionList([
@@ -37,11 +36,10 @@ export function receipt(
       [text("online.due"), formatDateTime(filed.due_at) + provisional],
     ]),
     qr,
-    element(
-      "div",
-      { class: "ways" },
+    div(
+      "ways",
       isTouchOnly ? null : button(text("online.copy"), () => void copyText(words)),
-      button(text("online.print"), () => window.print()),
+      button(text("page.print"), () => window.print()),
       button(text("online.follow_now"), () => followUp({ number, secret })),
       button(text("online.another"), another),
     ),
@@ -49,7 +47,7 @@ export function receipt(
 }
 
 /** A secret in groups of four letters. */
-export function groupLetters(secret: string): string {
+function groupLetters(secret: string): string {
   return secret.match(/.{1,4}/g)?.join(" ") ?? secret;
 }
 

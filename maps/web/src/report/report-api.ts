@@ -90,7 +90,7 @@ function createKey(): string {
 }
 
 /** The random token by which the server limits the reports of this browser; it says nothing else. */
-export function deviceToken(): string {
+function deviceToken(): string {
   try {
     const stored = localStorage.getItem(DEVICE_KEY);
     if (stored) return stored;

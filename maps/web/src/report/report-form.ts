@@ -37,7 +37,7 @@ export function reportFields(
 }
 
 /** Messages of fields that are missing. */
-export function missingFields({ fields }: Message): Record<string, string> {
+function missingFields({ fields }: Message): Record<string, string> {
   const missing: Record<string, string> = {};
   if (!fields.lon) missing.place = text("online.missing_place");
   if (!fields.kind) missing.kind = text("online.missing_kind");
@@ -98,7 +98,7 @@ export function createReportForm(
       else refuse(messagesByField(error, message));
     } finally {
       submit.disabled = false;
-      submit.textContent = text(isUnanswered ? "online.retry" : "online.send");
+      submit.textContent = text(isUnanswered ? "page.try_again" : "online.send");
     }
   };
   const root = element(

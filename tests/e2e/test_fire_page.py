@@ -21,7 +21,7 @@ MARKED = f"sign => ({SIGNS})(sign).length > 0"
 
 
 @pytest.fixture(scope="module")
-def equipped(town, desks):
+def equipped(town, staff_site):
     """Return the address with hydrants, a station, a stairwell and a gas main in the town."""
 
     def point(x, y):
@@ -51,18 +51,18 @@ def equipped(town, desks):
         station = {"code": "fs", "category": "fire_station", "name": "昭明消防站"}
         connection.execute(insert(Facility), station | {"geom": point(400, 396)})
         connection.execute(insert(BuildingUnit), unit | {"geom": point(20, 30)})
-    return desks
+    return staff_site
 
 
 @pytest.fixture
-def desk(open_page, equipped):
-    def desk(path="/fire", **how):
+def open_fire_page(open_page, equipped):
+    def open_fire_page(path="/fire", **how):
         page = open_page(f"{equipped}{path}", session=signed_in(equipped, "fire"), **how)
         page.locator(".overlays").wait_for()  # which is shown once the map takes clicks
         page.wait_for_function(IDLE)
         return page
 
-    return desk
+    return open_fire_page
 
 
 def screen(page, x, y):
@@ -86,8 +86,8 @@ def near(page, x, y, zoom=17):
     page.wait_for_function(IDLE)
 
 
-def test_building_is_found_by_two_gestures(desk):
-    page = desk()
+def test_building_is_found_by_two_gestures(open_fire_page):
+    page = open_fire_page()
     page.get_by_role("combobox").fill("1号楼")
     page.get_by_role("option").first.click()
     panel = page.locator("#side")
@@ -102,8 +102,8 @@ def test_building_is_found_by_two_gestures(desk):
     panel.get_by_role("heading", level=1).filter(has_text="1号楼").wait_for()
 
 
-def test_building_is_opened_by_a_click_and_its_sheet_is_a_pdf(desk, equipped):
-    page = desk()
+def test_building_is_opened_by_a_click_and_its_sheet_is_a_pdf(open_fire_page, equipped):
+    page = open_fire_page()
     near(page, 100, 100)
     click(page, 130, 131)
     page.get_by_role("button", name="打印建筑消防卡片").wait_for()
@@ -115,8 +115,8 @@ def test_building_is_opened_by_a_click_and_its_sheet_is_a_pdf(desk, equipped):
     assert sheet.content.startswith(b"%PDF")
 
 
-def test_what_is_found_on_site_is_recorded_in_the_panel(desk):
-    page = desk("/fire?building=b001-001")
+def test_what_is_found_on_site_is_recorded_in_the_panel(open_fire_page):
+    page = open_fire_page("/fire?building=b001-001")
     items = page.locator("#side .items")
     expect(items.locator("li", has_text="切断电源位置")).to_contain_text("未采集")
     items.get_by_role("button", name="填写现场采集").click()
@@ -132,10 +132,10 @@ def test_what_is_found_on_site_is_recorded_in_the_panel(desk):
     assert faults_of(page) == []
 
 
-def test_plan_is_attached_opened_and_removed_in_the_panel(desk, tmp_path):
+def test_plan_is_attached_opened_and_removed_in_the_panel(open_fire_page, tmp_path):
     picture = tmp_path / "floor.png"
     Image.new("RGB", (400, 300), "white").save(picture)
-    page = desk("/fire?building=b001-002")
+    page = open_fire_page("/fire?building=b001-002")
     plans = page.locator("#side .plans")
     expect(plans).to_contain_text("未附图纸")
     plans.get_by_role("button", name="添加图纸").click()
@@ -153,12 +153,12 @@ def test_plan_is_attached_opened_and_removed_in_the_panel(desk, tmp_path):
     expect(page.locator("#side .plans")).to_contain_text("未附图纸")
 
 
-def test_key_units_and_what_stands_around_a_building_are_listed(desk, town):
+def test_key_units_and_what_stands_around_a_building_are_listed(open_fire_page, town):
     with town.begin() as connection:
         place = "SRID=4490;POINT({} {})".format(*t.degrees(20, 30))
         hotel = {"code": "hotel", "name": "甲宾馆", "building_code": "b001-001", "geom": place}
         connection.execute(insert(Entity), hotel | {"key_unit": True})
-    page = desk()
+    page = open_fire_page()
     page.get_by_role("button", name="全市重点单位").click()
     page.locator("#side").get_by_role("button", name="甲宾馆").click()
     panel = page.locator("#side")
@@ -167,12 +167,12 @@ def test_key_units_and_what_stands_around_a_building_are_listed(desk, town):
         expect(panel).to_contain_text(words)
 
 
-def test_micro_stations_are_drawn_with_their_overlay(desk, town):
+def test_micro_stations_are_drawn_with_their_overlay(open_fire_page, town):
     with town.begin() as connection:
         place = "SRID=4490;POINT({} {})".format(*t.degrees(300, 200))
         micro = {"code": "micro", "category": "micro_station", "name": "微型站", "geom": place}
         connection.execute(insert(Facility), micro)
-    page = desk()
+    page = open_fire_page()
     near(page, 300, 200, 14)
     page.get_by_label("微型消防站").check()
     page.wait_for_function(
@@ -181,8 +181,8 @@ def test_micro_stations_are_drawn_with_their_overlay(desk, town):
     expect(page.locator("#layer-legend")).to_contain_text("微型消防站")
 
 
-def test_incident_circle_lists_people_by_grid_and_grows(desk):
-    page = desk()
+def test_incident_circle_lists_people_by_grid_and_grows(open_fire_page):
+    page = open_fire_page()
     page.get_by_role("button", name="事故范围").click()
     near(page, 300, 200, 16)
     click(page, 300, 200)
@@ -196,10 +196,10 @@ def test_incident_circle_lists_people_by_grid_and_grows(desk):
 
 
 @pytest.fixture
-def incident(desk):
+def incident(open_fire_page):
     """Return a page with an incident in the middle of the first community."""
     lon, lat = t.degrees(300, 200)
-    page = desk(f"/fire?incident={lon:.6f},{lat:.6f},300")
+    page = open_fire_page(f"/fire?incident={lon:.6f},{lat:.6f},300")
     expect(page.locator("#side h1")).to_have_text("事故范围")
     page.wait_for_function(IDLE)
     return page
@@ -235,8 +235,8 @@ def test_water_is_ranked_with_what_it_gives_together(incident):
     assert metres == sorted(metres)
 
 
-def test_distance_and_area_are_measured_on_the_map_and_with_the_keyboard(desk):
-    page = desk()
+def test_distance_and_area_are_measured_on_the_map_and_with_the_keyboard(open_fire_page):
+    page = open_fire_page()
     near(page, 300, 200, 16)
     page.get_by_role("button", name="测量", exact=True).click()
     for place in ((250, 150), (350, 150), (350, 250)):
@@ -251,8 +251,8 @@ def test_distance_and_area_are_measured_on_the_map_and_with_the_keyboard(desk):
     assert faults_of(page) == []
 
 
-def test_building_that_arrives_late_does_not_replace_the_measurement(desk):
-    page = desk()
+def test_building_that_arrives_late_does_not_replace_the_measurement(open_fire_page):
+    page = open_fire_page()
     page.get_by_role("combobox").fill("1号楼")
     layout = re.compile(r"/fire/buildings/[^?]+$")
     with hold_back(page, layout) as held:
@@ -282,8 +282,8 @@ def test_incident_is_printed_with_its_map_and_lists(incident):
     expect(page.locator("body")).not_to_have_class(re.compile("printing"))
 
 
-def test_pipe_is_shut_off_and_a_valve_that_sticks_gives_the_next_ring(desk):
-    page = desk()
+def test_pipe_is_shut_off_and_a_valve_that_sticks_gives_the_next_ring(open_fire_page):
+    page = open_fire_page()
     page.get_by_role("button", name="关阀").click()
     near(page, 150, 384)
     click(page, 150, 384)
@@ -298,11 +298,11 @@ def test_pipe_is_shut_off_and_a_valve_that_sticks_gives_the_next_ring(desk):
     assert faults_of(page) == []
 
 
-def test_city_never_checked_says_so_and_is_checked_on_demand(desk, town):
+def test_city_never_checked_says_so_and_is_checked_on_demand(open_fire_page, town):
     with town.begin() as connection:
         for table in ("fire_finding", "fire_overlay"):
             connection.execute(text(f"DELETE FROM {table}"))
-    page = desk()
+    page = open_fire_page()
     box = page.locator(".overlays")
     expect(box).to_contain_text("尚未按规范检查")
     expect(box.locator(".counts", has_text="未检查")).to_have_count(len(Overlay))
@@ -313,8 +313,8 @@ def test_city_never_checked_says_so_and_is_checked_on_demand(desk, town):
     expect(box.locator(".count")).to_have_count(4 * len(Overlay))
 
 
-def test_overlays_go_on_with_counts_and_findings_in_view(desk):
-    page = desk()
+def test_overlays_go_on_with_counts_and_findings_in_view(open_fire_page):
+    page = open_fire_page()
     box = page.locator(".overlays")
     expect(box.get_by_role("checkbox")).to_have_count(len(Overlay))
     box.get_by_label("消防救援站").or_(box.get_by_role("checkbox").last).first.check()
@@ -324,8 +324,8 @@ def test_overlays_go_on_with_counts_and_findings_in_view(desk):
     assert faults_of(page) == []
 
 
-def test_layers_have_a_legend_and_say_where_to_zoom_in(desk):
-    page = desk()
+def test_layers_have_a_legend_and_say_where_to_zoom_in(open_fire_page):
+    page = open_fire_page()
     legend = page.locator("#layer-legend")
     page.get_by_role("checkbox").first.wait_for()
     expect(legend.locator("li")).to_have_count(0)
@@ -339,13 +339,15 @@ def test_layers_have_a_legend_and_say_where_to_zoom_in(desk):
     assert faults_of(page) == []
 
 
-def test_findings_have_addresses_and_close_buildings_are_listed_by_block(desk, town, client_of):
+def test_findings_have_addresses_and_close_buildings_are_listed_by_block(
+    open_fire_page, town, client_of
+):
     with town.begin() as connection:
         moved = "UPDATE building SET geom = ST_Translate(geom, 0.00033, 0), address = :address"
         address = {"address": "建设街181号", "code": "b001-001"}
         connection.execute(text(f"{moved} WHERE code = :code"), address)
     client_of("admin").post("/fire/findings/refresh", timeout=120).raise_for_status()
-    page = desk()
+    page = open_fire_page()
     page.get_by_role("checkbox").first.wait_for()
     page.locator("#overlay-separation").check()
     block = page.locator(".findings .block").first
@@ -357,8 +359,8 @@ def test_findings_have_addresses_and_close_buildings_are_listed_by_block(desk, t
     assert {one["properties"]["address"] for one in found if one["id"]} >= {"建设街181号"}
 
 
-def test_english_phone_and_no_serious_fault_of_access(desk):
-    page = desk("/fire?building=b001-001", size=PHONE, lang="en")
+def test_english_phone_and_no_serious_fault_of_access(open_fire_page):
+    page = open_fire_page("/fire?building=b001-001", size=PHONE, lang="en")
     page.get_by_role("button", name="Print the building sheet").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     expect(page.locator("#side")).to_contain_text("Nearest hydrants")

@@ -15,32 +15,32 @@ SHOWN = "() => gridatlas.map.querySourceFeatures('shown').length > 0"
 
 
 @pytest.fixture(scope="module")
-def delivered(town, desks, tmp_path_factory):
+def delivered(town, staff_site, tmp_path_factory):
     """Return a run held for removing too much."""
-    folder = tmp_path_factory.mktemp("desk")
+    folder = tmp_path_factory.mktemp("runs")
     runs = []
     for count in (40, 20):
         data = houses(count, code=[f"d{i:03d}" for i in range(count)])
         file = write(data, folder / f"{count}.gpkg")
-        asked = Request("building", file, mapping(source="desk"))
+        asked = Request("building", file, mapping(source="survey"))
         runs.append(import_file(town, asked, Settings()))
     assert [run.status for run in runs] == ["published", "held"]
     return runs[-1].run
 
 
 @pytest.fixture
-def desk(open_page, desks, delivered):
-    def desk(path="/data", **how):
-        page = open_page(f"{desks}{path}", session=signed_in(desks, "importer"), **how)
+def open_data_page(open_page, staff_site, delivered):
+    def open_data_page(path="/data", **how):
+        page = open_page(f"{staff_site}{path}", session=signed_in(staff_site, "importer"), **how)
         page.wait_for_function(IDLE)
         page.locator("#side h1").wait_for()
         return page
 
-    return desk
+    return open_data_page
 
 
-def test_held_import_is_seen_approved_and_rolled_back(desk, delivered):
-    page = desk("/data?status=held")
+def test_held_import_is_seen_approved_and_rolled_back(open_data_page, delivered):
+    page = open_data_page("/data?status=held")
     page.locator(".runs a").first.click()
     side = page.locator("#side")
     side.locator("table.card").wait_for()
@@ -66,8 +66,8 @@ def test_held_import_is_seen_approved_and_rolled_back(desk, delivered):
     assert faults_of(page) == []
 
 
-def test_run_that_was_left_while_it_loaded_does_not_come_back(desk, delivered):
-    page = desk()
+def test_run_that_was_left_while_it_loaded_does_not_come_back(open_data_page, delivered):
+    page = open_data_page()
     run = f"**/imports/runs/{delivered}"
     title = page.locator("#side h1")
     with hold_back(page, run) as held:
@@ -79,7 +79,7 @@ def test_run_that_was_left_while_it_loaded_does_not_come_back(desk, delivered):
 
 
 @pytest.fixture(scope="module")
-def refused(town, desks, tmp_path_factory):
+def refused(town, staff_site, tmp_path_factory):
     """Return the run of ten houses, two of which were refused for their households."""
     data = houses(10, code=[f"q{i:03d}" for i in range(10)])
     data.loc[3, "households"], data.loc[5, "households"] = -1, -2
@@ -89,13 +89,15 @@ def refused(town, desks, tmp_path_factory):
     return run.run
 
 
-def test_run_lists_columns_and_layers_of_the_file_that_it_did_not_use(desk, town, tmp_path):
+def test_run_lists_columns_and_layers_of_the_file_that_it_did_not_use(
+    open_data_page, town, tmp_path
+):
     data = houses(3, code=["u0", "u1", "u2"], 备注=["a", "b", "c"], 建筑高=[1, 2, 3])
     file = write(data, tmp_path / "two.gpkg", layer="building")
     write(houses(2), file, layer="树木", append=True)
     outcome = import_file(town, Request("building", file, mapping(source="unused")), Settings())
 
-    side = desk(f"/data/runs/{outcome.run}").locator("#side")
+    side = open_data_page(f"/data/runs/{outcome.run}").locator("#side")
 
     columns = side.locator("details", has_text="文件中未使用的列").locator("li")
     expect(columns).to_have_count(2)
@@ -105,8 +107,10 @@ def test_run_lists_columns_and_layers_of_the_file_that_it_did_not_use(desk, town
     expect(layers).to_have_text(["树木"])
 
 
-def test_quarantine_is_taken_home_mended_brought_back_and_replayed(desk, refused, tmp_path):
-    page = desk(f"/data/runs/{refused}")
+def test_quarantine_is_taken_home_mended_brought_back_and_replayed(
+    open_data_page, refused, tmp_path
+):
+    page = open_data_page(f"/data/runs/{refused}")
     side = page.locator("#side")
     expect(side).to_contain_text("共 2 个")
     side.locator("details", has_text="q003").locator("summary").click()
@@ -128,8 +132,8 @@ def test_quarantine_is_taken_home_mended_brought_back_and_replayed(desk, refused
     expect(page.locator("#notice")).to_contain_text("仍隔离 1 个")
 
 
-def test_layers_are_browsed_to_a_feature_and_its_history(desk, delivered):
-    page = desk("/data/layers")
+def test_layers_are_browsed_to_a_feature_and_its_history(open_data_page, delivered):
+    page = open_data_page("/data/layers")
     side = page.locator("#side")
     side.get_by_role("link", name="建筑").click()
     side.get_by_role("searchbox").fill("d00")
@@ -145,8 +149,8 @@ def test_layers_are_browsed_to_a_feature_and_its_history(desk, delivered):
     expect(side.get_by_role("searchbox")).to_have_value("d00")
 
 
-def test_english_phone_and_no_serious_fault_of_access(desk):
-    page = desk(size=PHONE, lang="en")
+def test_english_phone_and_no_serious_fault_of_access(open_data_page):
+    page = open_data_page(size=PHONE, lang="en")
     expect(page.locator("#side h1")).to_have_text("Import runs")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert faults_of(page) == []
