@@ -11,10 +11,10 @@ import numpy as np
 import shapely
 
 from geo.addresses import parse_address
+from geo.codes import grid_serial
 from geo.messages import Language, text
 from geo.types import Geometries
 from maps.atlas.sheet import Sheet
-from maps.atlas.sheet_map import grid_serial
 from maps.paper.label_placer import (
     MM_PER_PT,
     SIZES_PT,
