@@ -157,7 +157,7 @@ def beside_street_length(borders: InnerBorders, barriers: Barriers) -> float:
     near = shapely.STRtree(streets).query(lines, predicate="dwithin", distance=BESIDE_STREET_M)
     border = shapely.union_all(lines[np.unique(near[0])])
     beside = shapely.buffer(streets[np.unique(near[1])], BESIDE_STREET_M, cap_style="flat")
-    # Not by the kind of each segment: one of a drawn plan may lie on a barrier in part.
+    # A segment of a plan from elsewhere may lie on a barrier in part.
     touched = shapely.STRtree(barriers.lines).query(border, "dwithin", ON_BORDER_M)
     on_barrier = shapely.buffer(barriers.lines[touched], ON_BORDER_M)
     covered = shapely.union_all(np.append(on_barrier, barriers.strips))
