@@ -33,7 +33,7 @@ def list_features(
         rows = waiting_features(connection, run=run, layer=layer, limit=limit)
         count = count_waiting(connection, run=run, layer=layer)
     if not rows:
-        console.print_text("import.quarantine_none")
+        console.print_text("error.quarantine_empty")
         return
     table = Table()
     for column in ("id", "run", "layer", "code", "reason"):

@@ -52,7 +52,7 @@ class AddressIndex:
         self._by_text[_below_regions(text, address)].append(code)
         for base in _road_and_place(address):
             self._by_base[base].append((code, address))
-        for key in _shared_numbers(address):
+        for key in _index_numbers(address):
             self._by_number[key].append((code, address))
 
     def find(self, text: str) -> AddressMatch:
@@ -60,7 +60,7 @@ class AddressIndex:
         address = parse_address(text)
         exact = {
             code: None
-            for key in _shared_numbers(address)
+            for key in _index_numbers(address)
             for code, other in self._by_number.get(key, ())
             if is_same_building(address, other)
         }
@@ -122,7 +122,7 @@ def _road_and_place(address: Address) -> Sequence[str]:
     return [base for base in (address.road, address.place) if base]
 
 
-def _shared_numbers(address: Address) -> Iterator[tuple[str, ...]]:
+def _index_numbers(address: Address) -> Iterator[tuple[str, ...]]:
     """Yield the number on the road, and that in the place, of which two addresses share one."""
     if address.road and address.number:
         yield "road", address.road, address.number, address.building

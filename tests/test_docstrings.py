@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("geo",)
+PACKAGES = ("geo", "etl", "api", "maps", "cli")
 
 DTYPES = {
     "Ints": "int",

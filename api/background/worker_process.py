@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Engine, create_engine, func, select, update
 from api.background import job_process
 from api.core.audit import record
 from api.core.caller import Caller, transaction_as
+from api.core.problems import require_found
 from geo import db
-from geo.errors import ConflictError, NotFoundError
+from geo.errors import ConflictError
 from geo.model import Grid, GridPlan, Job
 from geo.model.job import JobKind
 from geo.partition.constraints import Area, Constraints
@@ -150,8 +151,7 @@ def _score_plan(
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
     with transaction_as(snapshot, caller) as connection:
         row = connection.execute(columns.where(GridPlan.id == number)).one_or_none()
-        if row is None:
-            raise NotFoundError("no_plan_here", plan=number)
+        row = require_found("no_plan_here", row, plan=number)
         limits = limits_from_parameters(row.parameters)
         community = community_layers.read_community(
             connection, job["community_code"], limits.balance

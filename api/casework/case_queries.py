@@ -17,12 +17,13 @@ from api.casework.case_responses import (
 )
 from api.core.caller import Caller
 from api.core.parameters import Bbox, Box
+from api.core.problems import require_found
 from geo.casework.actors import Actor
 from geo.casework.kinds import Group, case_kinds
 from geo.casework.workflow import RUNNING
 from geo.clock import city_time_to_utc
 from geo.codes import code_prefix
-from geo.errors import InputError, NotFoundError
+from geo.errors import InputError
 from geo.model import CaseEvent, CasePhoto, Region, ServiceCase
 from geo.model.casework import CaseLevel, CaseState, Channel
 
@@ -211,9 +212,7 @@ def find_case(connection: Connection, number: str) -> Any:
         If there is no such case, or the caller may not see it.
     """
     row = connection.execute(select_cases().where(CASE.c.number == number)).first()
-    if row is None:
-        raise NotFoundError("case_unknown", number=number)
-    return row
+    return require_found("case_unknown", row, number=number)
 
 
 def read_events(connection: Connection, case: int) -> list[Any]:

@@ -57,12 +57,13 @@ from api.core import problems
 from api.core.audit import record
 from api.core.caller import Caller, CurrentCaller, allow, transaction_as
 from api.core.parameters import Connection, WritableConnection, retry_conflicts
+from api.core.problems import require_found
 from api.core.read_audit import audit_reads
 from api.core.responses import JSON, GeoJson, etag_response, file_response
 from api.public.prints import XLSX
 from geo.casework.case_store import StepRequest, take_step
 from geo.casework.confidential import open_contact
-from geo.errors import NotAllowedError, NotFoundError
+from geo.errors import NotAllowedError
 from geo.messages import Language, use_language
 from geo.model import CaseContact, CasePhoto
 from geo.model.casework import Channel
@@ -198,20 +199,13 @@ def step(
 def photo(
     request: Request, connection: Connection, number: CaseNumber, photo: PhotoNumber
 ) -> Response:
-    """Return a photo of a case.
-
-    Raises
-    ------
-    NotFoundError
-        If the case has no such photo.
-    """
+    """Return a photo of a case."""
     case = find_case(connection, number)
     statement = select(CasePhoto.__table__.c.photo).where(
         CasePhoto.id == photo, CasePhoto.case_id == case.id
     )
     content = connection.execute(statement).scalar()
-    if content is None:
-        raise NotFoundError("case_photo_unknown", photo=photo, number=number)
+    content = require_found("case_photo_unknown", content, photo=photo, number=number)
     return etag_response(request, content, "image/jpeg")
 
 

@@ -5,7 +5,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 from fastapi import FastAPI, Request
@@ -34,6 +34,8 @@ from geo.errors import (
 )
 from geo.messages import LANGUAGES, Language, catalogue, text
 from geo.staff import PHONE
+
+Found = TypeVar("Found")
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -127,6 +129,24 @@ def ok_response(model: Any) -> dict[int | str, dict[str, Any]]:
 def protected_response(model: Any) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI responses of a protected resource: its model, and the problems."""
     return {200: {"model": model}, **PROTECTED}
+
+
+def require_found(key: str, value: Found | None, **fields: object) -> Found:
+    """Return what a request asks for.
+
+    Parameters
+    ----------
+    key, fields
+        Key of the message, and its fields, for a request that asks for nothing that is there.
+
+    Raises
+    ------
+    NotFoundError
+        If the value is None or false.
+    """
+    if value is None or value is False:
+        raise NotFoundError(key, **fields)
+    return value
 
 
 def install_handlers(app: FastAPI) -> None:

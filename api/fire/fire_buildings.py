@@ -14,6 +14,7 @@ from api.core.audit import record
 from api.core.caller import CurrentCaller
 from api.core.geojson import encode
 from api.core.parameters import Connection, Lang
+from api.core.problems import require_found
 from api.core.read_audit import audit_reads
 from api.core.responses import etag_response
 from api.fire.building_responses import BuildingBriefingResponse, BuildingsResponse
@@ -27,7 +28,6 @@ from api.fire.fire_dependencies import (
 )
 from api.fire.incident_responses import IncidentResponse
 from api.public import place_search
-from geo.errors import NotFoundError
 from geo.fire.briefing import BRIEFING_LAYERS, building_briefing
 from geo.fire.cities import city_at
 from geo.fire.incident import incident_briefing
@@ -88,8 +88,7 @@ def _building_at(connection: sqlalchemy.Connection, lon: float, lat: float) -> d
         .limit(1)
     )
     row = connection.execute(statement).mappings().first()
-    if row is None:
-        raise NotFoundError("no_building_here", lon=lon, lat=lat, within=SEARCH_RADIUS_M)
+    row = require_found("no_building_here", row, lon=lon, lat=lat, within=SEARCH_RADIUS_M)
     return dict(row)
 
 

@@ -7,11 +7,10 @@ from pydantic import BaseModel
 from sqlalchemy import Connection as Database
 from sqlalchemy import func, select
 
-from api.core.problems import message_text, name_columns
+from api.core.problems import message_text, name_columns, require_found
 from api.core.responses import DescribedBy, Geometry
 from api.plans.jobs import JobResponse
 from etl.runs.report import concern_text, reason_text
-from geo.errors import NotFoundError
 from geo.messages import catalogue, language, text
 from geo.model import ImportRun, Quarantine
 from geo.model.run import RunStatus
@@ -234,8 +233,7 @@ def describe_run(connection: Database, number: int) -> RunResponse:
             ImportRun.id == number
         )
     ).first()
-    if row is None:
-        raise NotFoundError("no_such_run", run=number)
+    row = require_found("no_such_run", row, run=number)
     report = row.report
     return RunResponse(
         id=row.id,

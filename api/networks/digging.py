@@ -14,6 +14,7 @@ from starlette.responses import Response
 from api.core import problems
 from api.core.caller import Caller, CurrentCaller
 from api.core.parameters import Connection, Lang, PageParameter
+from api.core.problems import require_found
 from api.core.responses import GeoJson, etag_response
 from api.fire.fire_dependencies import (
     GEOJSON,
@@ -34,7 +35,6 @@ from api.networks.network_responses import (
 )
 from geo import crs as systems
 from geo.db.layer_frames import read_frame, wkb
-from geo.errors import NotFoundError
 from geo.fire.cities import city_crs
 from geo.messages import Language, text
 from geo.missing_data import MissingData, list_missing
@@ -190,8 +190,7 @@ def _region_outline(connection: sqlalchemy.Connection, region: str) -> shapely.G
     outline = connection.execute(
         select(func.ST_AsBinary(RegionTable.geom)).where(RegionTable.code == code)
     ).scalar()
-    if outline is None:
-        raise NotFoundError("no_such_region", region=region)
+    outline = require_found("no_such_region", outline, region=region)
     land: shapely.Geometry = shapely.from_wkb(bytes(outline))
     return land
 

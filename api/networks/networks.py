@@ -14,6 +14,7 @@ from api.core import problems
 from api.core.audit import record
 from api.core.caller import CurrentCaller, allow
 from api.core.parameters import Connection, Lang, PageParameter
+from api.core.problems import require_found
 from api.core.read_audit import audit_reads
 from api.core.responses import etag_response
 from api.fire.fire_dependencies import (
@@ -213,15 +214,13 @@ def _start_nodes(
     """Return the nodes that a trace starts at: of a segment the end that lies in the direction."""
     if segment is not None:
         row = graph.row_of.get(segment)
-        if row is None:
-            raise NotFoundError("no_such_segment", network=network.value, code=segment)
+        row = require_found("no_such_segment", row, network=network.value, code=segment)
         ends: Ints = graph.ends[row]
         if direction is Direction.CONNECTED:
             return ends
         return ends[:1] if direction is Direction.UPSTREAM else ends[1:]
     start = graph.node_of.get(node or "")
-    if start is None:
-        raise NotFoundError("no_such_node", network=network.value, code=node)
+    start = require_found("no_such_node", start, network=network.value, code=node)
     return np.array([start])
 
 

@@ -11,10 +11,10 @@ from sqlalchemy import Connection as Database
 from api.core import problems
 from api.core.caller import PLANNERS
 from api.core.parameters import Connection, Number, Page
+from api.core.problems import require_found
 from api.core.read_audit import audit_reads
 from api.core.responses import AreaCollection, GeoJson, collection, etag_response
 from api.plans.plans import check_community, read_plan
-from geo.errors import NotFoundError
 from geo.plans import store
 from geo.plans.comparison import compare_plans
 
@@ -125,7 +125,6 @@ def _other_plan(connection: Database, number: int, other: int | None) -> int:
     community = read_plan(connection, number).community_code
     if other is None:
         other = store.plan_in_force(connection, community)
-        if other is None:
-            raise NotFoundError("nothing_in_force", community=community)
+        other = require_found("nothing_in_force", other, community=community)
     check_community(connection, other, community)
     return other

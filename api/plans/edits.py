@@ -22,10 +22,11 @@ from api.core.parameters import (
     WritableConnection,
     retry_conflicts,
 )
+from api.core.problems import require_found
 from api.core.responses import AreaFeature, Listing, StrictModel, listing, revision_etag_response
 from api.plans import jobs
 from api.plans.plan_grids import GridCode, PlanGridResponse, grid_features
-from geo.errors import InputError, NotFoundError
+from geo.errors import InputError
 from geo.messages import Language, text
 from geo.model import Grid, GridPlan, PlanEdit
 from geo.model.grid import GridKind
@@ -312,8 +313,7 @@ def answer_edit(
 def _revision(connection: Database, number: int) -> int:
     statement = select(GridPlan.revision).where(GridPlan.id == number)
     revision = connection.execute(statement).scalar()
-    if revision is None:
-        raise NotFoundError("no_plan_here", plan=number)
+    revision = require_found("no_plan_here", revision, plan=number)
     return int(revision)
 
 

@@ -19,8 +19,9 @@ from api.core import problems
 from api.core.audit import record
 from api.core.caller import Caller, CurrentCaller, allow, transaction_as
 from api.core.parameters import Connection, Lang, PageParameter, WritableConnection, retry_conflicts
+from api.core.problems import require_found
 from api.core.responses import JSON, Listing, etag_response, listing
-from geo.errors import ConflictError, NotFoundError
+from geo.errors import ConflictError
 from geo.messages import Language, catalogue, text
 from geo.model import Job
 from geo.model.job import IMPORT_KINDS, PLAN_KINDS, JobKind, JobStatus
@@ -238,9 +239,7 @@ def read_job(connection: Database, number: int, lang: Language) -> JobResponse:
 
 def _get_job(connection: Database, number: int) -> Any:
     row = connection.execute(select(*COLUMNS).where(Job.id == number)).mappings().first()
-    if row is None:
-        raise NotFoundError("no_such_job", job=number)
-    return row
+    return require_found("no_such_job", row, job=number)
 
 
 def describe_job(row: Any, lang: Language) -> JobResponse:

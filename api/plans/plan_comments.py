@@ -21,9 +21,10 @@ from api.core.parameters import (
     WritableConnection,
     retry_conflicts,
 )
+from api.core.problems import require_found
 from api.core.responses import Listing, StrictModel, listing
 from api.plans.plans import read_plan
-from geo.errors import InputError, NotFoundError
+from geo.errors import InputError
 from geo.model import Grid, GridPlan, PlanComment, Region
 from geo.model.base import STORAGE_SRID
 
@@ -169,6 +170,5 @@ def _select_comments(number: int) -> Rows:
 def _read_comment(connection: Database, number: int, comment: int) -> CommentResponse:
     statement = _select_comments(number).where(PlanComment.id == comment)
     row = connection.execute(statement).mappings().first()
-    if row is None:
-        raise NotFoundError("no_comment_here", plan=number, comment=comment)
+    row = require_found("no_comment_here", row, plan=number, comment=comment)
     return CommentResponse.model_validate(row)

@@ -13,11 +13,11 @@ from api.core import problems
 from api.core.audit import record
 from api.core.caller import CurrentCaller, allow
 from api.core.parameters import Connection, Number, Page, Rows
+from api.core.problems import require_found
 from api.core.responses import AreaCollection, GeoJson, collection, feature
 from api.plans.plans import read_plan
 from api.public.regions import bounds_columns, geojson_column
 from api.tiles.area_colours import TOUCHING_GAP_DEGREES
-from geo.errors import NotFoundError
 from geo.model import Building, Grid, GridMember, GridPlan
 from geo.model.grid import GridKind
 from geo.partition.scoring.objective import Limits
@@ -199,8 +199,7 @@ def _colours(connection: Database, number: int) -> dict[str, int]:
 def _parameters(connection: Database, number: int) -> dict[str, Any]:
     statement = select(GridPlan.parameters).where(GridPlan.id == number)
     parameters = connection.execute(statement).scalar()
-    if parameters is None:
-        raise NotFoundError("no_plan_here", plan=number)
+    parameters = require_found("no_plan_here", parameters, plan=number)
     return dict(parameters)
 
 

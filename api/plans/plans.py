@@ -22,6 +22,7 @@ from api.core.parameters import (
     WritableConnection,
     retry_conflicts,
 )
+from api.core.problems import require_found
 from api.core.responses import DescribedBy, Listing, StrictModel, listing, revision_etag_response
 from api.plans import jobs
 from geo.errors import ConflictError, NotFoundError
@@ -319,8 +320,7 @@ def read_plan(connection: Database, number: int) -> PlanResponse:
         If there is none, or the caller may not see it.
     """
     row = connection.execute(select_plans().where(GridPlan.id == number)).mappings().first()
-    if row is None:
-        raise NotFoundError("no_plan_here", plan=number)
+    row = require_found("no_plan_here", row, plan=number)
     return describe_plan(connection, row)
 
 
@@ -341,16 +341,9 @@ def set_etag(response: Response, plan: PlanResponse) -> PlanResponse:
 
 
 def require_community(connection: Database, code: str) -> None:
-    """Raise NotFoundError unless a community has this code.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such community.
-    """
+    """Raise NotFoundError unless a community has this code."""
     communities = select(Region.code).where(Region.code == code, Region.level == "community")
-    if connection.execute(communities).first() is None:
-        raise NotFoundError("no_such_community", code=code)
+    require_found("no_such_community", connection.execute(communities).first(), code=code)
 
 
 def check_community(connection: Database, number: int, code: str) -> None:

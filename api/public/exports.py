@@ -22,13 +22,14 @@ from api.core import coordinates, problems
 from api.core.audit import record
 from api.core.caller import Caller, CurrentCaller, transaction_as
 from api.core.parameters import Page
+from api.core.problems import require_found
 from api.core.public_layers import layers_for_role, readable_layer
 from api.core.responses import Listing, listing
 from api.public.export_files import BATCH_ROWS, FeatureRows, write_layer
 from geo.crs import metric_crs
 from geo.db.views import grids_of_plan
 from geo.disk import require_room
-from geo.errors import InputError, NotFoundError, TooLargeError
+from geo.errors import InputError, TooLargeError
 from geo.messages import catalogue
 from geo.model import STORAGE_SRID, GridPlan, Region
 from geo.spreadsheet import csv_cell
@@ -169,12 +170,10 @@ def _count_rows(connection: Any, source: FromClause, region: str | None, plan: i
     """Return the number of rows to export; refuse more than :data:`MAX_ROWS`."""
     if region is not None:
         regions = select(Region.code).where(Region.code == region, Region.geom.is_not(None))
-        if connection.execute(regions).first() is None:
-            raise NotFoundError("no_such_region", region=region)
+        require_found("no_such_region", connection.execute(regions).first(), region=region)
     if plan is not None:
         plans = select(GridPlan.id).where(GridPlan.id == plan)
-        if connection.execute(plans).first() is None:
-            raise NotFoundError("no_plan_here", plan=plan)
+        require_found("no_plan_here", connection.execute(plans).first(), plan=plan)
     statement = select(func.count()).select_from(source).where(*_is_in_region(source, region))
     count = int(connection.execute(statement).scalar_one())
     if count > MAX_ROWS:

@@ -11,12 +11,12 @@ from starlette.responses import Response
 from api.core import problems
 from api.core.caller import PUBLIC_CALLER
 from api.core.parameters import Connection
+from api.core.problems import require_found
 from api.core.responses import GEOJSON, Feature, GeoJson, etag_response, feature
 from api.public.grid_staff import ManagerResponse
 from api.public.grids import GridResponse
 from api.public.regions import bounds_columns, geojson_column
 from geo.db.views import GRIDS
-from geo.errors import NotFoundError
 from geo.model import STORAGE_SRID, Facility, Region
 from geo.model.facility import Category
 from geo.plans.micro_grids import list_micro_grids
@@ -72,19 +72,12 @@ class GridDetailResponse(GridResponse):
     responses=problems.ok_response(Feature[GridDetailResponse]),
 )
 def grid(request: Request, connection: Connection, code: Code) -> Response:
-    """Return a grid in force with its manager and its community's service station.
-
-    Raises
-    ------
-    NotFoundError
-        If no grid in force has the code.
-    """
+    """Return a grid in force with its manager and its community's service station."""
     grid = GRIDS.c
     columns = (grid[name] for name in _GRID_COLUMNS)
     statement = select(*columns, geojson_column(grid.geom), *bounds_columns(grid.geom))
     row = connection.execute(statement.where(grid.code == code)).mappings().first()
-    if row is None:
-        raise NotFoundError("no_such_grid", grid=code)
+    row = require_found("no_such_grid", row, grid=code)
     colours = request.app.state.colourings.grids(connection, "published", PUBLIC_CALLER).by_key
     properties = GridDetailResponse.model_validate(
         {
@@ -105,17 +98,10 @@ def grid(request: Request, connection: Connection, code: Code) -> Response:
     responses={200: {"content": {"image/jpeg": {}, "image/png": {}}}, **problems.DOCUMENTED},
 )
 def photo(request: Request, connection: Connection, code: Code) -> Response:
-    """Return the photo that the contact card of a grid shows.
-
-    Raises
-    ------
-    NotFoundError
-        If the grid has no photo for the public.
-    """
+    """Return the photo that the contact card of a grid shows."""
     statement = select(func.published.card_photo(code))
     picture = connection.execute(statement).scalar()
-    if picture is None:
-        raise NotFoundError("no_photo", grid=code)
+    picture = require_found("no_photo", picture, grid=code)
     return etag_response(
         request,
         bytes(picture),

@@ -18,10 +18,11 @@ from api.core.parameters import (
     WritableConnection,
     retry_conflicts,
 )
+from api.core.problems import require_found
 from api.core.responses import JSON, Listing, StrictModel, etag_response, listing
 from etl.photos import MAX_PHOTO_BYTES, reencode_photo
 from geo.codes import code_prefix
-from geo.errors import NotFoundError, TooLargeError
+from geo.errors import TooLargeError
 from geo.model import Grid, GridInformant, GridManager, GridPlan
 from geo.model.grid import PlanStatus
 from geo.partition.micro import FEWEST_PARTS, MAX_HOUSEHOLDS, MIN_HOUSEHOLDS, MOST_PARTS
@@ -111,19 +112,12 @@ class StaffingBreachResponse(BaseModel):
 def manager(
     request: Request, connection: Connection, caller: CurrentCaller, code: Code15
 ) -> Response:
-    """Return the manager of a grid.
-
-    Raises
-    ------
-    NotFoundError
-        If the grid has no manager.
-    """
+    """Return the manager of a grid."""
     columns = GridManager.name, GridManager.phone, GridManager.tasks, GridManager.duties
     has_photo = GridManager.photo.is_not(None).label("has_photo")
     current = (GridManager.grid_code == code, GridManager.valid_to.is_(None))
     row = connection.execute(select(*columns, has_photo).where(*current)).first()
-    if row is None:
-        raise NotFoundError("no_manager", grid=code)
+    row = require_found("no_manager", row, grid=code)
     record(connection, caller, "read", "grid_manager", code)
     picture = f"/grids/{code}/manager/photo" if row.has_photo else None
     body = ManagerResponse(
@@ -162,17 +156,10 @@ def put_manager(
 )
 @retry_conflicts
 def end_manager(connection: WritableConnection, caller: CurrentCaller, code: Code15) -> None:
-    """End the term of a grid's manager.
-
-    Raises
-    ------
-    NotFoundError
-        If the grid has no manager.
-    """
+    """End the term of a grid's manager."""
     current = (GridManager.grid_code == code, GridManager.valid_to.is_(None))
     ended = connection.execute(update(GridManager).where(*current).values(valid_to=func.now()))
-    if ended.rowcount == 0:
-        raise NotFoundError("no_manager", grid=code)
+    require_found("no_manager", ended.rowcount > 0, grid=code)
     record(connection, caller, "dismiss", "grid_manager", code)
 
 
@@ -193,8 +180,6 @@ def put_photo(
 
     Raises
     ------
-    NotFoundError
-        If the grid has no manager.
     TooLargeError
         If the picture is too large.
     """
@@ -205,8 +190,7 @@ def put_photo(
     current = (GridManager.grid_code == code, GridManager.valid_to.is_(None))
     stored = reencode_photo(upload)
     changed = connection.execute(update(GridManager).where(*current).values(photo=stored))
-    if changed.rowcount == 0:
-        raise NotFoundError("no_manager", grid=code)
+    require_found("no_manager", changed.rowcount > 0, grid=code)
     record(connection, caller, "photo", "grid_manager", code, {"bytes": len(stored)})
 
 
@@ -217,8 +201,7 @@ def _check_grid(connection: Database, code: str) -> None:
         .join(GridPlan, GridPlan.id == Grid.plan_id)
         .where(Grid.code == code, GridPlan.status != PlanStatus.ARCHIVED)
     )
-    if connection.execute(grids.limit(1)).first() is None:
-        raise NotFoundError("no_grid_to_staff", grid=code)
+    require_found("no_grid_to_staff", connection.execute(grids.limit(1)).first(), grid=code)
 
 
 @router.get(
@@ -285,17 +268,10 @@ def put_informant(
     number: Number,
     informant: Annotated[InformantRequest, Body()],
 ) -> InformantResponse:
-    """Change an informant.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such informant.
-    """
+    """Change an informant."""
     changed = update(GridInformant).where(GridInformant.id == number).values(informant.model_dump())
     row = connection.execute(changed.returning(*_INFORMANT)).mappings().first()
-    if row is None:
-        raise NotFoundError("no_informant", informant=number)
+    row = require_found("no_informant", row, informant=number)
     record(connection, caller, "change", "grid_informant", str(number))
     return InformantResponse.model_validate(row)
 
@@ -308,16 +284,9 @@ def put_informant(
 )
 @retry_conflicts
 def remove_informant(connection: WritableConnection, caller: CurrentCaller, number: Number) -> None:
-    """Remove an informant.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such informant.
-    """
+    """Remove an informant."""
     deleted = connection.execute(delete(GridInformant).where(GridInformant.id == number))
-    if deleted.rowcount == 0:
-        raise NotFoundError("no_informant", informant=number)
+    require_found("no_informant", deleted.rowcount > 0, informant=number)
     record(connection, caller, "dismiss", "grid_informant", str(number))
 
 

@@ -14,6 +14,7 @@ from api.core import problems
 from api.core.caller import Caller, CurrentCaller, transaction_as
 from api.core.connection_pool import PreparedQuery, prepare_query
 from api.core.parameters import Bbox, Box, Page, PageParameter, Rows, StatusParameter
+from api.core.problems import require_found
 from api.core.responses import Collection, GeoJson, collection, feature
 from api.public.regions import bounds_columns, geojson_column, simplify_column
 from geo.db.views import Status, grids_by_status
@@ -109,19 +110,13 @@ async def _published_grid_at(
     """Return the grid in force at a point.
 
     This is the most frequent query, so it runs in the event loop instead of a thread.
-
-    Raises
-    ------
-    NotFoundError
-        If no grid in force contains the point.
     """
     query = _grid_at_point_query()
     state = request.app.state
     colours = await state.colourings.in_force(state.engine, await state.layer_state.now())
     async with state.pool.transaction_as(caller) as connection:
         row = await connection.fetchrow(query.sql, *query.arguments(lon=point[0], lat=point[1]))
-    if row is None:
-        raise NotFoundError("no_grid_here", lon=point[0], lat=point[1])
+    row = require_found("no_grid_here", row, lon=point[0], lat=point[1])
     features = [_feature(row, colours.grids.by_key)]
     return collection(request, features, Page(1, 0), 1, row)
 

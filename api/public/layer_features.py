@@ -17,6 +17,7 @@ from api.core import problems
 from api.core.audit import record
 from api.core.caller import CurrentCaller, allow
 from api.core.parameters import Bbox, Connection, PageParameter
+from api.core.problems import require_found
 from api.core.public_layers import postgres_type
 from api.core.responses import Collection, GeoJson, Geometry, Listing, collection, feature, listing
 from api.public.regions import bounds_columns, geojson_column
@@ -119,13 +120,7 @@ def history(
     code: Code,
     page: PageParameter,
 ) -> Response:
-    """List the versions of a feature, the newest first; a deleted feature keeps its history.
-
-    Raises
-    ------
-    NotFoundError
-        If the layer never had such a feature.
-    """
+    """List the versions of a feature, the newest first; a deleted feature keeps its history."""
     live, archived = _table(layer), HISTORY[layer]
     columns = [
         column.name for column in archived.columns if not isinstance(column.type, GeometryColumn)
@@ -139,8 +134,7 @@ def history(
     versions = union_all(*selects).subquery()
     newest = select(versions).order_by(versions.c.valid_from.desc()).limit(MAX_VERSIONS)
     rows = connection.execute(newest).mappings().all()
-    if not rows:
-        raise NotFoundError("no_such_feature", layer=layer, code=code)
+    require_found("no_such_feature", rows, layer=layer, code=code)
     record(connection, caller, "read", layer, code, {"versions": len(rows)})
     versions_newest_first = [
         _version(row, previous) for row, previous in zip(rows, [*rows[1:], None], strict=True)

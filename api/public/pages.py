@@ -55,7 +55,10 @@ SECTIONS: dict[PageName, tuple[str, ...]] = {
         *("page.", "legend.", "session.", "tour.", "plan.", "what_if.", "scorecard."),
         *("reason.", "trait.", "atlas.", "staff.", "staff_column."),
     ),
-    "fire": ("page.", "legend.", "session.", "tour.", "fire.", "use.", "structure."),
+    "fire": (
+        *("page.", "legend.", "session.", "tour.", "fire."),
+        *("use.", "structure.", "building_sheet."),
+    ),
     "data": (
         *("page.", "legend.", "session.", "tour.", "data.", "quarantine.", "field."),
         *("layer.", "status.", "step.", "count.", "report."),
@@ -72,8 +75,8 @@ SECTIONS: dict[PageName, tuple[str, ...]] = {
     "admin": ("page.", "session.", "tour.", "admin."),
     "session": ("page.", "session."),
     "field": ("page.", "session.", "field_app.", "visit_topic.", "occupancy.", "hydrant_type."),
-    "report": ("page.", "online.", "case_state."),
-    "kiosk": ("page.", "online.", "kiosk.", "case_state."),
+    "report": ("page.", "online.", "case.", "case_state."),
+    "kiosk": ("page.", "online.", "kiosk.", "case.", "case_state."),
 }
 """Sections of the catalogue that each page loads."""
 

@@ -9,9 +9,9 @@ from starlette.responses import Response
 from api.core import problems
 from api.core.caller import allow
 from api.core.parameters import Code12, Connection, Number
+from api.core.problems import require_found
 from api.core.read_audit import audit_reads
 from api.core.responses import file_response
-from geo.errors import NotFoundError
 from geo.messages import Language
 from geo.model import GridPlan
 from maps.paper.assignment import assignment_workbook
@@ -92,6 +92,5 @@ def boards(
 def _community(connection: Connection, plan: int) -> str:
     statement = select(GridPlan.community_code).where(GridPlan.id == plan)
     community = connection.execute(statement).scalar()
-    if community is None:
-        raise NotFoundError("no_plan_here", plan=plan)
+    community = require_found("no_plan_here", community, plan=plan)
     return str(community)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from api.core import problems
 from api.core.caller import CurrentCaller, allow
 from api.core.parameters import ONE_LINE, Connection, PageParameter
+from api.core.problems import require_found
 from api.core.read_audit import audit_reads
 from api.core.responses import JSON, Listing, etag_response, listing
 from api.register.register_responses import (
@@ -24,7 +25,7 @@ from api.register.register_responses import (
     WithoutBuildingResponse,
 )
 from geo.db.access_rules import ROLES, RULES
-from geo.errors import NotAllowedError, NotFoundError
+from geo.errors import NotAllowedError
 from geo.register import counts
 from geo.register.counts import Area, Selection
 
@@ -98,16 +99,9 @@ def building_rows(
     caller: CurrentCaller,
     code: Annotated[str, Path(max_length=80, pattern=ONE_LINE)],
 ) -> BuildingRowsResponse:
-    """Return the dwellings and organisations of a building that the caller may see.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such building.
-    """
+    """Return the dwellings and organisations of a building that the caller may see."""
     known = connection.execute(text("SELECT FROM building WHERE code = :code"), {"code": code})
-    if known.first() is None:
-        raise NotFoundError("no_such_building", code=code)
+    require_found("no_such_building", known.first(), code=code)
     dwellings = None
     if caller.role in ROW_READERS:
         found = counts.read_rows(connection, "dwelling", code)

@@ -58,8 +58,8 @@ def find_conversion(
     transformation
         Operation of PROJ or grid file of a mapping, None for a published transformation.
     area
-        (n, 4) west, south, east and north in degrees, for which published transformations are
-        chosen. Without it one of another place may be taken.
+        West, south, east and north in degrees, shape (n, 4), float64, for which published
+        transformations are chosen. Without it one of another place may be taken.
 
     Raises
     ------

@@ -166,9 +166,14 @@ class Georeference:
         Parameters
         ----------
         geometry
-            (n,) geometries in degrees.
+            Geometries in degrees, shape (n,).
         layer
             Layer of the features.
+
+        Returns
+        -------
+        Bools
+            Whether each is far, shape (n,).
         """
         if self.city is None:
             return np.zeros(len(geometry), dtype=bool)
@@ -209,7 +214,10 @@ class Georeference:
         return np.asarray(np.any(inside.all(axis=2), axis=1))
 
     def is_outside(self, placed: Floats) -> Bools:
-        """Return which of (n, 2) points in degrees lie far outside every live city, if any is."""
+        """Return which points lie far outside every live city, if any is.
+
+        ``placed`` is in degrees, shape (n, 2), float64; the result is bool of shape (n,).
+        """
         if self.city is None:
             return np.zeros(len(placed), dtype=bool)
         low, high = self._neighbourhoods()
@@ -329,10 +337,10 @@ def guess_reading(points: Floats, city: Floats | None) -> Reading | None:
     Parameters
     ----------
     points
-        (n, 2) corners in the coordinates of the file.
+        Corners in the coordinates of the file, shape (n, 2), float64.
     city
-        (m, 4) bounds of the live cities in degrees, or None. Without them only degrees and eastings
-        with the number of their zone are recognized.
+        Bounds of the live cities in degrees, shape (m, 4), float64, or None. Without them only
+        degrees and eastings with the number of their zone are recognized.
     """
     if len(points) == 0:
         return None
@@ -352,6 +360,9 @@ def guess_reading(points: Floats, city: Floats | None) -> Reading | None:
 
 
 def finite_coordinates(geometry: Geometries) -> Floats:
-    """Return the finite corners of geometries, (n, 2)."""
+    """Return the finite corners of geometries.
+
+    ``geometry`` has the shape (n,); the corners are float64 of shape (m, 2).
+    """
     corners = shapely.get_coordinates(geometry)
     return corners[np.isfinite(corners).all(axis=1)]

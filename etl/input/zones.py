@@ -48,7 +48,7 @@ class Reading:
     def place(self, raw: Floats) -> Floats:
         """Return coordinates of a file in degrees, not finite where they have no place.
 
-        Both are float64 of shape (n, 2); ``raw`` is in the unit of the file.
+        ``raw``, shape (n, 2), is in the unit of the file; both are float64 of shape (n, 2).
         """
         x, y = (raw[:, ::-1] if self.swap_axes else raw).T * UNIT_M[self.unit]
         return np.column_stack(_to_degrees(self.crs)(x, y))
@@ -62,13 +62,13 @@ def find_reading(
     Parameters
     ----------
     raw
-        (n, 2) coordinates of the file.
+        Coordinates of the file, shape (n, 2), float64.
     stated
         System that the file or the mapping names, None if none does.
     city
-        (m, 4) west, south, east and north of the live cities in degrees.
+        West, south, east and north of the live cities in degrees, shape (m, 4), float64.
     is_outside
-        Returns which of (n, 2) points in degrees lie outside every live city.
+        Returns whether points in degrees, shape (n, 2), lie outside every live city.
     """
     sample = raw[:: -(-len(raw) // _SAMPLE_SIZE)]
     for reading in _readings(stated, city):

@@ -289,7 +289,7 @@ def community_barriers(layers: dict[str, gpd.GeoDataFrame]) -> Barriers:
 
 
 def dividing_paths(roads: gpd.GeoDataFrame) -> Geometries:
-    """Return the roads that are no barriers, which divide blocks that are too large."""
+    """Return the roads that are no barriers, shape (n,); they divide blocks that are too large."""
     minor = ~roads["road_class"].isin(ROAD_KIND) & ~roads["tunnel"].astype(bool)
     lines: Geometries = roads.geometry[minor].to_numpy()
     return lines

@@ -105,7 +105,10 @@ class ServiceRouter:
         return bool(self._are_clear_of_pipes(np.array([line], dtype=object), drains=drains)[0])
 
     def others_near(self, line: BaseGeometry, footprint: BaseGeometry, metres: float) -> Ints:
-        """Return the (k,) rows of the buildings near a line, without the one that is supplied."""
+        """Return the rows of the buildings near a line, without the one that is supplied.
+
+        int64 of shape (k,).
+        """
         near = self.tree.query(line, predicate="dwithin", distance=metres)
         others: Ints = near[~shapely.equals(self.footprints[near], footprint)]
         return others

@@ -114,7 +114,7 @@ def corner_point(i: int, j: int, north: bool) -> Floats:
 def bend_points(xy: Floats) -> Floats:
     """Return points moved by the field that bends the streets and the river.
 
-    Both are in metres, shape (n, 2), float64.
+    ``xy``, shape (n, 2), and the result, shape (n, 2), are in metres, float64.
     """
     x, y = xy.T
     dy = 130 * np.sin(x / 1300 + 0.4) + 45 * np.sin(x / 520 + y / 900)

@@ -241,10 +241,10 @@ def apply_step(status: CaseStatus, step: Step) -> CaseStatus:
         and status.state in transition.sources
     )
     changed = replace(status, state=target or status.state, revision=status.revision + 1)
-    return replace(changed, **_changed_fields(changed, step))
+    return replace(changed, **_fields_of_step(changed, step))
 
 
-def _changed_fields(status: CaseStatus, step: Step) -> dict[str, Any]:
+def _fields_of_step(status: CaseStatus, step: Step) -> dict[str, Any]:
     """Return the fields that a step sets beside the state."""
     data = step.data
     match step.action:

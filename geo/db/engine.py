@@ -293,7 +293,7 @@ def migrate(connection: Connection, revision: str) -> None:
 
 def revision_of(connection: Connection) -> str:
     """Return the revision of the tables, empty if there are none."""
-    return max(_recorded_revisions(connection), default="")
+    return max(_read_revisions(connection), default="")
 
 
 def is_known_revision(revision: str) -> bool:
@@ -309,10 +309,10 @@ def is_current(bind: Engine) -> bool:
 
 def is_current_on(connection: Connection) -> bool:
     """Return whether the database of a connection is at the newest revision."""
-    return _recorded_revisions(connection) == (max(_revision_ids()),)
+    return _read_revisions(connection) == (max(_revision_ids()),)
 
 
-def _recorded_revisions(connection: Connection) -> tuple[str, ...]:
+def _read_revisions(connection: Connection) -> tuple[str, ...]:
     """Return the revisions that Alembic has recorded, none in an empty database."""
     if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
         return ()
@@ -327,7 +327,7 @@ def _revision_ids() -> frozenset[str]:
 
 def _refuse_newer_revision(connection: Connection, url: str) -> None:
     """Refuse tables that a newer Gridatlas migrated: this version would misread them."""
-    for revision in _recorded_revisions(connection):
+    for revision in _read_revisions(connection):
         if revision not in _revision_ids():
             raise SetupError("database_from_the_future", url=url, revision=revision)
 

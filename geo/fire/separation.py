@@ -249,7 +249,7 @@ def _finding(
             "kind": "adjoining" if adjoining else "close",
             "table": name,
             "proof": proof,
-            "classes": [_known_class(properties, one), _known_class(properties, other)],
+            "classes": [_class_of(properties, one), _class_of(properties, other)],
             "high": [bool(properties.high[one]), bool(properties.high[other])],
         },
     )
@@ -258,7 +258,7 @@ def _finding(
 _SEVERITY = {None: Severity.HIGH, "openings": Severity.LOW, "group": Severity.LOW}
 
 
-def _known_class(properties: FireProperties, row: int) -> int | None:
+def _class_of(properties: FireProperties, row: int) -> int | None:
     fire_class = float(properties.fire_class[row])
     return None if isnan(fire_class) else int(fire_class)
 

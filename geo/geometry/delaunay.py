@@ -127,8 +127,8 @@ def _write_triangle(
     neighbours: tuple[int, int, int],
 ) -> None:
     """Write the corners of a triangle and the triangles opposite to them."""
-    for k in range(3):
-        corners[at, k], beyond[at, k] = points[k], neighbours[k]
+    corners[at, 0], corners[at, 1], corners[at, 2] = points
+    beyond[at, 0], beyond[at, 1], beyond[at, 2] = neighbours
 
 
 @njit(**INLINED)

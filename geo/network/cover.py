@@ -65,7 +65,7 @@ def _check_zone(
     """Return the row of each pipe that lies too shallow in a zone, with its finding."""
     if not rows:
         return []
-    segments, pieces = _buried_pieces(graph, areas)
+    segments, pieces = _find_buried_pieces(graph, areas)
     measured, places = _least_cover(graph, segments, pieces)
     figures = np.array([np.full(len(segments), getattr(row, zone)) for row in rows])
     laying = graph.words("laying")[segments].tolist()
@@ -92,7 +92,7 @@ def _check_zone(
     ]
 
 
-def _buried_pieces(graph: PipeGraph, areas: Geometries | None) -> tuple[Ints, Geometries]:
+def _find_buried_pieces(graph: PipeGraph, areas: Geometries | None) -> tuple[Ints, Geometries]:
     """Return (k,) the buried segments in some areas and the pieces of them there."""
     buried = np.flatnonzero(is_buried(graph))
     if areas is None:

@@ -359,9 +359,9 @@ def _building_rows(row: Any) -> list[tuple[str, str]]:
         ("atlas.of_grid", grids),
         ("atlas.households", households),
         ("atlas.address", row.address if row.name else ""),
-        ("atlas.use", _value("use", row.use)),
-        ("atlas.structure", _value("structure", row.structure)),
-        ("atlas.storeys", _number(row.storeys_above)),
+        ("building_sheet.use", _value("use", row.use)),
+        ("building_sheet.structure", _value("structure", row.structure)),
+        ("fire.storeys_label", _number(row.storeys_above)),
     ]
     return [(_both(key), value) for key, value in fields if value]
 

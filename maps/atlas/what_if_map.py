@@ -111,7 +111,7 @@ def _grid_rows(row: Any) -> list[tuple[str, str]]:
     return [
         (text("page.grid_code"), row.code),
         (text("atlas.households"), str(row.households)),
-        (text("score.community"), row.community_name),
+        (text("atlas.community"), row.community_name),
     ]
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import Engine, NullPool, create_engine, text
 
 from geo import db
 from geo.db import backup as db_backup
-from geo.db import cluster, local_server
+from geo.db import cluster, local_server, restore
 from geo.model import Base
 from geo.model.history import HISTORY  # noqa: F401  (its tables belong to the metadata)
 from tests import town
@@ -120,12 +120,12 @@ def main(
                 connection.execute(text(statement))
         return contents(engine)
 
-    def restore() -> None:
+    def restore_backup() -> None:
         restore.restore(file, replace=True)
 
     live = change()
     began = time.monotonic()
-    if not ended_well(start_child(restore)) or contents(engine) != backed_up:
+    if not ended_well(start_child(restore_backup)) or contents(engine) != backed_up:
         raise RuntimeError("the restore failed")
     lasts = time.monotonic() - began
     chance = random.Random(18)
@@ -133,7 +133,7 @@ def main(
     lost: list[str] = []
     for round_ in range(kills):
         live = change()
-        child = start_child(restore)
+        child = start_child(restore_backup)
         time.sleep(chance.uniform(0.0, lasts))
         if home is not None and round_ % 2:
             kill_server(home)
@@ -149,7 +149,7 @@ def main(
         else:
             lost.append(f"{round_}: {sorted(k for k in after if after[k] != live[k])}")
     change()
-    if not ended_well(start_child(restore)) or contents(engine) != backed_up:
+    if not ended_well(start_child(restore_backup)) or contents(engine) != backed_up:
         lost.append("the last restore")
     return {"lost": lost, "kills": kills, "seconds": round(lasts, 1), **counts}
 

@@ -249,7 +249,7 @@ def test_restore_is_refused_with_the_sessions_that_use_the_database(database, ci
 
 
 def test_restore_gives_up_on_tables_that_stay_locked(database, city, monkeypatch):
-    monkeypatch.setattr(db_backup, "LOCK_TIMEOUT_S", 0)
+    monkeypatch.setattr(restore, "LOCK_TIMEOUT_S", 0)
     before = contents(database)
     with database.connect() as reader:
         reader.execute(text("SELECT count(*) FROM road"))

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.locale
 
 ROOT = Path(messages.__file__).resolve().parent.parent
 PACKAGES = ("geo", "etl", "api", "maps", "cli")
-ERRORS = {"InputError", "NotFoundError", "SetupError", "GridatlasError"}
+ERRORS = {"InputError", "NotFoundError", "SetupError", "GridatlasError", "require_found"}
 
 
 def fields(text: str) -> set[str]:

@@ -237,7 +237,7 @@ def measure_walks(
 
 
 def mean_reached(walk_m: Floats, households: Ints) -> float | None:
-    """Return the mean of (n,) float64 walks of (n,) int64 households that a way connects.
+    """Return the mean (n,) float64 ``walk_m`` of (n,) int64 households that a way connects.
 
     None if it connects none.
     """

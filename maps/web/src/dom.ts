@@ -109,6 +109,13 @@ export function definitionList(rows: [string, Child][]): HTMLElement {
   return list;
 }
 
+/** Open a dialog, which is removed when it closes. */
+export function openDialog(dialog: HTMLDialogElement): void {
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
 let hideTimer: number | undefined;
 
 /** Show a message at the foot of the page for a while, with an action if there is one. */

@@ -1,17 +1,18 @@
 // A dialog with a form: what is asked, a button that does it, and one that leaves it.
 
-import { button, div, element, notify } from "./dom";
+import { button, div, element, notify, openDialog } from "./dom";
 import { text } from "./locale";
 
 export interface FormDialogOptions {
   title: string;
   content: (HTMLElement | string)[];
   action: string;
-  /** Do what the form asks for; the dialog stays open where it fails. */
-  confirm(): Promise<void>;
+  /** Do what the form asks for; the dialog stays open where it fails, or returns false. */
+  confirm(): Promise<unknown>;
 }
 
-export function openFormDialog({ title, content, action, confirm }: FormDialogOptions): void {
+export function openFormDialog(options: FormDialogOptions): HTMLFormElement {
+  const { title, content, action, confirm } = options;
   const submit = element("button", { type: "submit", class: "primary" }, action);
   const form = element(
     "form",
@@ -21,7 +22,7 @@ export function openFormDialog({ title, content, action, confirm }: FormDialogOp
     div(
       "ways",
       submit,
-      button(text("page.cancel"), () => dialog.remove()),
+      button(text("page.cancel"), () => dialog.close()),
     ),
   );
   const dialog = element("dialog", { "aria-label": title }, form);
@@ -29,13 +30,12 @@ export function openFormDialog({ title, content, action, confirm }: FormDialogOp
     event.preventDefault();
     submit.disabled = true;
     confirm()
-      .then(() => dialog.remove())
-      .catch((error: Error) => {
+      .then((answer) => answer !== false && dialog.close())
+      .catch((error: Error) => notify(error.message))
+      .finally(() => {
         submit.disabled = false;
-        notify(error.message);
       });
   });
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
+  openDialog(dialog);
+  return form;
 }

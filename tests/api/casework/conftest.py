@@ -41,6 +41,11 @@ def unhurried() -> Iterator[None]:
     settings().reports_per_minute, settings().follow_ups_per_minute = before
 
 
+@pytest.fixture(scope="module")
+def office(signed_in: Callable[[str], httpx.Client]) -> httpx.Client:
+    return signed_in("office")
+
+
 def picture(kind: str = "JPEG", side: int = 64) -> bytes:
     """Return a photo whose metadata name a place."""
     out = io.BytesIO()

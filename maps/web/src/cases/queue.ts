@@ -243,7 +243,7 @@ export class Queue {
 function caseLink(serviceCase: CaseSummary, sign: string, filter: CaseFilter): HTMLElement {
   const when = formatDateTime(serviceCase.due_at);
   const isRunning = serviceCase.closed_at === null && serviceCase.reported_at === null;
-  const due = filter.order === "due" || isRunning ? text("cases.due", { when }) : "";
+  const due = filter.order === "due" || isRunning ? text("page.due", { when }) : "";
   const link = element(
     "a",
     { href: `/cases/${serviceCase.number}`, "data-number": serviceCase.number, "data-sign": sign },

@@ -1,6 +1,16 @@
 // Import runs: what each changed, and the decisions that it waits for.
 
-import { button, type Choice, definitionList, div, element, heading, notify, select } from "../dom";
+import {
+  button,
+  type Choice,
+  definitionList,
+  div,
+  element,
+  heading,
+  notify,
+  openDialog,
+  select,
+} from "../dom";
 import { openFile } from "../http";
 import { formatDateTime, formatNumber, text } from "../locale";
 import { session } from "../session";
@@ -270,6 +280,5 @@ function confirmDecision(run: Run, decision: Decision, reload: () => void): void
       button(text("page.cancel"), () => dialog.remove()),
     ),
   );
-  document.body.append(dialog);
-  dialog.showModal();
+  openDialog(dialog);
 }

@@ -129,8 +129,8 @@ export function casesView({ cases }: Bundle, entries: Entry[]): View {
     row(
       `#case/${serviceCase.number}`,
       serviceCase.kind_name,
-      `${serviceCase.state_name} · ${text("field_app.due", { when: formatDateTime(serviceCase.due_at) })}`,
-      serviceCase.is_overdue ? text("field_app.overdue") : "",
+      `${serviceCase.state_name} · ${text("page.due", { when: formatDateTime(serviceCase.due_at) })}`,
+      serviceCase.is_overdue ? text("page.overdue") : "",
     ),
   );
   return [

@@ -62,7 +62,7 @@ export function renderIncident(incident: Incident, wind: Wind | null, actions: P
       [text("fire.need_help"), countText(totals.need_help)],
     ]),
     section(
-      "fire.key_units",
+      "building_sheet.key_units",
       incident.buildings.flatMap((building) => building.key_units.map(keyUnitItem)),
     ),
     windSection(incident, wind, actions),

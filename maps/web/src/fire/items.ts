@@ -14,13 +14,13 @@ export function itemsSection(layout: Layout, save: Save): HTMLElement {
   const section = element("section", { class: "items" });
   const showList = () =>
     section.replaceChildren(
-      element("h2", {}, text("fire.items")),
+      element("h2", {}, text("building_sheet.items")),
       element("ul", { class: "lines" }, ...layout.items.map(itemLine)),
       button(text("fire.record_items"), showForm),
     );
   const showForm = () => {
     const form = itemsForm(layout, save, showList);
-    section.replaceChildren(element("h2", {}, text("fire.items")), form);
+    section.replaceChildren(element("h2", {}, text("building_sheet.items")), form);
     form.querySelector("input")?.focus();
   };
   showList();
@@ -29,11 +29,11 @@ export function itemsSection(layout: Layout, save: Save): HTMLElement {
 
 /** What is on record of a building within an incident's radius, in one line. */
 export function recordedItems({ items }: Incident["buildings"][number]): string {
-  return items.length ? items.map(itemText).join("; ") : text("fire.not_recorded");
+  return items.length ? items.map(itemText).join("; ") : text("building_sheet.not_recorded");
 }
 
 function itemLine(item: Item): HTMLElement {
-  const words = item.value === null ? text("fire.not_recorded") : valueText(item);
+  const words = item.value === null ? text("building_sheet.not_recorded") : valueText(item);
   const checked = item.checked_on ? `${item.checked_on} ${item.checked_by ?? ""}` : "";
   return element(
     "li",
@@ -55,7 +55,7 @@ function itemsForm(layout: Layout, save: Save, cancel: () => void): HTMLFormElem
   const fields = layout.items.map((item) => {
     const value = textField(text("fire.item_value_label", { item: item.title }), item.value);
     const place = textField(text("fire.item_place_label", { item: item.title }), item.place);
-    place.placeholder = text("fire.item_place");
+    place.placeholder = text("building_sheet.item_place");
     return { item, value, place };
   });
   const by = element("input", { maxlength: "100", required: "", autocomplete: "name" });

@@ -55,11 +55,11 @@ export function renderBuilding(layout: Layout, actions: PanelActions): void {
     attributeList(layout),
     itemsSection(layout, actions.saveItems),
     plansSection(layout, actions),
-    section("fire.key_units", layout.key_units.map(keyUnitItem)),
+    section("building_sheet.key_units", layout.key_units.map(keyUnitItem)),
     section(
       "fire.people_by_unit",
       (layout.people ?? []).map(peopleItem),
-      layout.people === null ? text("fire.people_hidden") : text("fire.not_recorded"),
+      layout.people === null ? text("fire.people_hidden") : text("building_sheet.not_recorded"),
     ),
     section("fire.surroundings", layout.surroundings.map(sideItem)),
     section("fire.grids", layout.grids.map(managerItem)),
@@ -74,13 +74,13 @@ export function renderBuilding(layout: Layout, actions: PanelActions): void {
       text("fire.no_hydrant"),
     ),
     section(
-      "fire.intakes_near",
+      "building_sheet.intakes",
       layout.intakes.map((site) =>
         placeItem(actions, site, site.name || site.code, formatMetres(site.distance_m)),
       ),
     ),
     section("fire.stations", layout.stations.map(stationItem)),
-    section("fire.fire_lane", [
+    section("building_sheet.fire_lane", [
       listItem(layout.fire_lane.text, null),
       ...layout.fire_lane.obstacles.map((obstacle) =>
         placeItem(actions, obstacle, obstacle.text, ""),
@@ -229,10 +229,10 @@ function attributeList({ attributes, compound }: Layout): HTMLElement {
           below: attributes.storeys_below ?? 0,
         });
   return definitionList([
-    [text("fire.use"), attributes.use_text ?? attributes.use],
+    [text("building_sheet.use"), attributes.use_text ?? attributes.use],
     [text("fire.storeys_label"), storeys],
-    [text("fire.height"), heightText(attributes)],
-    [text("fire.structure"), attributes.structure_text ?? attributes.structure],
+    [text("building_sheet.height"), heightText(attributes)],
+    [text("building_sheet.structure"), attributes.structure_text ?? attributes.structure],
     [text("fire.fire_class"), attributes.fire_class_text ?? valueText(attributes.fire_class)],
     [text("fire.year"), valueText(attributes.year_built)],
     [text("fire.people"), peopleText(attributes)],

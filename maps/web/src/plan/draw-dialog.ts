@@ -1,6 +1,6 @@
 // The dialog that requests a drawing.
 
-import { button, type Choice, div, element, select } from "../dom";
+import { button, type Choice, div, element, openDialog, select } from "../dom";
 import { formatNumber, text } from "../locale";
 import { type DrawnArea, pickAreas } from "./area-picker";
 import { pickConstraints } from "./constraint-picker";
@@ -59,7 +59,6 @@ export function openDrawDialog(code: string, plans: Plan[], onStart: (job: Job) 
     ),
   );
   const dialog = element("dialog", { "aria-label": text("plan.draw") }, form);
-  dialog.addEventListener("close", () => dialog.remove());
   const submit = async () => {
     try {
       const request = drawRequest(new FormData(form), areas, constraints, previous);
@@ -75,8 +74,7 @@ export function openDrawDialog(code: string, plans: Plan[], onStart: (job: Job) 
     event.preventDefault();
     void submit();
   });
-  document.body.append(dialog);
-  dialog.showModal();
+  openDialog(dialog);
 }
 
 function numberField(name: string, value: number, min: number, max: number): HTMLElement {

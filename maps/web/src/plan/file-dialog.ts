@@ -1,6 +1,6 @@
 // A plan out of the page and back in: GeoPackage and CSV of buildings to grids.
 
-import { button, div, element, notify } from "../dom";
+import { button, div, element, notify, openDialog } from "../dom";
 import { openFile } from "../http";
 import { formatNumber, text } from "../locale";
 import type { Draft } from "./draft";
@@ -24,9 +24,7 @@ export function openFileDialog(draft: Draft): void {
       button(text("page.close"), () => dialog.close(), { class: "primary" }),
     ),
   );
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
+  openDialog(dialog);
 }
 
 function uploadFields(draft: Draft, close: () => void): HTMLElement[] {

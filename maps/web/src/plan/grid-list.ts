@@ -163,7 +163,7 @@ export function microGridLine(grid: DraftGrid | undefined): HTMLElement | null {
   if (!grid || grid.kind === "dedicated") return null;
   const { code, micro_grids: count, micro_reasons } = grid;
   const words = count
-    ? text("plan.micro_count", { count: formatNumber(count) })
+    ? text("page.micro_grids", { count: formatNumber(count) })
     : text("plan.micro_none");
   const reasons = (micro_reasons ?? []).map(([key, fields]) =>
     element("li", {}, text(`reason.${key}`, { grid: code, ...fields })),

@@ -1,6 +1,6 @@
 // The files that a plan is printed as.
 
-import { button, div, element } from "../dom";
+import { button, div, element, openDialog } from "../dom";
 import { openFile } from "../http";
 import { languageTag, text } from "../locale";
 import type { Draft } from "./draft";
@@ -34,9 +34,7 @@ export function openPrintDialog(draft: Draft): void {
       button(text("page.close"), () => dialog.close(), { class: "primary" }),
     ),
   );
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
+  openDialog(dialog);
 }
 
 function fileButton(words: string, path: () => string): HTMLButtonElement {

@@ -1,6 +1,7 @@
 // Managers and informants of all grids of the planner: vacancies, details, photos, bulk upload.
 
 import { button, div, element, elementById, labelled, notify } from "../dom";
+import { openFormDialog } from "../form-dialog";
 import { type Answer, allPages, api, bodyOf, openFile, request } from "../http";
 import { text } from "../locale";
 
@@ -109,17 +110,20 @@ function openEditDialog({ grid, manager }: GridStaff): void {
   phone.value = manager?.phone ?? "";
   tasks.value = manager?.tasks ?? "";
   duties.value = manager?.duties ?? "";
-  openFormDialog(
-    grid,
-    [
-      labelled(text("staff_column.name"), name),
-      labelled(text("staff_column.phone"), phone),
-      labelled(text("staff_column.tasks"), tasks),
-      labelled(text("staff_column.duties"), duties),
-      labelled(text("staff_column.photo"), photo),
+  openFormDialog({
+    title: grid,
+    content: [
+      div(
+        "staff-form",
+        labelled(text("staff_column.name"), name),
+        labelled(text("staff_column.phone"), phone),
+        labelled(text("staff_column.tasks"), tasks),
+        labelled(text("staff_column.duties"), duties),
+        labelled(text("staff_column.photo"), photo),
+      ),
     ],
-    text("page.save"),
-    async () => {
+    action: text("page.save"),
+    confirm: async () => {
       const body = {
         name: name.value.trim(),
         phone: phone.value.trim(),
@@ -131,9 +135,8 @@ function openEditDialog({ grid, manager }: GridStaff): void {
       if (file) await sendForm(`/grids/${grid}/manager/photo`, "PUT", { photo: file });
       notify(text("page.saved"), undefined, "calm");
       await showStaff();
-      return true;
     },
-  );
+  });
 }
 
 function openUploadDialog(): void {
@@ -150,16 +153,19 @@ function openUploadDialog(): void {
   const check = button(text("staff.check"), () => {
     if (form.reportValidity()) send(true).catch((error: Error) => notify(error.message));
   });
-  const form = openFormDialog(
-    text("staff.upload"),
-    [
-      labelled(text("staff.choose_workbook"), workbook),
-      labelled(text("staff.choose_photos"), photos),
+  const form = openFormDialog({
+    title: text("staff.upload"),
+    content: [
+      div(
+        "staff-form",
+        labelled(text("staff.choose_workbook"), workbook),
+        labelled(text("staff.choose_photos"), photos),
+      ),
       check,
       report,
     ],
-    text("staff.write"),
-    async () => {
+    action: text("staff.write"),
+    confirm: async () => {
       const isWritten = await send(false);
       if (isWritten) {
         notify(report.textContent ?? "", undefined, "calm");
@@ -167,7 +173,7 @@ function openUploadDialog(): void {
       }
       return isWritten;
     },
-  );
+  });
 }
 
 function importReport(result: StaffImport, isDryRun: boolean): HTMLElement[] {
@@ -190,31 +196,4 @@ async function sendForm(
   const body = new FormData();
   for (const [name, file] of Object.entries(files)) if (file) body.append(name, file);
   return request(path, { method, body });
-}
-
-/** Open a dialog with a form; it closes when `submit` returns true. */
-function openFormDialog(
-  title: string,
-  fields: HTMLElement[],
-  action: string,
-  submit: () => Promise<boolean>,
-): HTMLFormElement {
-  const save = element("button", { type: "submit", class: "primary" }, action);
-  const cancel = button(text("page.cancel"), () => dialog.close());
-  const form = element("form", {}, element("h2", {}, title), ...fields, div("ways", cancel, save));
-  const dialog = element("dialog", { "aria-label": title, class: "staff-form" }, form);
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    save.disabled = true;
-    submit()
-      .then((isDone) => isDone && dialog.close())
-      .catch((error: Error) => notify(error.message))
-      .finally(() => {
-        save.disabled = false;
-      });
-  });
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
-  return form;
 }

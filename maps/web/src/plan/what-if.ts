@@ -78,7 +78,7 @@ class ChangeForm {
   private readonly go = element(
     "button",
     { type: "submit", class: "primary" },
-    text("what_if.compare"),
+    text("plan.compare"),
   );
 
   constructor(

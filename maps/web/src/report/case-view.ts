@@ -66,7 +66,7 @@ export function caseView(
 
 function dueText({ due_at, is_provisional, is_overdue }: FollowUp): string {
   const notes = [
-    is_overdue ? text("online.overdue") : "",
+    is_overdue ? text("page.overdue") : "",
     is_provisional ? text("online.due_provisional") : "",
   ].filter(Boolean);
   return notes.length > 0

@@ -160,5 +160,5 @@ export function describePlace({ place, grid }: PlacePicker): string {
   if (!place) return text("online.no_place");
   if (!grid) return text("online.place_outside_grids");
   const { community, serial } = grid;
-  return text("online.place_at", { community, serial });
+  return text("case.grid_of", { community, serial });
 }
