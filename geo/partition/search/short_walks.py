@@ -17,7 +17,11 @@ import shapely
 from geo.partition.cells.graph import Graph
 from geo.partition.problem import Problem
 from geo.partition.scoring.objective import Limits, Weights, cost
-from geo.partition.scoring.stations import build_network_to_stations, compute_further
+from geo.partition.scoring.stations import (
+    build_network_to_stations,
+    compute_further,
+    find_stations,
+)
 from geo.partition.scoring.walking import WALK_UNIT, cap_walks
 from geo.partition.search.kernel import label_components
 from geo.partition.subproblem import Subproblem
@@ -74,7 +78,8 @@ def build_way_costs(problem: Problem, node_of_atom: Ints, weights: Weights) -> W
     node_of_atom
         (a,) int64 node of each atom, -1 for those that are left out.
     """
-    if not weights.of_ways().any():
+    has_stations = weights.station > 0 and len(find_stations(problem.community)) > 0
+    if weights.walk == 0 and not has_stations:
         return None
     households = problem.atoms.size
     rows = np.flatnonzero((households > 0) & (node_of_atom >= 0))
@@ -82,8 +87,7 @@ def build_way_costs(problem: Problem, node_of_atom: Ints, weights: Weights) -> W
         return None
     points = shapely.centroid(problem.atoms.footprints[rows])
     network, stations = build_network_to_stations(problem.community, points)
-    has_stations = weights.station > 0 and len(stations) > 0
-    if network is None or not (weights.walk > 0 or has_stations):
+    if network is None:
         return None
     buildings = np.arange(len(rows))
     between = cap_walks(network.measure(buildings, buildings)) if weights.walk > 0 else None
