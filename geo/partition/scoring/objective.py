@@ -73,10 +73,10 @@ class Weights:
     """
 
     limit: float = 200.0
-    balance: float = 30.0
+    balance: float = 20.0
     border: float = 1.0
-    compactness: float = 15.0
-    compound: float = 60.0
+    compactness: float = 40.0
+    compound: float = 180.0
     moved: float = 5.0
     walk: float = 0.0
     station: float = 0.0

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from geo import db
+from geo.partition.scoring.objective import Weights
 from geo.plans import store
 from tests import town as t
 from tests.server import serving
@@ -62,7 +63,7 @@ def test_drawing_uses_the_requested_weights_and_time_limit(town, planner):
             text("SELECT parameters FROM grid_plan WHERE id = :plan"), {"plan": plan}
         ).scalar_one()
     assert (kept["weights"]["compound"], kept["weights"]["border"]) == (500, 0.5)
-    assert kept["weights"]["balance"] == 30
+    assert kept["weights"]["balance"] == Weights().balance
     assert (kept["effort"]["seconds"], kept["seed"]) == (2, 7)
     strange = LIMITS | {"weights": {"beauty": 1}}
     assert planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=strange).status_code == 422

@@ -4,7 +4,7 @@ import pytest
 
 from geo.errors import InputError
 from geo.partition.options import CommunityDrawOptions, DrawOptions
-from geo.partition.scoring.objective import Balance, Limits
+from geo.partition.scoring.objective import Balance, Limits, Weights
 
 CODE = "420606007001"
 
@@ -51,7 +51,7 @@ def test_section_replaces_values_and_adds_to_lists():
     assert constraints.limits == Limits(380, 250, 500)
     assert constraints.locked == ("a", "b")
     assert constraints.dedicated == ("school",)
-    assert (constraints.weights.border, constraints.weights.balance) == (2.0, 30.0)
+    assert (constraints.weights.border, constraints.weights.balance) == (2.0, Weights().balance)
 
 
 def test_section_overrides_an_option_for_all_communities():

@@ -6,10 +6,10 @@ import type { DrawRequest, Plan } from "./plan-api";
 
 /** Weights of faults (geo.partition.objective.Weights) that a planner may scale. */
 export const WEIGHTS = {
-  balance: 30,
+  balance: 20,
   border: 1,
-  compactness: 15,
-  compound: 60,
+  compactness: 40,
+  compound: 180,
   moved: 5,
   walk: 20,
   station: 20,

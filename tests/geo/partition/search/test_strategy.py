@@ -66,17 +66,18 @@ def test_search_finds_the_optimum_where_households_leave_hardly_any_choice(seed)
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_redraw_after_growth_moves_few_households_among_large_buildings(seed):
+    weights = Weights(balance=30, compactness=15, compound=60)
     random = np.random.default_rng(4)
     graph = grid_graph(8, 8, random)
     is_large = random.random(64) < 0.15
     households = np.where(is_large, random.integers(100, 260, 64), random.integers(5, 60, 64))
-    plan = search(replace(graph, households=households))
+    plan = search(replace(graph, households=households), weights=weights)
     growing = random.choice(64, 6)[np.arange(round(households.sum() * 0.03)) % 6]
     grown = replace(graph, households=households + np.bincount(growing, minlength=64))
     before = PreviousLabels(plan, np.ones(64, dtype=bool), np.zeros(64, dtype=bool))
-    label = search(grown, before=before, seed=seed)
+    label = search(grown, weights=weights, before=before, seed=seed)
     assert 0 < grown.households[label != plan].sum() <= 33
-    assert cost(grown, label, Limits(), Weights()).limit == 0
+    assert cost(grown, label, Limits(), weights).limit == 0
 
 
 @njit
