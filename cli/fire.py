@@ -117,7 +117,7 @@ def rules(
             text(f"force.{rule.force}", lang=language),
             f"{rule.standard} {rule.clause}".strip(),
             rule.superseded_by,
-            text(f"user.{'yes' if rule.verified else 'no'}", lang=language),
+            text(f"page.{'yes' if rule.verified else 'no'}", lang=language),
             rule.text(language),
         )
     console.out.print(table)

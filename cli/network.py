@@ -45,7 +45,7 @@ def rules(
             "\n".join(row["figures"]),
             text(f"force.{row['force']}", lang=language),
             f"{row['standard']} {row['clause']}".strip(),
-            text(f"user.{'yes' if row['verified'] else 'no'}", lang=language),
+            text(f"page.{'yes' if row['verified'] else 'no'}", lang=language),
             row["text"],
         )
     console.out.print(table)

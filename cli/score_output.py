@@ -149,7 +149,7 @@ def _print_table(
         collapse_padding=True,
         pad_edge=False,
     )
-    table.add_column(text("atlas.community"), no_wrap=True)
+    table.add_column(text("score.community"), no_wrap=True)
     for column in columns:
         table.add_column(text(f"score.{column}"), justify="right", no_wrap=True)
     for result, row in zip(results, figures, strict=True):

@@ -141,8 +141,12 @@ def template_texts(lang: Language) -> dict[str, str]:
         for key, value in catalogue(lang).items()
         if key.startswith(section)
     }
-    shared = ("grids", "households", "buildings", "legend", "code", "community", "number")
-    return {key: text(f"atlas.{key}", lang=lang) for key in shared} | texts
+    shared = (
+        *("atlas.grids", "atlas.households", "atlas.community", "atlas.number"),
+        *("page.buildings", "page.legend"),
+    )
+    shared_texts = {key.partition(".")[2]: text(key, lang=lang) for key in shared}
+    return shared_texts | {"code": text("page.grid_code", lang=lang)} | texts
 
 
 def _newest(entries: Sequence[AtlasEntry]) -> datetime:
