@@ -153,14 +153,16 @@ def narrow_area(polygons: Polygons) -> float:
 def beside_street_length(borders: InnerBorders, barriers: Barriers) -> float:
     """Return the metres of border between grids in open ground within BESIDE_STREET_M of one."""
     lines: Lines = np.asarray(shapely.linestrings(borders.shared.ends), dtype=object).reshape(-1)
+    touched = shapely.STRtree(barriers.lines).query(lines, "dwithin", ON_BORDER_M)[1]
+    on_barrier = shapely.buffer(barriers.lines[np.unique(touched)], ON_BORDER_M)
+    walled = shapely.STRtree(np.append(on_barrier, barriers.strips))
+    lines = np.delete(lines, walled.query(lines, predicate="covered_by")[0])  # nearly all
     streets = barriers.lines[np.isin(barriers.kinds, [Kind.STREET, Kind.ARTERIAL])]
     near = shapely.STRtree(streets).query(lines, predicate="dwithin", distance=BESIDE_STREET_M)
     border = shapely.union_all(lines[np.unique(near[0])])
     beside = shapely.buffer(streets[np.unique(near[1])], BESIDE_STREET_M, cap_style="flat")
-    # A segment of a plan from elsewhere may lie on a barrier in part.
-    touched = shapely.STRtree(barriers.lines).query(border, "dwithin", ON_BORDER_M)
-    on_barrier = shapely.buffer(barriers.lines[touched], ON_BORDER_M)
-    covered = shapely.union_all(np.append(on_barrier, barriers.strips))
+    border = shapely.multilinestrings(lines[np.unique(near[0])])
+    covered = shapely.union_all(walled.geometries[walled.query(border, predicate="intersects")])
     beside_border = shapely.intersection(border, shapely.union_all(beside))
     return float(shapely.length(shapely.difference(beside_border, covered)))
 

@@ -37,6 +37,10 @@ RECUTS, MAX_RECUT_SHARE = 8.0, 0.05
 """Share of the moves that are recuts: RECUTS over the squared mean number of nodes of a grid, at
 most MAX_RECUT_SHARE. On few nodes a recut is cheap and leads to quite different drawings."""
 
+BLIND_TEMPERATURE = 2000.0
+"""Above it every second spanning tree ignores what borders cost. Where the households leave hardly
+any choice, the only cut within the limits may run along expensive borders."""
+
 PRUNE_RATIO = 8.0
 """A recut that costs this many temperatures more is not tried: one in 3,000 would be accepted."""
 
@@ -189,7 +193,7 @@ def _recut(p: KernelProblem, s: KernelState, t: Tree, heat: float) -> float:
     n = _collect_nodes(p, s, t, u, a, b)
     if n == 0:
         return 0.0
-    _grow_tree(p, s, t, n)
+    _grow_tree(p, s, t, n, heat)
     _put_in_preorder(t, n)
     top, cost, current = _best_tree_edge(p, s, t, n)
     # The tree ignores that grids may become rounder, and compounds whole.
@@ -222,13 +226,14 @@ def _collect_nodes(p: KernelProblem, s: KernelState, t: Tree, first: int, a: int
 
 
 @njit(**INLINED)
-def _grow_tree(p: KernelProblem, s: KernelState, t: Tree, n: int) -> None:
+def _grow_tree(p: KernelProblem, s: KernelState, t: Tree, n: int, heat: float) -> None:
     """Grow a random spanning tree over the queued nodes, parents before their children.
 
     Prim's algorithm on random edge keys: edges that are expensive to cut enter the tree early, so
-    that the tree has few edges where a cut is cheap.
+    that the tree has few edges where a cut is cheap. See :data:`BLIND_TEMPERATURE`.
     """
     stamp = s.stamp[0]
+    is_blind = heat > BLIND_TEMPERATURE and random_uniform(s) < 0.5
     first = s.queue[random_below(s, n)]
     t.via[first], t.key[first] = -1, 0.0
     t.heap_key[0], t.heap[0], queued, step = 0.0, first, 1, 0
@@ -243,7 +248,7 @@ def _grow_tree(p: KernelProblem, s: KernelState, t: Tree, n: int) -> None:
         for i in range(p.start[u], p.start[u + 1]):
             w = p.neighbour[i]
             if s.mark[w] == stamp and t.rank[w] < 0:
-                tie = max(p.shore[i, 1], 0.05 * p.shore[i, 0]) + 0.1
+                tie = 1.0 if is_blind else max(p.shore[i, 1], 0.05 * p.shore[i, 0]) + 0.1
                 key = random_uniform(s) / tie
                 if key < t.key[w]:
                     t.key[w], t.via[w] = key, u

@@ -50,7 +50,7 @@ its best drawing violates limits, and when it meets them."""
 CONVERGED_ISLANDS = 3
 """It also ends when this many islands have ended with its best drawing, within the limits."""
 
-PRUNE_RATIOS = (1.3, 1.08, 1.03, 1.02)
+PRUNE_RATIOS = (1.15, 1.08, 1.03, 1.02)
 """A number of grids is dropped if its best drawing costs this many times the incumbent: after
 the first generation, the second, and so on."""
 

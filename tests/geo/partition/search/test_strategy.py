@@ -64,6 +64,23 @@ def test_search_finds_the_optimum_where_households_leave_hardly_any_choice(seed)
     assert cost(graph, label, Limits(), Weights()).total == pytest.approx(optimum)
 
 
+@pytest.mark.parametrize("board", [4, 12, 28])
+def test_search_finds_the_optimum_where_the_cheap_cut_misses_the_limits(board):
+    random = np.random.default_rng(board)
+    graph = grid_graph(7, 4, random)
+    few = [0, 2, 3, 3, 3, 3, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6, 7, 7, 9, 9, 10, 27, 41, 49, 65]
+    households = np.array([186, 125, *random.permutation(few)])  # 605: two grids of at least 300
+    large = (graph.edges < 2).sum(axis=1)  # ends of an edge that are large buildings
+    cut = np.choose(large, [random.uniform(10, 25, len(large)), 5.0, 90.0])
+    alone = np.full(28, -1)
+    graph = replace(
+        graph, households=households, cut=cut, inside=np.zeros(len(cut)), compound=alone
+    )
+    label = search(graph, seed=2)
+    optimum = prove(graph, label).bound
+    assert cost(graph, label, Limits(), Weights()).total == pytest.approx(optimum)
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_redraw_after_growth_moves_few_households_among_large_buildings(seed):
     weights = Weights(balance=30, compactness=15, compound=60)
