@@ -112,7 +112,6 @@ def test_signed_in_by_form_a_planner_draws_a_community(open_page, desks):
     assert sum(households(page).values()) == sum(
         building["households"] for building in t.buildings(t.RIVERSIDE)
     )
-    page.context.close()
 
 
 def test_move_shows_its_figures_at_once_is_kept_undone_and_redone_after_a_reload(edit):
@@ -299,7 +298,6 @@ def test_step_on_an_old_state_is_explained_and_can_be_made_again(edit, client_of
     page.wait_for_function("() => gridatlas.editor.draft.plan.revision === 2")
     figures = page.locator(f'.grids [data-code="{to}"] b')
     expect(figures).to_have_text(f"{before[to] + cell['households']:,}")
-    page.context.close()
 
 
 def test_cut_network_keeps_the_step_and_sends_it_later(edit, client_of, draft):
@@ -313,7 +311,6 @@ def test_cut_network_keeps_the_step_and_sends_it_later(edit, client_of, draft):
     page.context.set_offline(False)
     page.wait_for_function(SAVED)
     assert client_of("planner").get(f"/plans/{draft}").json()["revision"] == 1
-    page.context.close()
 
 
 def test_session_that_ended_asks_again_over_the_page(edit, client_of, draft):
@@ -330,7 +327,6 @@ def test_session_that_ended_asks_again_over_the_page(edit, client_of, draft):
     page.get_by_role("button", name="登录").click()
     page.wait_for_function(SAVED)
     assert client_of("planner").get(f"/plans/{draft}").json()["revision"] == 1
-    page.context.close()
 
 
 MAP_AT = """(share) => {

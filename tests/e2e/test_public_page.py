@@ -224,7 +224,6 @@ def test_cut_network_is_said_and_the_map_stays(open_page, address):
     page.context.set_offline(False)
     click_at(page, 905, 120)
     page.locator("#panel").wait_for(state="visible")
-    page.context.close()
 
 
 def test_public_sees_no_drafts_even_where_nothing_is_published(open_page, address, town):
