@@ -1,4 +1,4 @@
-"""Codes of divisions, organisations and citizens.
+"""Codes of divisions, grids, organisations and citizens.
 
 Division codes: 2 digits province, 2 city, 2 district, 3 street, 3 community (GB/T 10114).
 """
@@ -30,6 +30,11 @@ def parent_code(code: str) -> str | None:
     digits = len(code_prefix(code))
     above = [shorter for shorter in DIGITS.values() if shorter < digits]
     return code[: above[-1]].ljust(12, "0") if above else None
+
+
+def grid_serial(code: str) -> str:
+    """Return the serial number of a grid without leading zeros: 3, not 003."""
+    return str(int(code[-3:]))
 
 
 _CREDIT_SIGNS = "0123456789ABCDEFGHJKLMNPQRTUWXY"

@@ -1,10 +1,16 @@
 """Search of names by pinyin: syllables, initials, or both mixed, as an input method reads them."""
 
+import os
 import re
 from functools import lru_cache
 
-from pypinyin import Style, pinyin
 from sqlalchemy import Connection, text
+
+# Readings of phrases would take 45 MB in each worker. A search accepts every reading of a
+# character, so it needs none of them.
+os.environ["PYPINYIN_NO_PHRASES"] = "1"
+
+from pypinyin import Style, pinyin
 
 MIN_LETTERS = 2
 MAX_NAMES = 5

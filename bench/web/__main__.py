@@ -70,7 +70,7 @@ MOVE = """async () => {
     const times = {own, shown};
     while (!times.confirmed || !times.drawn) {
       if (!times.confirmed && draft.plan.revision > before) times.confirmed = since();
-      if (!times.drawn && !editor.view.pendingStates.size) times.drawn = since();
+      if (!times.drawn && editor.view.isUpToDate) times.drawn = since();
       await new Promise(done => setTimeout(done, 2));
     }
     return times;

@@ -7,7 +7,7 @@ barriers (streets, railways, waters, walls).
 import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import geopandas as gpd
@@ -58,6 +58,8 @@ class _Network:
     ----------
     pieces
         (m,) LineStrings that meet only at their ends.
+    middles
+        (m,) Points in the middle of the pieces.
     ends
         (m, 2) int64 nodes. Each end on the border of the community is a node of its own, so that
         no path runs through the border.
@@ -70,6 +72,7 @@ class _Network:
     """
 
     pieces: Lines
+    middles: Points
     ends: Ints
     xy: Floats
     is_end: Bools
@@ -106,7 +109,18 @@ def find_street_line(community: Community, street: str) -> StreetLine:
         If several have, or the street does not run through the community.
     """
     name, lines = _find_street(community, street)
-    network = _build_network(community, lines)
+    network = _build_network(community.polygon, _add_missing(build_barriers(community), lines))
+    return _find_line(community, name, _mark_street(network, lines))
+
+
+def _find_line(community: Community, name: str, network: _Network) -> StreetLine:
+    """Return the line along the street of a network.
+
+    Raises
+    ------
+    InputError
+        If the street does not run through the community.
+    """
     path = _find_path(network)
     lengths_m = network.lengths()
     if path is None:
@@ -133,11 +147,16 @@ def find_street_lines(community: Community, codes: Sequence[str]) -> dict[str, S
 
     Streets that do not run through the community are left out.
     """
-    lines = {}
+    barriers = build_barriers(community)
+    network = _build_network(community.polygon, barriers)  # that of most streets
+    found = {}
     for code in codes:
         with suppress(InputError, NotFoundError):
-            lines[code] = find_street_line(community, code)
-    return lines
+            name, lines = _find_street(community, code)
+            all_lines = _add_missing(barriers, lines)
+            own = network if all_lines is barriers else _build_network(community.polygon, all_lines)
+            found[code] = _find_line(community, name, _mark_street(own, lines))
+    return found
 
 
 def _find_street(community: Community, street: str) -> tuple[str, Lines]:
@@ -208,13 +227,26 @@ def _group_nearby(rows: gpd.GeoDataFrame) -> Ints:
     return np.asarray(connected_components(matrix, directed=False)[1], dtype=np.int64)
 
 
-def _build_network(community: Community, street: Lines) -> _Network:
-    """Return the barriers of a community and the lines of a street, noded with its border."""
-    barriers = build_barriers(community)
-    lines = np.append(shapely.get_parts(barriers.lines), shapely.get_parts(street))
+def _add_missing(barriers: Barriers, street: Lines) -> Barriers:
+    """Return barriers with the parts of a street that are none: bridges, tunnels, footways.
+
+    Lines that are there already are not added again: two equal lines hide each other's dangling
+    ends.
+    """
+    whole = shapely.union_all(street)
+    shapely.prepare(whole)
+    near = barriers.lines[shapely.intersects(whole, barriers.lines)]
+    missing = shapely.difference(whole, shapely.union_all(near))
+    if shapely.length(missing) <= ON_BARRIER_M:
+        return barriers
+    lines = np.append(barriers.lines, shapely.get_parts(missing))
     kinds = np.full(len(lines), Kind.OPEN, dtype=np.int8)
-    land = community.polygon
-    clipped = clip_barriers(Barriers(lines, kinds, lines[:0]), land)
+    return Barriers(lines, kinds, barriers.water)
+
+
+def _build_network(land: shapely.Geometry, barriers: Barriers) -> _Network:
+    """Return the barriers inside a polygon, noded with its border; no piece is marked as street."""
+    clipped = clip_barriers(barriers, land)
     border = np.asarray(shapely.boundary(land), dtype=object)
     noded = node_lines(np.append(clipped.lines, border))
     coords = shapely.linestrings(
@@ -225,15 +257,22 @@ def _build_network(community: Community, street: Lines) -> _Network:
     shapely.prepare([land, border.item()])
     inside = shapely.contains(land, middles)
     inside &= ~shapely.dwithin(border, middles, ON_BARRIER_M / 2)
-    pieces, ends = pieces[inside], noded.ends[inside]
+    pieces, ends, middles = pieces[inside], noded.ends[inside], middles[inside]
     tips = np.array([shapely.get_point(pieces, 0), shapely.get_point(pieces, -1)], dtype=object).T
     at_border = np.asarray(shapely.dwithin(border, tips, ON_BARRIER_M / 2), dtype=bool)
     inner = int(ends.max(initial=-1)) + 1
     ends[at_border] = inner + np.arange(int(at_border.sum()))
     xy = np.zeros((inner + int(at_border.sum()), 2))
     xy[ends.ravel()] = shapely.get_coordinates(tips.ravel())
-    is_street = shapely.dwithin(shapely.union_all(street), middles[inside], ON_BARRIER_M)
-    return _Network(pieces, ends, xy, np.arange(len(xy)) >= inner, is_street)
+    is_street = np.zeros(len(pieces), dtype=bool)
+    return _Network(pieces, middles, ends, xy, np.arange(len(xy)) >= inner, is_street)
+
+
+def _mark_street(network: _Network, street: Lines) -> _Network:
+    """Return a network with the pieces on a street marked."""
+    whole = shapely.union_all(street)
+    shapely.prepare(whole)
+    return replace(network, is_street=shapely.dwithin(whole, network.middles, ON_BARRIER_M))
 
 
 def _find_path(network: _Network) -> Ints | None:
@@ -313,12 +352,12 @@ def _extend_to_border(network: _Network, nodes: Ints) -> Ints:
     position = np.full(len(network.xy), -1, dtype=np.int64)
     position[nodes] = np.arange(len(nodes))
     on_path = position[network.ends]
-    is_free = (on_path < 0).any(axis=1) | (np.abs(np.diff(on_path, axis=1))[:, 0] > 1)
-    is_free &= ~((on_path >= 0) & (on_path < len(nodes) // 2)).any(axis=1)
     matrix = network.matrix(lengths, np.ones(len(lengths), dtype=bool))
     steps = [matrix[a, b] + matrix[b, a] for a, b in pairwise(nodes)]
     dropped = np.append(np.cumsum(steps[::-1])[::-1], 0.0) + 1e-6
-    exits = np.arange(len(nodes) // 2, len(nodes))
+    exits = np.flatnonzero(dropped <= dropped[0] / 2)  # in the second half of the path
+    is_free = (on_path < 0).any(axis=1) | (np.abs(np.diff(on_path, axis=1))[:, 0] > 1)
+    is_free &= ~((on_path >= 0) & (on_path < exits[0])).any(axis=1)
     source, n = len(network.xy), len(network.xy) + 1
     graph = network.matrix(lengths, is_free).tocoo()
     rows = np.append(graph.coords[0], np.full(len(exits), source)).astype(np.int64)

@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 from markupsafe import escape
 
+from geo.codes import grid_serial
 from geo.messages import LANGUAGES, text
 from maps import style
 from maps.atlas.offline_map import (
@@ -308,11 +309,6 @@ def _legend(sheet: Sheet) -> Iterator[dict[str, str]]:
 
 def _legend_entry(key: str, css: str, *, area: bool = False) -> dict[str, str]:
     return {"key": key, "css": css, "kind": "area" if area else "line"}
-
-
-def grid_serial(code: str) -> str:
-    """Return the serial number of a grid without leading zeros: 3, not 003."""
-    return str(int(code[-3:]))
 
 
 def _colours(areas: Any) -> list[int]:

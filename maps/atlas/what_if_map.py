@@ -9,6 +9,7 @@ import geopandas as gpd
 import numpy as np
 from markupsafe import escape
 
+from geo.codes import grid_serial
 from geo.errors import InputError
 from geo.messages import language, text
 from maps import style
@@ -21,7 +22,6 @@ from maps.atlas.offline_map import (
     label_point,
     text_label,
 )
-from maps.atlas.sheet_map import grid_serial
 from maps.colours import PALETTE, TOUCHING_DEGREES, colour_areas, touching_pairs
 
 Layers = Mapping[str, gpd.GeoDataFrame]

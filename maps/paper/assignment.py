@@ -12,12 +12,12 @@ from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 from sqlalchemy import Connection, select
 
+from geo.codes import grid_serial
 from geo.messages import Language, text
 from geo.model import Building, BuildingUnit, Grid, GridMember
 from geo.plans.micro_grids import list_micro_grids
 from geo.spreadsheet import is_formula
 from maps.atlas.sheet import AtlasEntry
-from maps.atlas.sheet_map import grid_serial
 from maps.paper.label_placer import is_wide
 from maps.paper.map_documents import read_entry
 from maps.paper.map_sheets import edition_text

@@ -12,9 +12,9 @@ import shapely
 from numpy.typing import NDArray
 
 from geo.addresses import parse_address
+from geo.codes import grid_serial
 from geo.messages import Language, text
 from maps.atlas.sheet import Sheet
-from maps.atlas.sheet_map import grid_serial
 from maps.paper.label_placer import (
     MM_PER_PT,
     SIZES_PT,

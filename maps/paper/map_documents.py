@@ -13,11 +13,11 @@ from sqlalchemy import Connection
 
 from geo import clock
 from geo import crs as systems
+from geo.codes import grid_serial
 from geo.errors import NotFoundError
 from geo.messages import Language, catalogue, text
 from geo.progress import Progress, silent
 from maps.atlas.sheet import AtlasEntry, Sheet, read_entries
-from maps.atlas.sheet_map import grid_serial
 from maps.attribution import attributions
 from maps.colours import TOUCHING_DEGREES, colour_areas, touching_pairs
 from maps.paper import svg_map

@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 
 from geo import clock
 from geo import crs as systems
+from geo.codes import grid_serial
 from geo.messages import Language, text
 from geo.settings import settings
 from maps.atlas.sheet import AtlasEntry, Bounds, Sheet, read_sheet
-from maps.atlas.sheet_map import grid_serial
 from maps.attribution import attributions
 from maps.colours import TOUCHING_DEGREES, colour_areas, touching_pairs
 from maps.paper import svg_map

@@ -9,13 +9,13 @@ from PIL import Image
 from sqlalchemy import Connection, select
 
 from geo import clock
+from geo.codes import grid_serial
 from geo.db.layer_frames import read_frame, wkb
 from geo.errors import NotFoundError
 from geo.messages import Language, text
 from geo.model import Grid, MicroGrid
 from geo.plans.micro_grids import list_micro_grids
 from maps.atlas.sheet import AtlasEntry
-from maps.atlas.sheet_map import grid_serial
 from maps.paper import svg_map
 from maps.paper.label_placer import label_extent
 from maps.paper.labels import place_labels

@@ -13,7 +13,7 @@ from geo.partition.community import Community
 from geo.partition.constraints import Constraints
 from geo.partition.draw import draw
 from geo.partition.search.strategy import Effort
-from geo.partition.street_line import find_street_line
+from geo.partition.street_line import find_street_line, find_street_lines
 from tests.geo.partition.places import CRS, community, layer, rows_of_houses
 
 ONE, OTHER = "420606007001", "420606007002"
@@ -263,6 +263,13 @@ def test_dead_end_of_the_street_is_left_out():
     found = find_street_line(place(0, 500, streets=streets), "中山路")
     assert found.along_m == pytest.approx(150, abs=0.1)
     assert found.line.bounds[3] == pytest.approx(200, abs=0.1)
+
+
+def test_street_that_ends_just_short_of_the_border_reaches_it():
+    whole = place(0, 500, streets=(street("r1", "中山路", (200, -30), (200, 195)),))
+    found = find_street_line(whole, "中山路")
+    assert found.line.length == pytest.approx(200, abs=0.1)
+    assert list(find_street_lines(whole, ["r1", "unknown"])) == ["r1"]
 
 
 def test_dual_carriageway_with_a_roundabout_divides_in_two():
