@@ -4,6 +4,7 @@ Under pytest-xdist the first worker makes the cluster and the last one stops and
 """
 
 import fcntl
+import gc
 import os
 import shutil
 import tempfile
@@ -41,6 +42,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     modules = collection_path.rglob("test_*.py") if collection_path.is_dir() else [collection_path]
     has_some = any("mark.locale" in module.read_text(encoding="utf-8") for module in modules)
     return None if has_some else True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect no garbage while all modules are loaded, and exempt them from later collections.
+
+    It took a third of that time, and a tenth of that of the tests.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from tests.conftest import on_server
 from tests.server import serving
 from tests.waiting import TIMEOUT_S
 
-KILLS = 6
+KILLS = 4
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tests.server import serving
 from tests.waiting import TIMEOUT_S
 
 GRANTS = Path(__file__).parents[2] / "deploy" / "owner.sql"
-KILLS = 4
+KILLS = 2
 
 
 @pytest.fixture(scope="module")

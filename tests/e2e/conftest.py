@@ -53,6 +53,8 @@ LOCAL = {"file", "data", "blob"}
 # A machine of CI may be several times slower than this one; a wait ends when its condition holds.
 TIMEOUT_S = 60
 expect.set_options(timeout=1000 * TIMEOUT_S)
+# A map is drawn in software. Pages keep their size in it, but it has a quarter of the pixels.
+COARSE_MAPS = "Object.defineProperty(window, 'devicePixelRatio', {get: () => 0.5})"
 # Whether the map, and an editor's changes on it, are drawn and nothing of it moves any more.
 IDLE = """() => {
   const {map, editor, picking} = window.gridatlas ?? {};
@@ -219,8 +221,12 @@ class Watch:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Return a function that opens an address; faults and foreign hosts fail the test after."""
-    watched: list[tuple[Watch, str, BrowserContext]] = []
+    """Return a function that opens an address; faults and foreign hosts fail the test after.
+
+    Maps move and show labels at once; they are coarse unless a test looks at their pixels.
+    """
+    contexts: list[BrowserContext] = []
+    watched: list[tuple[Watch, str]] = []
 
     def open_page(
         address: str | Path,
@@ -230,11 +236,15 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         session: dict[str, str] | None = None,
         lang: str = "zh",
         script: str = "",
+        is_sharp: bool = False,
     ) -> Page:
         url = address.as_uri() if isinstance(address, Path) else address
-        context = browser.new_context(viewport=size, locale="zh-CN", has_touch=size is PHONE)
+        context = browser.new_context(
+            viewport=size, locale="zh-CN", has_touch=size is PHONE, reduced_motion="reduce"
+        )
+        contexts.append(context)
         if not faults_allowed:
-            watched.append((Watch(context), urlsplit(url).netloc, context))
+            watched.append((Watch(context), urlsplit(url).netloc))
         if session:
             kept = json.dumps(json.dumps(session))
             context.add_init_script(
@@ -244,6 +254,8 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         if lang != "zh":
             chosen = f"localStorage.setItem('gridatlas.language', '{lang}')"
             context.add_init_script(f"if (origin !== 'null') {chosen}")
+        if not is_sharp:
+            context.add_init_script(COARSE_MAPS)
         if script:
             context.add_init_script(script)
         page = context.new_page()
@@ -251,7 +263,8 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         return page
 
     yield open_page
-    for watch, own_host, context in watched:
+    for context in contexts:
         context.close()
+    for watch, own_host in watched:
         assert watch.faults == []
         assert watch.hosts <= {own_host}

@@ -3,6 +3,7 @@
 import os
 import re
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -27,6 +28,12 @@ DOCS = Path(__file__).parents[2] / "docs"
 SIZE = {"width": 1200, "height": 750}
 PHONE_SIZE = {"width": 390, "height": 640}
 EMPTY_BYTES = 20_000
+
+
+@pytest.fixture
+def open_page(open_page):
+    """Open pages with sharp maps."""
+    return partial(open_page, is_sharp=True)
 
 
 @pytest.fixture

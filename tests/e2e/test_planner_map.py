@@ -53,7 +53,8 @@ def editor(open_page, staff_site, client_of):
     planner = client_of("planner")
     shown = planner.get(f"/communities/{t.NORTH_GATE}/plans?status=published").json()["items"][0]
     draft = planner.post(f"/plans/{shown['id']}/copy").json()["id"]
-    page = open_page(f"{staff_site}/plan/p/{draft}", session=signed_in(staff_site, "planner"))
+    session = signed_in(staff_site, "planner")
+    page = open_page(f"{staff_site}/plan/p/{draft}", session=session, is_sharp=True)
     page.wait_for_function(SETTLED)
     return page
 

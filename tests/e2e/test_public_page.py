@@ -86,8 +86,9 @@ def test_neighbours_differ_in_what_the_eye_sees(page):
         assert np.abs(seen[left] - seen[right]).max() > 20
 
 
-def test_labels_are_ink_on_the_picture(page):
+def test_labels_are_ink_on_the_picture(open_page, address):
     """Without any glyph server the digits and the Chinese must still have been drawn."""
+    page = ready(open_page(address, is_sharp=True))
     label = next(shape for grid, shape in rendered(page, "grid-label") if grid["serial"] == 3)
     column, row = page.evaluate(
         "place => {const {x, y} = gridatlas.map.project(place); return [x, y]}",
@@ -224,7 +225,6 @@ def test_cut_network_is_said_and_the_map_stays(open_page, address):
     page.context.set_offline(False)
     click_at(page, 905, 120)
     page.locator("#panel").wait_for(state="visible")
-    page.context.close()
 
 
 def test_public_sees_no_drafts_even_where_nothing_is_published(open_page, address, town):

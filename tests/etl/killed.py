@@ -22,7 +22,7 @@ from etl.runs import run_records
 from tests.etl.delivery import bring, houses, mapping, write
 
 SIZE = 30
-RANDOM_KILLS = 12
+RANDOM_KILLS = 5
 HOW = mapping(guard={"changed_percent": 100})
 
 

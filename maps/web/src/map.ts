@@ -16,7 +16,7 @@ import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import { Protocol } from "pmtiles";
 import "maplibre-gl/dist/maplibre-gl.css";
 
-import { type Extent, fitPadding } from "./bounds";
+import { type Extent, fitPadding, isMotionReduced } from "./bounds";
 import { button, element } from "./dom";
 import { text } from "./locale";
 import { accessToken } from "./session";
@@ -59,7 +59,7 @@ export function createMap(
     bounds,
     fitBoundsOptions: { padding, maxZoom: 18 },
     hash,
-    fadeDuration: isFadeless ? 0 : 300,
+    fadeDuration: isFadeless || isMotionReduced() ? 0 : 300,
     transformRequest: (url) => authoriseRequest(url),
     maxZoom: 20,
     dragRotate: false,

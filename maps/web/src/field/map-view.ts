@@ -16,7 +16,7 @@ import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import { FileSource, PMTiles, Protocol } from "pmtiles";
 import "maplibre-gl/dist/maplibre-gl.css";
 
-import { extentOf } from "../bounds";
+import { extentOf, isMotionReduced } from "../bounds";
 import { text } from "../locale";
 import { storedMap } from "./store";
 import type { Bundle, StoredMap } from "./types";
@@ -38,6 +38,7 @@ export function createFieldMap(container: HTMLElement, bundle: Bundle): LibreMap
     style: styleOf(bundle, storedMap && cityOf(storedMap)),
     bounds: extentOf(...bundle.grids.map(({ geometry }) => geometry as GeoJSON.Geometry)),
     fitBoundsOptions: { padding: 24, maxZoom: 19 },
+    fadeDuration: isMotionReduced() ? 0 : 300,
     maxZoom: 21,
     dragRotate: false,
     pitchWithRotate: false,
