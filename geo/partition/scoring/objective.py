@@ -77,7 +77,7 @@ class Weights:
     border: float = 1.0
     compactness: float = 40.0
     compound: float = 180.0
-    moved: float = 5.0
+    moved: float = 10.0
     walk: float = 0.0
     station: float = 0.0
 

@@ -10,7 +10,7 @@ export const WEIGHTS = {
   border: 1,
   compactness: 40,
   compound: 180,
-  moved: 5,
+  moved: 10,
   walk: 20,
   station: 20,
 };
