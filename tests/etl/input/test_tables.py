@@ -7,7 +7,7 @@ import openpyxl
 import pytest
 import shapely
 
-from etl.input.mapping import guess_mapping
+from etl.input.header_matching import guess_mapping
 from etl.input.source import open_layer
 from etl.input.table_names import table_names
 from geo.errors import InputError
