@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 
 import { setLocale } from "../src/locale";
 import { constraintRequest, constraintSummary, isPossible } from "../src/plan/constraints";
-import { drawRequest } from "../src/plan/draw-request";
+import { drawRequest, WEIGHTS } from "../src/plan/draw-request";
 import { plan } from "./town";
 
 beforeAll(() =>
@@ -101,7 +101,7 @@ describe("the request of a drawing", () => {
 
   test("scales weights, also to nothing", () => {
     const request = drawRequest(form({ weight_balance: "3", weight_moved: "0" }), [], [], plan());
-    expect(request.weights).toEqual({ balance: 90, moved: 0 });
+    expect(request.weights).toEqual({ balance: 3 * WEIGHTS.balance, moved: 0 });
   });
 
   test.each(["walk", "station"])("weighs ways (%s) only where they are asked for", (name) => {
