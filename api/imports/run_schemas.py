@@ -270,7 +270,7 @@ def explain_concern(concern: dict[str, Any]) -> str:
     """Return why a run is held, in words for a clerk."""
     lang, values = language(), dict(concern["values"])
     layer = str(values.get("layer", ""))
-    values["layer"] = catalogue(lang).get(f"data.layer_{layer}", layer)
+    values["layer"] = catalogue(lang).get(f"layer.{layer}", layer)
     if f"clerk.{concern['key']}" not in catalogue(lang):
         return str(values["layer"]) + concern_text(concern).removeprefix(layer)
     if "columns" in values:

@@ -58,7 +58,7 @@ BURIED_COLUMNS = (
 """Columns of the pipes under a place."""
 
 FIRE_NETWORKS = ("water", "gas")
-"""Networks that the fire department may see (``geo.db.security``)."""
+"""Networks that the fire department may see (:mod:`geo.db.access_rules`)."""
 
 
 @router.get("/burial", responses=problems.ok_response(BurialResponse))

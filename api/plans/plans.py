@@ -59,7 +59,7 @@ class ServicePointResponse(BaseModel):
 
 
 class ScoreResponse(BaseModel):
-    """:class:`geo.partition.scoring.score_card.ScoreCard` of a plan; null before it is scored."""
+    """Score card of a plan; null before it is scored."""
 
     grids: int | None = None
     households: int | None = None

@@ -50,7 +50,7 @@ Latitude = Annotated[float | None, Query(ge=-90, le=90, allow_inf_nan=False)]
 Community = Annotated[str | None, Query(pattern="^[0-9]{12}$")]
 
 
-def _point(
+async def _point(
     bbox: Bbox, community: Community = None, lon: Longitude = None, lat: Latitude = None
 ) -> tuple[float, float] | None:
     if lon is None and lat is None:

@@ -134,7 +134,7 @@ def history(
     versions = union_all(*selects).subquery()
     newest = select(versions).order_by(versions.c.valid_from.desc()).limit(MAX_VERSIONS)
     rows = connection.execute(newest).mappings().all()
-    require_found("no_such_feature", rows, layer=layer, code=code)
+    require_found("no_such_feature", rows or None, layer=layer, code=code)
     record(connection, caller, "read", layer, code, {"versions": len(rows)})
     versions_newest_first = [
         _version(row, previous) for row, previous in zip(rows, [*rows[1:], None], strict=True)

@@ -48,8 +48,8 @@ class UnitBand:
         The units that they fit.
     yields
         Whether they are read in the column's unit where most of the column fits only that.
-    only, never
-        Column and words to which, or to all but which, the figures belong.
+    only
+        Column and words to which the figures belong; None for all.
     but
         Figures between that fit only the column's unit.
     """
@@ -59,12 +59,10 @@ class UnitBand:
     units: tuple[str, ...]
     yields: bool = False
     only: tuple[str, Collection[str]] | None = None
-    never: tuple[str, Collection[str]] | None = None
     but: tuple[float, ...] = ()
 
 
 _DRAINS = ("network", ("sewage", "storm", "combined"))
-_HYDRANTS = ("kind", ("hydrant",))
 _DEPTHS = (UnitBand(20, 100, ("m", "cm")), UnitBand(100, _ENDLESS, ("cm", "mm")))
 _SIZES = (
     UnitBand(0, 3, ("m",)),
@@ -88,10 +86,9 @@ UNIT_BANDS: dict[str, tuple[UnitBand, ...]] = {
         UnitBand(20, _ENDLESS, ("kPa", "bar")),
     ),
     "flow_l_s": (
-        UnitBand(30, 45, ("L/s", "m3/h"), yields=True, only=_HYDRANTS),
-        UnitBand(45, 300, ("L/s", "m3/h"), only=_HYDRANTS),
-        UnitBand(300, _ENDLESS, ("L/min", "m3/h"), only=_HYDRANTS),
-        UnitBand(0, _ENDLESS, ("L/s", "m3/h"), never=_HYDRANTS),
+        UnitBand(30, 45, ("L/s", "m3/h"), yields=True),
+        UnitBand(45, 300, ("L/s", "m3/h")),
+        UnitBand(300, _ENDLESS, ("L/min", "m3/h")),
     ),
     "height_m": (
         UnitBand(220, 1000, ("m", "cm"), yields=True),
@@ -153,35 +150,40 @@ def refuse_other_unit(batch: Batch, layer: str, file: Path) -> None:
     for column in PLAUSIBLE:
         if column not in batch.columns:
             continue
-        unit = fitting_unit(column, batch.columns[column])
-        if unit is not None:
-            value = f"{np.median(_numbers(batch.columns[column])):g}"
+        if units := fitting_units(column, batch.columns[column]):
             raise InputError(
-                "unit_suspected", file=file, layer=layer, column=column, value=value, unit=unit
+                "unit_suspected",
+                file=file,
+                layer=layer,
+                column=column,
+                value=f"{np.median(_numbers(batch.columns[column])):g}",
+                units=" / ".join(units),
+                unit=units[0],
             )
 
 
-def fitting_unit(column: str, values: pa.Array) -> str | None:
-    """Return the unit in which values are plausible, several with slashes between them.
-
-    None if they are plausible in the unit of the column, or in no other.
-    """
+def fitting_units(column: str, values: pa.Array) -> list[str]:
+    """Return the units in which values are plausible, none if they are in that of the column."""
     low, high = PLAUSIBLE[column]
     numbers = _numbers(values)
     if len(numbers) < _MIN_VALUES or ((numbers >= low) & (numbers <= high)).mean() > _MAJORITY:
-        return None
-    units = [
+        return []
+    return [
         unit
         for unit, factor in units_of_column(column).items()
         if unit in ("mm", "cm", "m")
         and factor != 1.0
         and ((numbers * factor >= low) & (numbers * factor <= high)).mean() > _NEARLY_ALL
     ]
-    return " / ".join(units) or None
 
 
 def find_unit_doubts(
-    column: str, header: str, values: pa.Array, batch: Batch, layer: str
+    column: str,
+    header: str,
+    values: pa.Array,
+    batch: Batch,
+    layer: str,
+    has_sure_figures: dict[str, bool],
 ) -> list[Fault]:
     """Return the fault of figures without a unit that fit another unit than that of their column.
 
@@ -193,6 +195,9 @@ def find_unit_doubts(
         The column as it was delivered.
     batch
         The features in our terms.
+    has_sure_figures
+        Whether most figures of a column fit only its unit, as the first batch of a layer says; it
+        is added here.
     """
     bands = UNIT_BANDS.get(f"{column}@{layer}") or UNIT_BANDS.get(column, ())
     numbers = np.abs(_all_numbers(values))
@@ -200,14 +205,13 @@ def find_unit_doubts(
     for number, band in reversed([*enumerate(bands)]):  # the first that fits counts
         inside = (numbers >= band.low) & (numbers <= band.high) & (numbers > 0)
         inside &= ~np.isin(numbers, band.but)
-        for words, is_among in ((band.only, True), (band.never, False)):
-            if words is not None:
-                inside &= _is_among(batch, *words) == is_among
+        if band.only is not None:
+            inside &= _is_among(batch, *band.only)
         band_of[inside] = number
     is_sure = np.isfinite(numbers) & (numbers > 0) & (band_of < 0)
     yielding = [number for number, band in enumerate(bands) if band.yields]
     may_yield = np.isin(band_of, yielding)
-    if is_sure.sum() > may_yield.sum():
+    if has_sure_figures.setdefault(column, bool(is_sure.sum() > may_yield.sum())):
         band_of[may_yield] = -1
 
     def describe_row(row: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from etl.checks.plausibility import PLAUSIBLE, fitting_unit
+from etl.checks.plausibility import PLAUSIBLE, fitting_units
 from etl.input import item_sheets, sandbox, synonyms
 from etl.input.column_values import apply_mapping
 from etl.input.feature_batch import Batch
@@ -175,7 +175,8 @@ def _layer_column(name: str, mapping: Mapping, batch: Batch, *, required: bool) 
     field = rule.source if rule else None
     unit = rule.unit if rule else None
     if field is not None and unit is None and name in PLAUSIBLE:
-        unit = fitting_unit(name, batch.columns[field])
+        fitting = fitting_units(name, batch.columns[field])
+        unit = fitting[0] if len(fitting) == 1 else None
     units = list(units_of_column(name))
     units += [unit] if unit and unit not in units else []  # as its header spells it
     return LayerColumn(name, required, units, field, unit)

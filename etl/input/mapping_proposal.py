@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from etl.checks.plausibility import PLAUSIBLE, fitting_unit
+from etl.checks.plausibility import PLAUSIBLE, fitting_units
 from etl.input import synonyms
 from etl.input.feature_batch import Batch
 from etl.input.georeference import finite_coordinates, guess_reading
@@ -109,16 +109,16 @@ def _format_rule(column: str, layer: str, rule: ColumnRule, batch: Batch) -> str
     name = rule.source
     values = batch.columns[name]
     parts = [f"from = {_quote(name)}"]
-    unit = rule.unit or (fitting_unit(column, values) if column in PLAUSIBLE else None)
-    if unit:
+    units = fitting_units(column, values) if rule.unit is None and column in PLAUSIBLE else []
+    if unit := rule.unit or (units[0] if len(units) == 1 else None):
         parts.append(f"unit = {_quote(unit)}")
-    comment = ""
+    comment = f"  # unit: {' or '.join(units)}?" if len(units) > 1 else ""
     if known := synonyms.value_translations(column, layer):
         words = [str(value) for value in pc.unique(values.drop_null()).to_pylist()][:_MAX_VALUES]
         unknown = [word for word in words if word.strip() not in known]
         if unknown:
             parts.append(f'values = {{ {_quote(unknown[0])} = "?" }}')
-            comment = f"  # also: {', '.join(unknown[1:])}" if unknown[1:] else ""
+            comment += f"  # also: {', '.join(unknown[1:])}" if unknown[1:] else ""
     return _quote(name) if len(parts) == 1 else "{ " + ", ".join(parts) + " }" + comment
 
 

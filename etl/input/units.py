@@ -61,6 +61,9 @@ LARGE_FIGURES = {"voltage_kv": (3000.0, "V")}
 """Figures without a unit from which on a column is in another unit: no line has 3000 kV, and
 tables of power lines give kilovolts and volts in one column."""
 
+DBF_NAME_LENGTH = 10
+"""Letters of a column's name in a shapefile."""
+
 _CUT_NAMES = ("diameter_m", "pressure_m")
 """Columns of ours whose names a shapefile cuts after ten letters, so that they end like others."""
 
@@ -226,9 +229,11 @@ def split_header(header: str) -> tuple[str, str]:
 def header_unit(column: str, header: str) -> str | None:
     """Return the unit that a header states for the figures of a column, None if it states none.
 
-    The name of a column of ours states the unit in which it is stored: ``flow_l_s``.
+    The name of a column of ours states the unit in which it is stored, ``flow_l_s``, also where a
+    shapefile cuts it: ``pressure_m``.
     """
-    if re.sub(r"[\W_]", "", header).lower() == column.replace("_", ""):
+    is_cut = len(header) == DBF_NAME_LENGTH and header.lower() == column[:DBF_NAME_LENGTH]
+    if is_cut or re.sub(r"[\W_]", "", header).lower() == column.replace("_", ""):
         return storage_unit(column) or None
     unit = split_header(header)[1]
     return unit if unit and unit_factor(column, unit) else None

@@ -1,7 +1,7 @@
 """Read one layer of a file in batches: map, georeference, repair and validate its features."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class LayerReader:
     city_bounds: Floats | None
     repairs: Repairs
     concerns: list[Concern]
+    has_sure_figures: dict[str, bool] = field(default_factory=dict)
 
     def read_batches(self, writer: Writer) -> Iterator[Batch]:
         """Yield the features that pass; hand the others to the writer.
@@ -226,7 +227,12 @@ class LayerReader:
             if rule.source and not rule.stated_unit(name)
             if not any(unit_factor(name, unit) == 1.0 for unit in title)
             for fault in plausibility.find_unit_doubts(
-                name, rule.source, raw.columns[rule.source], placed, self.part.layer
+                name,
+                rule.source,
+                raw.columns[rule.source],
+                placed,
+                self.part.layer,
+                self.has_sure_figures,
             )
         ]
 

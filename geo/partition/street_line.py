@@ -149,14 +149,17 @@ def find_street_lines(community: Community, codes: Sequence[str]) -> dict[str, S
     """
     barriers = build_barriers(community)
     network = _build_network(community.polygon, barriers)  # that of most streets
-    found = {}
+    street_lines = {}
     for code in codes:
         with suppress(InputError, NotFoundError):
             name, lines = _find_street(community, code)
-            all_lines = _add_missing(barriers, lines)
-            own = network if all_lines is barriers else _build_network(community.polygon, all_lines)
-            found[code] = _find_line(community, name, _mark_street(own, lines))
-    return found
+            completed = _add_missing(barriers, lines)
+            if completed is barriers:
+                marked = _mark_street(network, lines)
+            else:
+                marked = _mark_street(_build_network(community.polygon, completed), lines)
+            street_lines[code] = _find_line(community, name, marked)
+    return street_lines
 
 
 def _find_street(community: Community, street: str) -> tuple[str, Lines]:

@@ -1,7 +1,7 @@
 """Who may what over HTTP: every role on every endpoint, layer, tile, export and filter.
 
-What is expected comes from the table of rules (:mod:`geo.db.security`); the same is tried straight
-in SQL in ``tests/geo/db/test_security.py``.
+What is expected comes from the table of rules (:mod:`geo.db.access_rules`); the same is tried
+straight in SQL in ``tests/geo/db/test_security.py``.
 """
 
 import httpx
@@ -13,7 +13,7 @@ from api.core.caller import ACT_AS, Caller
 from api.core.public_layers import LAYERS, qualified_name
 from geo.codes import code_prefix
 from geo.db import accounts
-from geo.db.security import ROLES, RULES
+from geo.db.access_rules import ROLES, RULES
 from tests import town as t
 from tests.api.conftest import ACCOUNTS, PASSWORD, bearer
 from tests.api.tiles.test_tiles import tile_of

@@ -159,7 +159,6 @@ def beside_street_length(borders: InnerBorders, barriers: Barriers) -> float:
     lines = np.delete(lines, walled.query(lines, predicate="covered_by")[0])  # nearly all
     streets = barriers.lines[np.isin(barriers.kinds, [Kind.STREET, Kind.ARTERIAL])]
     near = shapely.STRtree(streets).query(lines, predicate="dwithin", distance=BESIDE_STREET_M)
-    border = shapely.union_all(lines[np.unique(near[0])])
     beside = shapely.buffer(streets[np.unique(near[1])], BESIDE_STREET_M, cap_style="flat")
     border = shapely.multilinestrings(lines[np.unique(near[0])])
     covered = shapely.union_all(walled.geometries[walled.query(border, predicate="intersects")])

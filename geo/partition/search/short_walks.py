@@ -114,20 +114,19 @@ def search_short_ways(
     search
         Returns (n,) labels of low cost without ways for a graph.
     seconds
-        Time limit of the moves after the searches.
+        Time limit of all moves after the searches.
 
     Returns
     -------
     label
         (n,) int64 grid of each node, as the search numbers them.
     """
-    until = time.monotonic() + seconds
     detours = _detour_costs(part.graph, ways, weights)
     drawings = []
     for factor in DETOUR_FACTORS:
         graph = replace(part.graph, inside=part.graph.inside + factor * detours)
         descent = _Descent(part, ways, limits, weights, search(graph).copy())
-        descent.run(until)
+        descent.run(time.monotonic() + seconds / len(DETOUR_FACTORS))
         drawings.append(descent)
     return min(drawings, key=lambda drawing: drawing.objective()).label
 

@@ -46,7 +46,7 @@ export function select(
 ): HTMLSelectElement {
   const options = choices.map(([value, label]) => element("option", { value }, label));
   const field = element("select", attributes, ...options);
-  if (chosen !== undefined) field.value = chosen;
+  if (choices.some(([value]) => value === chosen)) field.value = chosen as string;
   if (choose) field.addEventListener("change", () => choose(field.value));
   return field;
 }

@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from geo.db.security import ROLES
+from geo.db.access_rules import ROLES
 from tests.waiting import TIMEOUT_S
 
 CHECKS = (

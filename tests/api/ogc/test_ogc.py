@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from api.core.public_layers import LAYERS, layers_for_role
-from geo.db.security import ROLES
+from geo.db.access_rules import ROLES
 from tests import town as t
 from tests.api.tiles.test_tiles import tile_of
 from tests.waiting import TIMEOUT_S

@@ -25,7 +25,7 @@ from api.public import export_files
 from api.public.export_files import dbf_names
 from api.public.exports import FORMATS
 from etl.input.source import open_dataset, open_layer
-from geo.db.security import ROLES
+from geo.db.access_rules import ROLES
 from tests import town as t
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import insert, text
 
 from api.core.caller import ACT_AS, Caller
 from api.public.name_search import index_keys
-from geo.db.security import ROLES
+from geo.db.access_rules import ROLES
 from geo.model import Building, Facility, GridManager
 from tests import town as t
 

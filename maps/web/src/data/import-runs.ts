@@ -255,7 +255,7 @@ function confirmDecision(run: Run, decision: Decision, reload: () => void): void
     confirm.disabled = true;
     try {
       await decideRun(run.id, decision, withLater.checked, showStep);
-      dialog.remove();
+      dialog.close();
       notify(text(`data.${decision}_done`), undefined, "calm");
       reload();
     } catch (error) {
@@ -277,7 +277,7 @@ function confirmDecision(run: Run, decision: Decision, reload: () => void): void
     div(
       "ways",
       confirm,
-      button(text("page.cancel"), () => dialog.remove()),
+      button(text("page.cancel"), () => dialog.close()),
     ),
   );
   openDialog(dialog);

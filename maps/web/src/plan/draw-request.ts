@@ -4,7 +4,7 @@ import type { DrawnArea } from "./area-picker";
 import { type Constraint, constraintRequest } from "./constraints";
 import type { DrawRequest, Plan } from "./plan-api";
 
-/** Weights of faults (geo.partition.objective.Weights) that a planner may scale. */
+/** Default weights (geo.partition.scoring.objective.Weights) that a planner may scale. */
 export const WEIGHTS = {
   balance: 20,
   border: 1,
