@@ -34,7 +34,7 @@ from geo.partition.scoring.objective import Balance, Weights
 from geo.partition.scoring.review import add_households, build_members
 from geo.partition.scoring.score_card import ScoreCard, score
 from geo.partition.scoring.walking import name_service_points
-from geo.partition.search.short_walks import build_way_costs, search_short_ways
+from geo.partition.search.short_ways import build_way_costs, search_short_ways
 from geo.partition.search.strategy import search_parts
 from geo.partition.subproblem import free_subproblem, merge_fixed
 from geo.types import Bools, Floats, Ints, Objects, Polygons

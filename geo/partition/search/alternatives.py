@@ -15,7 +15,7 @@ from geo.partition.previous_plan import PreviousPlan
 from geo.partition.problem import Problem, build_problem
 from geo.partition.scoring.objective import Weights, cost
 from geo.partition.scoring.score_card import ScoreCard
-from geo.partition.search.short_walks import build_way_costs
+from geo.partition.search.short_ways import build_way_costs
 from geo.types import Floats, Ints
 
 MIN_DIFFERENCE_SHARE = 0.15
@@ -53,6 +53,7 @@ TRAITS = {
     "border_on_barrier": -1,
     "mean_deviation": 1,
     "walk_ways_m": 1,
+    "station_other": 1,
     "polsby_popper": -1,
     "compounds_split": 1,
     "border_cost": 1,
@@ -63,7 +64,7 @@ TRAITS = {
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A drawing; ``front`` has its faults: uneven grids, borders, walks, and moves."""
+    """A drawing; ``front`` has its faults: uneven grids, borders, ways, and moves."""
 
     label: Ints
     objective: float
@@ -105,7 +106,7 @@ def _find_candidates(problem: Problem, count: int) -> list[_Candidate]:
         figures = cost(graph, label, constraints.limits, weights)
         of_ways = ways.total(label) if ways else np.zeros(2)
         moved = _moved_households(problem, label)
-        front = (figures.balance, figures.border, float(of_ways[0]), moved)
+        front = (figures.balance, figures.border, float(short.of_ways() @ of_ways), moved)
         objective = figures.total + float(weights.of_ways() @ of_ways)
         candidates.append(_Candidate(label, objective, front))
 
