@@ -33,6 +33,15 @@ PLAUSIBLE = {
 }
 """Range in which most values of a column lie, in its unit."""
 
+TYPICAL = {
+    "height_m": (2.0, 100.0),
+    "width_m": (2.0, 80.0),
+    "burial_depth_m": (0.3, 8.0),
+    "depth_from_m": (0.3, 8.0),
+    "depth_to_m": (0.3, 8.0),
+}
+"""Range of the median of a column, where it is narrower: it tells 18,000 mm from 18,000 cm."""
+
 _ENDLESS = float("inf")
 
 
@@ -168,11 +177,13 @@ def fitting_units(column: str, values: pa.Array) -> list[str]:
     numbers = _numbers(values)
     if len(numbers) < _MIN_VALUES or ((numbers >= low) & (numbers <= high)).mean() > _MAJORITY:
         return []
+    least, most = TYPICAL.get(column, PLAUSIBLE[column])
     return [
         unit
         for unit, factor in units_of_column(column).items()
         if unit in ("mm", "cm", "m")
         and factor != 1.0
+        and least <= np.median(numbers) * factor <= most
         and ((numbers * factor >= low) & (numbers * factor <= high)).mean() > _NEARLY_ALL
     ]
 
