@@ -75,7 +75,7 @@ def test_buildings_constrained_together_apart_and_locked_are_so_in_the_plan(dial
     assert asked["apart"] == [pair]
     assert asked["together"] == [sorted(one["building"] for one in joined)]
     assert "locked" not in asked
-    page.wait_for_url("**/plan/p/*", timeout=120_000)
+    page.wait_for_url("**/plan/p/**", timeout=120_000)
     page.wait_for_function(DRAWN)
     assert len(set(page.evaluate(GRIDS_OF, pair))) == 2
     assert len(set(page.evaluate(GRIDS_OF, asked["together"][0]))) == 1
@@ -98,7 +98,7 @@ def test_lasso_chooses_whole_buildings_and_their_grids_are_locked(dialog):
     asked = sent.value.post_data_json
     assert asked["before"] > 0
     assert len(asked["locked"]) > 1
-    page.wait_for_url("**/plan/p/*", timeout=120_000)
+    page.wait_for_url("**/plan/p/**", timeout=120_000)
 
 
 def test_discarded_draft_leaves_a_community_with_its_buildings_to_choose_from(

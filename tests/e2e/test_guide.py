@@ -131,7 +131,7 @@ def test_pictures_of_planner_and_public_page(open_page, staff_site, town, client
     moved = {"kind": "move", "communities": [t.NORTH_GATE, t.DRUM_TOWER], "street": "800路"}
     job = planner.post("/what-if", json=moved | {"seconds": 1}).raise_for_status().json()["id"]
     page.goto(f"{staff_site}/plan/what-if?job={job}")
-    page.wait_for_url(f"**/plan/what-if/{job}")
+    page.wait_for_url(f"**/plan/what-if/{job}**")
     page.wait_for_function("() => window.gridatlas?.other?.loaded() && gridatlas.map.loaded()")
     keep(page, "plan-what-if")
     sheet = planner.get(f"/plans/{shown['id']}/sheet.pdf?paper=A4").raise_for_status().content

@@ -43,7 +43,7 @@ def test_planner_copies_a_plan_moves_a_border_and_publishes(open_page, staff_sit
     page.locator(".communities a").first.wait_for()
     tab_to(page, f'.communities a[href="/plan/c/{t.DRUM_TOWER}"]')
     page.keyboard.press("Enter")
-    page.wait_for_url(f"**/plan/c/{t.DRUM_TOWER}")
+    page.wait_for_url(f"**/plan/c/{t.DRUM_TOWER}**")
     page.locator(".plan.published").wait_for()
     tab_to(page, ".plan.published h2 a")
     page.keyboard.press("Enter")
@@ -75,7 +75,7 @@ def test_planner_copies_a_plan_moves_a_border_and_publishes(open_page, staff_sit
     page.keyboard.type("keyboard")
     tab_to(page, "dialog button.primary")
     page.keyboard.press("Enter")
-    page.wait_for_url(f"**/plan/c/{t.DRUM_TOWER}")
+    page.wait_for_url(f"**/plan/c/{t.DRUM_TOWER}**")
     plans = client_of("planner").get(f"/communities/{t.DRUM_TOWER}/plans?status=published").json()
     assert plans["items"][0]["note"] == "keyboard"
 

@@ -297,7 +297,7 @@ def test_publishing_says_who_moves_and_an_archived_plan_is_restored(page, client
     dialog.locator(".movers summary").click()
     expect(dialog.locator(".movers")).to_contain_text(name)
     dialog.get_by_role("button", name="发布").click()
-    page.wait_for_url(f"**/plan/c/{t.NORTH_GATE}")
+    page.wait_for_url(f"**/plan/c/{t.NORTH_GATE}**")
     old = page.locator("article.archived", has=page.locator(f'a[href="/plan/p/{before}"]'))
     old.get_by_role("button", name="恢复").click()
     expect(dialog).to_contain_text(f"{cell['households']} 户更换网格")
@@ -363,4 +363,4 @@ def test_home_shows_communities_in_the_colour_of_their_state(page, staff_site):
             list(t.degrees(1110, 300)),
         )
     )
-    page.wait_for_url(f"**/plan/c/{t.DRUM_TOWER}")
+    page.wait_for_url(f"**/plan/c/{t.DRUM_TOWER}**")

@@ -63,7 +63,7 @@ def test_drafts_to_be_published_are_listed_and_lead_to_their_plan(overview, clie
     expect(page.locator(".queue")).to_contain_text("planner")
     assert faults_of(page) == []
     entry.press("Enter")
-    page.wait_for_url(f"**/plan/p/{draft}*")
+    page.wait_for_url(f"**/plan/p/{draft}**")
 
 
 def test_all_communities_without_a_plan_are_drawn_one_after_another(overview, client_of):
@@ -99,4 +99,4 @@ def test_households_next_year_are_a_table_that_says_where_no_trend_is(overview):
     expect(page.locator(".outlook tbody tr").filter(has_text="江滨")).to_contain_text("not drawn")
     assert faults_of(page) == []
     row.get_by_role("link").click()
-    page.wait_for_url(f"**/plan/c/{t.NORTH_GATE}*")
+    page.wait_for_url(f"**/plan/c/{t.NORTH_GATE}**")

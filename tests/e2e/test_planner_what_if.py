@@ -58,7 +58,7 @@ def test_border_is_moved_to_a_street_with_the_keyboard_and_exported(planner_page
     street.select_option(label="800路 · 街道")
     assert faults_of(page) == []
     compare.press("Enter")
-    page.wait_for_url("**/plan/what-if/*", timeout=90_000)
+    page.wait_for_url("**/plan/what-if/**", timeout=90_000)
     page.wait_for_function(RESULT_READY)
     before, after = figure(page, "households").all_inner_texts()
     assert before == after
@@ -89,7 +89,7 @@ def test_communities_chosen_on_the_map_are_merged(planner_page):
         click_map(page, (west + east) / 2, (south + north) / 2)
         expect(page.locator(".what-if .found").first).to_contain_text(code)
     page.get_by_role("button", name="Compare").click()
-    page.wait_for_url("**/plan/what-if/*", timeout=90_000)
+    page.wait_for_url("**/plan/what-if/**", timeout=90_000)
     page.wait_for_function(RESULT_READY)
     expect(page.locator(".movers").first).to_contain_text("钟鼓楼社区 → 北门社区 + 钟鼓楼社区")
     page.get_by_role("link", name="Try another change").click()
@@ -112,7 +112,7 @@ def test_line_is_drawn_on_a_phone_and_refused_where_it_divides_nothing(planner_p
     for y in (-15, 415):
         click_map(page, 300, y)
     page.get_by_role("button", name="Compare").click()
-    page.wait_for_url("**/plan/what-if/*", timeout=90_000)
+    page.wait_for_url("**/plan/what-if/**", timeout=90_000)
     page.wait_for_function(RESULT_READY)
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     assert faults_of(page) == []
@@ -138,4 +138,4 @@ def test_open_comparison_is_followed_and_cancelled(planner_page, town):
         expect(page.locator(".trouble")).to_contain_text("Cancelled")
         locks.release(other_worker, Lock.JOB, job)
     page.get_by_role("button", name="Compare").click()
-    page.wait_for_url("**/plan/what-if/*", timeout=90_000)
+    page.wait_for_url("**/plan/what-if/**", timeout=90_000)

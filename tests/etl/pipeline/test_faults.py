@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +70,15 @@ def postmaster(home: Path) -> int:
     return int((cluster.data_directory(home) / "postmaster.pid").read_text().split("\n")[0])
 
 
+def kill_server(home: Path) -> None:
+    """Kill the server and its backends, of which one might still commit."""
+    main = postmaster(home)
+    backends = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+    for process in (main, *map(int, backends)):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
 def largest_file(home: Path, size: str) -> None:
     """Limit the files that the server may write, as its own user may."""
     owner = cluster.data_directory(home).owner()
@@ -90,7 +99,7 @@ def test_server_killed_during_a_first_delivery_leaves_nothing_of_it(own_cluster,
 
     def kill(step: str, done: int, total: int) -> None:
         if step == "stage" and done == total:
-            os.kill(postmaster(own_cluster), signal.SIGKILL)
+            kill_server(own_cluster)
 
     request = Request("building", named("new", tmp_path), ALL)
     with pytest.raises(SetupError, match="The connection to the database was lost"):
@@ -109,7 +118,7 @@ def test_server_killed_in_the_middle_comes_back_with_the_old_state(own_cluster, 
 
     def kill(step: str, done: int, total: int) -> None:
         if step == moment and done == total:
-            os.kill(postmaster(own_cluster), signal.SIGKILL)
+            kill_server(own_cluster)
 
     request = Request("building", named("new", tmp_path), ALL)
     with pytest.raises(SetupError, match="The connection to the database was lost"):
