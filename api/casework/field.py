@@ -1,4 +1,7 @@
-"""``/field``: what the phones of grid managers hold; verifications and hydrant inspections."""
+"""``/field``: what the phones of grid managers hold; verifications and hydrant inspections.
+
+Visits and duties are in :mod:`api.casework.ledger`.
+"""
 
 import base64
 from typing import Annotated

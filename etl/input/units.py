@@ -2,6 +2,10 @@
 
 What can be read in two ways is not read: ``1,000`` may be one or a thousand, and a gallon is
 American or imperial. pint converts the units.
+
+A unit behind a figure counts first, then that of the mapping, then that of the header
+(:meth:`etl.input.mapping.ColumnRule.stated_unit`). A figure without any of them that fits two units
+is set aside (:mod:`etl.checks.plausibility`).
 """
 
 import math

@@ -140,7 +140,7 @@ def api_engine(url: URL | None = None) -> Engine:
 
 
 def ensure_login() -> None:
-    """Set the password of the API's login role, where the server requires one.
+    """See that the API's role can sign in: set its password where the server refuses it.
 
     Raises
     ------

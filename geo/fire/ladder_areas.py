@@ -20,7 +20,7 @@ from geo.fire.ladder_spans import (
     Requirement,
     find_blocked_spans,
     find_longest_spans,
-    lie_before_side,
+    has_third_of_side,
     usable_length,
 )
 from geo.fire.rules import TOLERANCE_M, Rules, Severity
@@ -197,7 +197,7 @@ def _check_ground(
     bounds = (shapely.bounds(frame.into(np.array([area], dtype=object))[0]) for area in joined)
     spans = sorted((float(box[0]), float(box[2])) for box in bounds)
     usable = usable_length(spans, requirement)
-    if usable < areas.required - 0.1 or not lie_before_side(spans, frame.length):
+    if usable < areas.required - 0.1 or not has_third_of_side(spans, frame.length):
         return replace(areas, reason="no_lane")
     slope = _steepest_slope(snapshot, joined)
     if slope > rules.figure("ladder_slope") + 1e-9:

@@ -46,7 +46,7 @@ def find_longest_spans(
         return spans, usable
     pieces = _free_spans(taken, length, requirement.gap, least)
     together = usable_length(pieces, requirement)
-    if together >= total - 0.1 and lie_before_side(pieces, length):
+    if together >= total - 0.1 and has_third_of_side(pieces, length):
         return pieces, together
     return spans, usable
 
@@ -104,8 +104,8 @@ def _free_spans(taken: Spans, length: float, beyond: float, least: float) -> Spa
     return [(a, b) for a, b in free if b - a >= least - 1e-6]
 
 
-def lie_before_side(spans: Spans, length: float) -> bool:
-    """Return whether spans lie before a third of a side at least, not only beyond its ends."""
+def has_third_of_side(spans: Spans, length: float) -> bool:
+    """Return whether usable spans lie before at least a third of a side, not beyond its ends."""
     before = sum(max(0.0, min(b, length) - max(a, 0.0)) for a, b in spans)
     return before >= length / 3
 

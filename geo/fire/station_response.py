@@ -368,6 +368,7 @@ def response_overview(
 def _describe_area(
     minutes: float, area: shapely.Geometry, inside: Bools, households: Ints
 ) -> dict[str, Any]:
+    """Return the area reached within some minutes as a GeoJSON feature with its counts."""
     figures = {"buildings": int(inside.sum()), "households": int(households[inside].sum())}
     return {
         "type": "Feature",

@@ -48,7 +48,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Weights:
-    """Cost of one unit of each fault.
+    """Cost of one unit of each fault (docs/decisions/weights-by-judgement.md).
 
     Attributes
     ----------
