@@ -300,8 +300,7 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
         lambda d: write(houses(height_m=[18_000 + i for i in range(12)]), d / "a.gpkg"),
         None,
         "{file}, layer a: height_m is mostly around 18005.5, which is no figure in its unit. Say "
-        "its "
-        'unit in a mapping: height_m = {{ from = "...", unit = "mm / cm" }}.',
+        'its unit (mm) in a mapping: height_m = {{ from = "...", unit = "mm" }}.',
     ),
     "GBK read as UTF-8": (
         lambda d: geojson(
