@@ -55,20 +55,20 @@ class UnitBand:
         The figures, without their sign.
     units
         The units that they fit.
-    yields
+    majority_decides
         Whether they are read in the column's unit where most of the column fits only that.
     only
         Column and words to which the figures belong; None for all.
-    but
+    except_for
         Figures between that fit only the column's unit.
     """
 
     low: float
     high: float
     units: tuple[str, ...]
-    yields: bool = False
+    majority_decides: bool = False
     only: tuple[str, Collection[str]] | None = None
-    but: tuple[float, ...] = ()
+    except_for: tuple[float, ...] = ()
 
 
 _DRAINS = ("network", ("sewage", "storm", "combined"))
@@ -76,38 +76,38 @@ _DEPTHS = (UnitBand(20, 100, ("m", "cm")), UnitBand(100, _ENDLESS, ("cm", "mm"))
 _SIZES = (
     UnitBand(0, 3, ("m",)),
     UnitBand(3, 7.9, ("m", "cm", "in")),
-    UnitBand(7.9, 14.9, ("mm", "cm", "in"), yields=True),
+    UnitBand(7.9, 14.9, ("mm", "cm", "in"), majority_decides=True),
 )
 
 UNIT_BANDS: dict[str, tuple[UnitBand, ...]] = {
     "voltage_kv": (
         *(UnitBand(volts, volts, ("kV", "V")) for volts in (12, 24, 36, 48)),
-        UnitBand(200, 2999, ("kV", "V"), but=(330, 345, 500, 750, 765, 800)),
+        UnitBand(200, 2999, ("kV", "V"), except_for=(330, 345, 500, 750, 765, 800)),
     ),
-    "diameter_mm": (*_SIZES, UnitBand(15, 99, ("mm", "cm"), yields=True, only=_DRAINS)),
+    "diameter_mm": (*_SIZES, UnitBand(15, 99, ("mm", "cm"), majority_decides=True, only=_DRAINS)),
     "section_mm": _SIZES,
     "burial_depth_m": _DEPTHS,
     "depth_from_m": _DEPTHS,
     "depth_to_m": _DEPTHS,
     "pressure_mpa": (
-        UnitBand(1, 1.6, ("MPa", "bar"), yields=True),
+        UnitBand(1, 1.6, ("MPa", "bar"), majority_decides=True),
         UnitBand(1.6, 20, ("MPa", "bar", "kPa")),
         UnitBand(20, _ENDLESS, ("kPa", "bar")),
     ),
     "flow_l_s": (
-        UnitBand(30, 45, ("L/s", "m3/h"), yields=True),
+        UnitBand(30, 45, ("L/s", "m3/h"), majority_decides=True),
         UnitBand(45, 300, ("L/s", "m3/h")),
         UnitBand(300, _ENDLESS, ("L/min", "m3/h")),
     ),
     "height_m": (
-        UnitBand(220, 1000, ("m", "cm"), yields=True),
+        UnitBand(220, 1000, ("m", "cm"), majority_decides=True),
         UnitBand(1000, _ENDLESS, ("cm", "mm")),
     ),
     "width_m@road": (UnitBand(90, 200, ("m", "cm")), UnitBand(200, _ENDLESS, ("cm", "mm"))),
     "clear_height_m": (UnitBand(15, 100, ("m", "dm")), UnitBand(100, _ENDLESS, ("cm", "mm"))),
     "max_weight_t": (UnitBand(200, 1000, ("t", "kg")), UnitBand(1000, _ENDLESS, ("kg",))),
     "slope_percent": (
-        UnitBand(0, 0.2, ("%", "m/m"), yields=True),
+        UnitBand(0, 0.2, ("%", "m/m"), majority_decides=True),
         UnitBand(20, 100, ("%", "‰")),
         UnitBand(100, _ENDLESS, ("‰",)),
     ),
@@ -215,15 +215,15 @@ def find_unit_doubts(
     band_of = np.full(len(numbers), -1)
     for number, band in reversed([*enumerate(bands)]):  # the first that fits counts
         inside = (numbers >= band.low) & (numbers <= band.high) & (numbers > 0)
-        inside &= ~np.isin(numbers, band.but)
+        inside &= ~np.isin(numbers, band.except_for)
         if band.only is not None:
             inside &= _is_among(batch, *band.only)
         band_of[inside] = number
     is_sure = np.isfinite(numbers) & (numbers > 0) & (band_of < 0)
-    yielding = [number for number, band in enumerate(bands) if band.yields]
-    may_yield = np.isin(band_of, yielding)
-    if has_sure_figures.setdefault(column, bool(is_sure.sum() > may_yield.sum())):
-        band_of[may_yield] = -1
+    open_bands = [number for number, band in enumerate(bands) if band.majority_decides]
+    is_open = np.isin(band_of, open_bands)
+    if has_sure_figures.setdefault(column, bool(is_sure.sum() > is_open.sum())):
+        band_of[is_open] = -1
 
     def describe_row(row: int) -> dict[str, Any]:
         units = bands[band_of[row]].units
